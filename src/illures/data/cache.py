@@ -1,0 +1,160 @@
+"""A memory-mapped cache of samples: what training reads, at tens of thousands of samples a second.
+
+Shards are for publishing; a cache is made from them once. Images keep 8 bits, sRGB-encoded; the residual is not kept,
+as it is the image minus albedo times shading.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from illures.errors import InputError
+from illures.math.color import linear_to_srgb, srgb_to_linear
+from illures.math.normals import normalize
+from illures.types import Sample
+
+# name: (dtype, channels). Signed bytes hold [-1, 1] in steps of 1/127, 0.45° of a normal.
+_MAPS = {
+    "image": (np.uint8, 3),
+    "albedo": (np.uint8, 3),
+    "normal": (np.int8, 3),
+    "mask": (np.uint8, 1),
+    "guide": (np.int8, 3),
+}
+_INDEX = "index.json"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples side by side as torch tensors; `image` and `albedo` linear, the rest as in `Sample`.
+
+    Attributes:
+        image: I_g, clipped to [0, 1].
+        albedo: A.
+        normal: N, unit vectors, zero where there is no surface.
+        mask: 1 on the face, 0 elsewhere.
+        guide: normals of the dense face mesh found in the image, zero where there is none.
+        light: L.
+    """
+
+    image: Float[Tensor, "batch height width 3"]
+    albedo: Float[Tensor, "batch height width 3"]
+    normal: Float[Tensor, "batch height width 3"]
+    mask: Float[Tensor, "batch height width 1"]
+    guide: Float[Tensor, "batch height width 3"]
+    light: Float[Tensor, "batch 9 3"]
+
+
+Guide = Callable[[Float[np.ndarray, "height width 3"]], Float[np.ndarray, "height width 3"]]
+
+
+def build_cache(samples: Iterable[Sample], folder: Path, guide: Guide, source: str) -> int:
+    """Write a cache whole or not at all; return how many samples it holds.
+
+    Args:
+        samples: all of one square size.
+        folder: made here; an older cache there is replaced.
+        guide: takes an sRGB-encoded image to the normals of the dense face mesh in it (zeros where none is found).
+        source: what the samples are, kept in the index.
+
+    Raises:
+        InputError: there are no samples.
+    """
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    lights, identities, size = [], [], 0
+    files = {name: open(part / f"{name}.raw", "wb") for name in _MAPS}  # noqa: SIM115 (closed below, all together)
+    try:
+        for sample in samples:
+            size = sample.image.shape[0]
+            _append(files, sample, guide)
+            lights.append(sample.light)
+            identities.append(sample.identity)
+    finally:
+        for file in files.values():
+            file.close()
+    if not lights:
+        raise InputError(f"{source}: holds no samples, at least one is needed")
+    np.save(part / "light.npy", np.stack(lights).astype(np.float32))
+    np.save(part / "identity.npy", np.array(identities, dtype=np.int64))
+    (part / _INDEX).write_text(json.dumps({"count": len(lights), "size": size, "source": source}))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(part, folder)
+    return len(lights)
+
+
+def _append(files: Mapping[str, BinaryIO], sample: Sample, guide: Guide) -> None:
+    srgb = np.clip(linear_to_srgb(sample.image), 0, 1).astype(np.float32)
+    values = {
+        "image": srgb * 255,
+        "albedo": linear_to_srgb(sample.albedo) * 255,
+        "normal": sample.normal * 127,
+        "mask": sample.mask[..., None] * 255.0,
+        "guide": guide(srgb) * 127,
+    }
+    for name, (dtype, _) in _MAPS.items():
+        np.rint(values[name]).astype(dtype).tofile(files[name])
+
+
+class SampleCache:
+    """Random access to the samples of one or several caches of the same size.
+
+    Raises:
+        InputError: a folder is not a cache, or the sizes differ.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._parts = [_open_cache(folder) for folder in folders]
+        sizes = {part["image"].shape[1] for part in self._parts}
+        if len(sizes) != 1:
+            raise InputError(f"{', '.join(map(str, folders))}: sizes {sorted(sizes)} differ, one size is needed")
+        self.size: int = sizes.pop()
+        self._starts = np.cumsum([0] + [len(part["image"]) for part in self._parts])
+        self.identity = np.concatenate([part["identity"] for part in self._parts])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> Batch:
+        """Read the samples at `indices`."""
+        raw = {name: self._read(name, indices) for name in [*_MAPS, "light"]}
+        return Batch(
+            image=srgb_to_linear(raw["image"] / 255),
+            albedo=srgb_to_linear(raw["albedo"] / 255),
+            normal=normalize(raw["normal"] / 127),
+            mask=raw["mask"] / 255,
+            guide=raw["guide"] / 127,
+            light=raw["light"],
+        )
+
+    def _read(self, name: str, indices: Sequence[int] | np.ndarray) -> Tensor:
+        rows = []
+        for index in indices:
+            part = int(np.searchsorted(self._starts, index, side="right")) - 1
+            rows.append(self._parts[part][name][index - self._starts[part]])
+        return torch.from_numpy(np.stack(rows)).float()
+
+
+def _open_cache(folder: Path) -> dict[str, np.ndarray]:
+    index = folder / _INDEX
+    if not index.is_file():
+        raise InputError(f"{folder}: is not a training cache, it has no {_INDEX}")
+    about = json.loads(index.read_text())
+    count, size = about["count"], about["size"]
+    arrays: dict[str, np.ndarray] = {
+        name: np.memmap(folder / f"{name}.raw", dtype=dtype, mode="r", shape=(count, size, size, channels))
+        for name, (dtype, channels) in _MAPS.items()
+    }
+    return arrays | {name: np.load(folder / f"{name}.npy") for name in ("light", "identity")}

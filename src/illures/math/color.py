@@ -1,0 +1,57 @@
+"""Colour: sRGB, luminance, skin tone, and the free scale between albedo and light.
+
+Convention: RGB with the sRGB / Rec. 709 primaries and the D65 white; linear unless a name says `srgb`; last axis 3.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+from jaxtyping import Float
+
+# Rows: X, Y, Z of linear sRGB (IEC 61966-2-1); Y alone is the luminance.
+_RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def srgb_to_linear(srgb: Float[Any, "*batch"]) -> Float[Any, "*batch"]:
+    """Decode the sRGB curve (IEC 61966-2-1). Values below 0 stay on the linear segment; above 1 the curve goes on."""
+    xp = array_namespace(srgb)
+    power = ((xp.clip(srgb, min=0.04045) + 0.055) / 1.055) ** 2.4
+    return xp.where(srgb <= 0.04045, srgb / 12.92, power)
+
+
+def linear_to_srgb(linear: Float[Any, "*batch"]) -> Float[Any, "*batch"]:
+    """The inverse of `srgb_to_linear`; not clipped."""
+    xp = array_namespace(linear)
+    # Clipped inside the root alone: its gradient is infinite at 0, and `where` would turn that into NaN.
+    power = 1.055 * xp.clip(linear, min=0.0031308) ** (1 / 2.4) - 0.055
+    return xp.where(linear <= 0.0031308, linear * 12.92, power)
+
+
+def luminance(linear: Float[Any, "*batch 3"]) -> Float[Any, "*batch"]:
+    """Rec. 709 luminance of linear RGB."""
+    xp = array_namespace(linear)
+    return linear @ xp.asarray(_RGB_TO_XYZ[1], dtype=linear.dtype, device=linear.device)
+
+
+def lab(linear: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
+    """CIE L*a*b* (D65) of linear RGB in [0, 1]."""
+    xyz = linear @ (_RGB_TO_XYZ / _RGB_TO_XYZ.sum(axis=1, keepdims=True)).T
+    delta = 6 / 29
+    f = np.where(xyz > delta**3, np.cbrt(xyz), xyz / (3 * delta**2) + 4 / 29)
+    x, y, z = np.moveaxis(f, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def individual_typology_angle_deg(linear: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch"]:
+    """Skin tone as ITA = atan2(L* - 50, b*) [deg]: above 55 very light, below -30 dark (Chardon et al. 1991)."""
+    color = lab(linear)
+    return np.rad2deg(np.arctan2(color[..., 0] - 50, color[..., 2]))
+
+
+def best_scale(estimate: Float[Any, "*points"], target: Float[Any, "*points"]) -> Float[Any, ""]:
+    """The one factor s that makes s · estimate closest to target in least squares (albedo × light is free up to it)."""
+    xp = array_namespace(estimate, target)
+    return xp.sum(estimate * target) / xp.clip(xp.sum(estimate * estimate), min=1e-12)

@@ -1,0 +1,153 @@
+"""SfSNet, image → albedo, normal, light: as published, and in a compact form for CPUs.
+
+Source: Sengupta, Kanazawa, Castillo and Jacobs, "SfSNet: Learning Shape, Reflectance and Illuminance of Faces in the
+Wild", CVPR 2018, section 4 and figure 3. Both forms give the same `Intrinsics`, so what follows sees no difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from illures.math.color import srgb_to_linear
+from illures.math.normals import normalize
+from illures.model.blocks import conv_bn, residual_stage
+
+# A grey environment of radiance 0.6: where the light head starts from.
+_START_LIGHT = 0.6 * 3.5449077  # sqrt(4 pi)
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """What SfSNet says of an image, and the features that IlluResNet goes on with.
+
+    Attributes:
+        albedo: linear, in [0, 1].
+        normal: unit vectors, camera frame.
+        light: SH coefficients of the radiance.
+        features: albedo and normal features, at the image's size over the network's `feature_stride`.
+    """
+
+    albedo: Float[Tensor, "batch height width 3"]
+    normal: Float[Tensor, "batch height width 3"]
+    light: Float[Tensor, "batch 9 3"]
+    features: Float[Tensor, "batch features h w"]
+
+
+def _interpret(albedo: Tensor, normal: Tensor, light: Tensor, features: Tensor) -> Intrinsics:
+    """Raw outputs to physical quantities: albedo is predicted sRGB-encoded, where errors are seen evenly."""
+    return Intrinsics(
+        albedo=srgb_to_linear(torch.sigmoid(albedo)).permute(0, 2, 3, 1),
+        normal=normalize(normal.permute(0, 2, 3, 1)),
+        light=light.unflatten(-1, (9, 3)),
+        features=features,
+    )
+
+
+class LightHead(nn.Module):
+    """1×1 convolution, average pool, 27 outputs: the light from the features of the trunk and both branches."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.conv = conv_bn(inputs, width, kernel=1)
+        self.linear = nn.Linear(width, 27)
+        nn.init.normal_(self.linear.weight, std=0.01)
+        nn.init.zeros_(self.linear.bias)
+        self.linear.bias.data[:3] = _START_LIGHT
+
+    def forward(self, features: Float[Tensor, "batch inputs h w"]) -> Float[Tensor, "batch 27"]:
+        """The light as one vector, channels fastest."""
+        return self.linear(self.conv(features).mean(dim=(2, 3)))
+
+
+class SfSNet(nn.Module):
+    """The network of the paper's figure 3: 3.4 M parameters, 34 GFLOP for an image of 128 × 128."""
+
+    feature_stride = 2
+
+    def __init__(self, inputs: int = 3, width: int = 128, blocks: int = 5) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            conv_bn(inputs, 64, kernel=7),
+            conv_bn(64, width, kernel=3),
+            nn.Conv2d(width, width, kernel_size=3, stride=2, padding=1),
+        )
+        self.albedo_branch, self.normal_branch = residual_stage(width, blocks), residual_stage(width, blocks)
+        self.albedo_head, self.normal_head = self._head(width), self._head(width)
+        self.light_head = LightHead(3 * width, 128)
+        self.features = 2 * width
+
+    @staticmethod
+    def _head(width: int) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
+            conv_bn(width, 128, kernel=1),
+            conv_bn(128, 64, kernel=3),
+            nn.Conv2d(64, 3, kernel_size=1),
+        )
+
+    def forward(self, x: Float[Tensor, "batch inputs height width"]) -> Intrinsics:
+        """Decompose normalised input channels; sides must be even."""
+        shared = self.trunk(x)
+        albedo, normal = self.albedo_branch(shared), self.normal_branch(shared)
+        features = torch.cat([albedo, normal], dim=1)
+        light = self.light_head(torch.cat([shared, features], dim=1))
+        return _interpret(self.albedo_head(albedo), self.normal_head(normal), light, features)
+
+
+class CompactBranch(nn.Module):
+    """Residual blocks at 1/8 of the sides, then up to 1/2 with the trunk's finer features beside, then to full."""
+
+    def __init__(self, width: int, blocks: int) -> None:
+        super().__init__()
+        self.coarse = residual_stage(4 * width, blocks)
+        self.middle = nn.Sequential(conv_bn(6 * width, 2 * width, kernel=3), residual_stage(2 * width, 1))
+        self.fine = conv_bn(3 * width, width, kernel=3)
+        self.out = nn.Sequential(nn.Conv2d(width, 12, kernel_size=3, padding=1), nn.PixelShuffle(2))
+
+    def forward(self, coarse: Tensor, middle: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the raw three-channel map at full size and the features at 1/4 of the sides."""
+        features = self.middle(torch.cat([_double(self.coarse(coarse)), middle], dim=1))
+        return self.out(self.fine(torch.cat([_double(features), fine], dim=1))), features
+
+
+class CompactSfSNet(nn.Module):
+    """SfSNet's boxes (shared trunk, two branches of residual blocks, light from all features) at 1/13 of the cost.
+
+    The branches work at 1/8 of the sides and come up through skip connections; a learnt map of positions tells the
+    trunk where in the aligned crop it looks.
+    """
+
+    feature_stride = 4
+
+    def __init__(self, inputs: int = 3, width: int = 32, blocks: int = 2, size: int = 128) -> None:
+        super().__init__()
+        self.fine = conv_bn(inputs, width, kernel=7, stride=2)
+        self.middle = conv_bn(width, 2 * width, kernel=3, stride=2)
+        self.coarse = conv_bn(2 * width, 4 * width, kernel=3, stride=2)
+        self.position = nn.Parameter(torch.zeros(1, 4 * width, size // 8, size // 8))
+        self.shared = residual_stage(4 * width, blocks)
+        self.albedo_branch, self.normal_branch = CompactBranch(width, blocks), CompactBranch(width, blocks)
+        self.light_head = LightHead(4 * width + 4 * width, 128)
+        self.features = 4 * width
+
+    def forward(self, x: Float[Tensor, "batch inputs height width"]) -> Intrinsics:
+        """Decompose normalised input channels; sides must be multiples of 8."""
+        fine = self.fine(x)
+        middle = self.middle(fine)
+        coarse = self.coarse(middle)
+        position = interpolate(self.position, size=coarse.shape[2:], mode="bilinear", align_corners=False)
+        shared = self.shared(coarse + position)
+        albedo, albedo_features = self.albedo_branch(shared, middle, fine)
+        normal, normal_features = self.normal_branch(shared, middle, fine)
+        features = torch.cat([albedo_features, normal_features], dim=1)
+        half = nn.functional.avg_pool2d(features, 2)
+        return _interpret(albedo, normal, self.light_head(torch.cat([shared, half], dim=1)), features)
+
+
+def _double(x: Tensor) -> Tensor:
+    return interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

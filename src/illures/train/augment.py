@@ -1,0 +1,159 @@
+"""What stands between a rendered sample and a photo: other lights, mirror images, and the camera."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
+
+from illures.data.cache import Batch
+from illures.math import sh
+from illures.math.color import linear_to_srgb, luminance
+from illures.math.normals import mirror
+from illures.render import render
+
+# Functions that are odd in x change their sign in the mirror: x, xy, xz.
+_MIRROR_LIGHT = torch.tensor([1.0, 1, 1, -1, -1, 1, 1, -1, 1])[:, None]
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Chances and strengths of what the camera does, each drawn anew for every image.
+
+    Attributes:
+        grey: chance of a grey image (albedo and light become grey with it).
+        exposure: standard deviation of the exposure [stops].
+        white_balance: standard deviation of the gain of red and of blue [stops].
+        tone: standard deviation of the exponent (log) of the tone curve laid over the encoded image.
+        noise: largest standard deviation of the sensor noise, of encoded values.
+        blur: chance of a loss of resolution by up to 2.5 times.
+        jpeg: chance of JPEG compression of quality 30 to 95.
+        no_guide: chance that the guide is missing.
+        cut: chance that the photo ends inside the crop, which `faces.extract` then fills with the edge's colours.
+    """
+
+    grey: float = 0.4
+    exposure: float = 0.35
+    white_balance: float = 0.12
+    tone: float = 0.15
+    noise: float = 0.04
+    blur: float = 0.35
+    jpeg: float = 0.4
+    no_guide: float = 0.1
+    cut: float = 0.2
+
+
+def relight(batch: Batch, rng: np.random.Generator) -> Batch:
+    """Replace each image by the local image under another light of the batch, turned about the vertical.
+
+    This is L_s: infinitely many lights for one trace, with no residual.
+    """
+    lights = batch.light[torch.from_numpy(rng.permutation(len(batch.light)))]
+    mix = torch.from_numpy(rng.beta(0.4, 0.4, size=(len(lights), 1, 1))).float()
+    turned = torch.stack([sh.rotate(light, _turn(rng)) for light in lights])
+    light = mix * turned + (1 - mix) * batch.light
+    on_surface = (batch.normal.square().sum(dim=-1, keepdim=True) > 0.5).float()
+    local = render(batch.albedo, batch.normal, light[:, None]).clamp(0, 1)
+    return replace(batch, light=light, image=on_surface * local + (1 - on_surface) * batch.image)
+
+
+def _turn(rng: np.random.Generator) -> Float[np.ndarray, "3 3"]:
+    angle = rng.normal(0, 0.6)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+
+
+def flip(batch: Batch, rng: np.random.Generator) -> Batch:
+    """Mirror a random half of the batch."""
+    chosen = torch.from_numpy(rng.random(len(batch.light)) < 0.5)
+    pick = chosen[:, None, None, None]
+    return Batch(
+        image=torch.where(pick, batch.image.flip(2), batch.image),
+        albedo=torch.where(pick, batch.albedo.flip(2), batch.albedo),
+        normal=torch.where(pick, mirror(batch.normal), batch.normal),
+        mask=torch.where(pick, batch.mask.flip(2), batch.mask),
+        guide=torch.where(pick, mirror(batch.guide), batch.guide),
+        light=torch.where(chosen[:, None, None], batch.light * _MIRROR_LIGHT, batch.light),
+    )
+
+
+def expose(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Batch:
+    """Change exposure and white balance, and turn some images grey: image and light change together, albedo stays.
+
+    A grey image has grey albedo and light; what is not the product of the two stays in the residual.
+    """
+    count = len(batch.light)
+    stops = rng.normal(0, config.exposure, (count, 1)) + rng.normal(0, config.white_balance, (count, 3)) * [1, 0, 1]
+    gain = torch.from_numpy(2.0**stops).float()
+    image, light, albedo = batch.image * gain[:, None, None], batch.light * gain[:, None], batch.albedo
+    grey = torch.from_numpy(rng.random(count) < config.grey)
+
+    def greyed(value: Tensor) -> Tensor:
+        chosen = grey.view(-1, *[1] * (value.ndim - 1))
+        return torch.where(chosen, luminance(value)[..., None].expand_as(value), value)
+
+    return replace(batch, image=greyed(image).clamp(0, 1), light=greyed(light), albedo=greyed(albedo))
+
+
+def cut(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Batch:
+    """End some photos inside the crop, up to a fifth from each side; what the photo does not show does not count."""
+    size = batch.image.shape[1]
+    image, mask = batch.image.clone(), batch.mask.clone()
+    for i in np.flatnonzero(rng.random(len(image)) < config.cut):
+        low, high = rng.integers(0, size // 5, 2), size - 1 - rng.integers(0, size // 5, 2)
+        rows, columns = (torch.arange(size).clamp(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        image[i] = image[i][rows][:, columns]
+        seen = (rows == torch.arange(size))[:, None] & (columns == torch.arange(size))
+        mask[i] *= seen[..., None]
+    return replace(batch, image=image, mask=mask)
+
+
+def photograph(
+    image: Float[Tensor, "batch height width 3"], config: CameraConfig, rng: np.random.Generator
+) -> Float[Tensor, "batch height width 3"]:
+    """Linear images to what a camera's file shows: tone curve, blur, noise, JPEG; sRGB-encoded, in [0, 1].
+
+    Unlike `expose` this changes what the network sees and not what it should say.
+    """
+    count = len(image)
+    exponent = torch.from_numpy(np.exp(rng.normal(0, config.tone, count))).float()
+    srgb = linear_to_srgb(image).clamp(1e-4, 1) ** exponent[:, None, None, None]
+    sigma = torch.from_numpy(config.noise * rng.random(count) ** 2).float()[:, None, None, None]
+    # Noise of half the images is coarser than a pixel, as after demosaicing and resizing.
+    noise = torch.from_numpy(rng.standard_normal(srgb.shape, dtype=np.float32))
+    coarse = interpolate(avg_pool2d(noise.permute(0, 3, 1, 2), 2) * 2, scale_factor=2).permute(0, 2, 3, 1)
+    is_coarse = torch.from_numpy(rng.random(count) < 0.5)[:, None, None, None]
+    srgb = torch.stack([_blur(x, config, rng) for x in srgb])
+    srgb = (srgb + sigma * torch.where(is_coarse, coarse, noise)).clamp(0, 1)
+    return torch.stack([_jpeg(x, config, rng) for x in srgb])
+
+
+def _blur(srgb: Float[Tensor, "height width 3"], config: CameraConfig, rng: np.random.Generator) -> Tensor:
+    if rng.random() >= config.blur:
+        return srgb
+    size = srgb.shape[0]
+    small = int(size / rng.uniform(1.1, 2.5))
+    x = srgb.permute(2, 0, 1)[None]
+    x = interpolate(x, size=(small, small), mode="bilinear", antialias=True, align_corners=False)
+    return interpolate(x, size=(size, size), mode="bilinear", align_corners=False)[0].permute(1, 2, 0)
+
+
+def _jpeg(srgb: Float[Tensor, "height width 3"], config: CameraConfig, rng: np.random.Generator) -> Tensor:
+    if rng.random() >= config.jpeg:
+        return srgb
+    buffer = io.BytesIO()
+    pixels = Image.fromarray((srgb * 255).round().to(torch.uint8).numpy())
+    pixels.save(buffer, "jpeg", quality=int(rng.integers(30, 96)))
+    return torch.from_numpy(np.asarray(Image.open(buffer), dtype=np.float32) / 255)
+
+
+def drop_guide(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Batch:
+    """Take the guide away from some images, so that the network also stands without it."""
+    keep = torch.from_numpy(rng.random(len(batch.guide)) >= config.no_guide).float()
+    return replace(batch, guide=batch.guide * keep[:, None, None, None])

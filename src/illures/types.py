@@ -1,0 +1,117 @@
+"""The nouns that the stages hand to each other: frozen dataclasses, shapes in the types.
+
+Convention: maps are numpy float32, channel last, row 0 at the top. Pixel coordinates are (x right, y down) with
+pixel centres at integers, as OpenCV counts. Directions are in the camera frame: x right, y up, z toward the viewer.
+Colours are linear unless a name says `srgb`. See docs/conventions.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face found in a photo.
+
+    Attributes:
+        landmarks: the 478 points of the MediaPipe face mesh: x, y in photo pixels, z in pixels toward the viewer
+            with an arbitrary origin (weak perspective, so that the three axes share one scale).
+        score: confidence that this is a face, in [0, 1].
+    """
+
+    landmarks: Float[np.ndarray, "478 3"]
+    score: float
+
+
+@dataclass(frozen=True)
+class FaceCrop:
+    """Where an aligned square crop lies in its photo; enough to go there and back exactly.
+
+    Attributes:
+        matrix: similarity (rotation, uniform scale, shift) that takes photo pixels to crop pixels.
+        size: side of the crop [px].
+        photo_size: (height, width) of the photo [px].
+        face: the face that the crop shows.
+    """
+
+    matrix: Float[np.ndarray, "2 3"]
+    size: int
+    photo_size: tuple[int, int]
+    face: Face
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training image with everything that made it: `image = albedo ∘ f(normal, light) + residual`.
+
+    Attributes:
+        image: what the camera saw, I_g, linear, not clipped above 1 (exposure puts skin near 0.2 to 0.6).
+        albedo: A in [0, 1].
+        normal: N, unit vectors; zero where there is no surface.
+        light: L, SH coefficients of the radiance of the environment (see `math.sh`).
+        residual: R = I_g - A ∘ f(N, L), signed.
+        mask: face skin with eyes and lips, without hair, background and inner mouth.
+        landmarks: x, y in pixels of this image, z in pixels toward the viewer: the 68 points of the head model.
+        identity, expression, pose, lighting: ids within the set; equal ids mean the same thing.
+        seed: makes this sample again.
+    """
+
+    image: Float[np.ndarray, "height width 3"]
+    albedo: Float[np.ndarray, "height width 3"]
+    normal: Float[np.ndarray, "height width 3"]
+    light: Float[np.ndarray, "9 3"]
+    residual: Float[np.ndarray, "height width 3"]
+    mask: Bool[np.ndarray, "height width"]
+    landmarks: Float[np.ndarray, "68 3"]
+    identity: int
+    expression: int
+    pose: int
+    lighting: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One material of a head: a triangle mesh with its own UVs and textures.
+
+    Attributes:
+        name: "skin", "eyes", "teeth", "mouth", "lashes", "hair", "glasses", ...
+        vertices: positions in head coordinates [m]: x to the subject's left (image right of a frontal photo), y up,
+            z forward, origin midway between the eye centres.
+        triangles: counter-clockwise seen from outside.
+        uv: one per vertex (seams have doubled vertices), v up: row 0 of a texture is v = 1.
+        albedo: texture, linear, in [0, 1].
+        mask: texture in [0, 1]: 1 where the surface counts as face (skin, eyes, lips), 0 elsewhere.
+        bump: optional height texture [m], or None.
+        roughness: GGX alpha of the specular lobe over the diffuse base.
+        specular: weight of the specular lobe in [0, 1]; 0 is purely Lambertian.
+        opacity: optional texture in [0, 1] (lashes, hair cards), or None for opaque.
+    """
+
+    name: str
+    vertices: Float[np.ndarray, "vertices 3"]
+    triangles: Int[np.ndarray, "triangles 3"]
+    uv: Float[np.ndarray, "vertices 2"]
+    albedo: Float[np.ndarray, "rows columns 3"]
+    mask: Float[np.ndarray, "rows2 columns2"]
+    bump: Float[np.ndarray, "rows3 columns3"] | None = None
+    roughness: float = 0.4
+    specular: float = 0.3
+    opacity: Float[np.ndarray, "rows4 columns4"] | None = None
+
+
+@dataclass(frozen=True)
+class Head:
+    """One posed head ready to render: identity, expression and skin are settled.
+
+    Attributes:
+        parts: what is rendered.
+        landmarks: the 68 landmarks (iBUG order), head coordinates [m].
+    """
+
+    parts: tuple[Part, ...]
+    landmarks: Float[np.ndarray, "68 3"]

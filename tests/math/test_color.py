@@ -1,0 +1,42 @@
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.color import rgb2lab
+
+from illures.math import color
+
+
+@given(st.floats(0, 4))
+def test_srgb_round_trip(value):
+    linear = color.srgb_to_linear(np.array(value))
+    np.testing.assert_allclose(color.linear_to_srgb(linear), value, rtol=0, atol=1e-7)
+
+
+def test_srgb_of_mid_grey_and_continuity_at_the_knee():
+    np.testing.assert_allclose(color.srgb_to_linear(np.array(0.5)), 0.21404, rtol=0, atol=1e-5)
+    below, above = color.srgb_to_linear(np.array([0.04045 - 1e-9, 0.04045 + 1e-9]))
+    assert abs(above - below) < 1e-6
+
+
+def test_gradient_of_encoding_is_finite_from_black_on():
+    linear = torch.linspace(-0.1, 1.1, 50, requires_grad=True)
+    color.linear_to_srgb(linear).sum().backward()
+    assert torch.isfinite(linear.grad).all()
+
+
+def test_lab_is_scikit_images(rng):
+    linear = rng.random((50, 3))
+    expected = rgb2lab(np.clip(color.linear_to_srgb(linear), 0, 1))
+    np.testing.assert_allclose(color.lab(linear), expected, rtol=0, atol=0.15)
+
+
+def test_lighter_skin_has_the_larger_angle():
+    tones = np.array([[0.55, 0.36, 0.27], [0.3, 0.17, 0.11], [0.06, 0.035, 0.025]])
+    light, mid, dark = color.individual_typology_angle_deg(tones)
+    assert light > mid > dark
+
+
+def test_best_scale_undoes_a_scale(rng):
+    albedo = rng.random((20, 3))
+    np.testing.assert_allclose(color.best_scale(albedo * 0.37, albedo), 1 / 0.37, rtol=1e-9, atol=0)

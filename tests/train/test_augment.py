@@ -1,0 +1,77 @@
+"""Augmentation keeps the equation: whatever is done to a sample, image = albedo ∘ f(normal, light) + residual."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from illures.math.color import linear_to_srgb
+from illures.render import render
+from illures.train import augment
+
+CAMERA = augment.CameraConfig()
+
+
+def residual_of(batch):
+    return batch.image - render(batch.albedo, batch.normal, batch.light[:, None])
+
+
+@pytest.fixture
+def batch(cache):
+    return cache.batch(range(16))
+
+
+def test_relit_images_are_local_images(batch, rng):
+    lit = augment.relight(batch, rng)
+    unclipped = (lit.image > 0) & (lit.image < 1) & (batch.mask > 0)
+    torch.testing.assert_close(residual_of(lit)[unclipped], torch.zeros(int(unclipped.sum())), rtol=0, atol=1e-5)
+    assert (lit.image - batch.image).abs().mean() > 0.01
+
+
+def test_mirrored_residuals_are_residuals_mirrored(batch, rng):
+    mirrored = augment.flip(batch, rng)
+    plain, found = residual_of(batch), residual_of(mirrored)
+    same = torch.isclose(found, plain, rtol=0, atol=1e-5).flatten(1).all(1)
+    turned = torch.isclose(found, plain.flip(2), rtol=0, atol=1e-5).flatten(1).all(1)
+    assert (same ^ turned).all() and same.any() and turned.any()
+
+
+def test_exposure_scales_image_residual_and_light_alike(batch, rng):
+    dim = replace(batch, image=batch.image * 0.2, light=batch.light * 0.2)  # nothing clips
+    exposed = augment.expose(dim, augment.CameraConfig(grey=0.0), rng)
+    gain = exposed.light[:, :1] / dim.light[:, :1]
+    torch.testing.assert_close(residual_of(exposed), residual_of(dim) * gain[:, None], rtol=0, atol=1e-5)
+    torch.testing.assert_close(exposed.albedo, dim.albedo)
+
+
+def test_grey_images_are_explained_in_grey(batch, rng):
+    exposed = augment.expose(batch, augment.CameraConfig(grey=1.0), rng)
+    for value in (exposed.image, exposed.albedo, exposed.light, residual_of(exposed)):
+        torch.testing.assert_close(value.std(dim=-1), torch.zeros(value.shape[:-1]), rtol=0, atol=1e-5)
+
+
+def test_cut_photos_count_only_what_they_show(batch, rng):
+    shortened = augment.cut(batch, augment.CameraConfig(cut=1.0), rng)
+    shown = shortened.mask > 0
+    assert 0.2 * batch.mask.sum() < shortened.mask.sum() < batch.mask.sum()
+    keep = shown.expand_as(batch.image)
+    torch.testing.assert_close(shortened.image[keep], batch.image[keep])
+
+
+def test_a_camera_without_faults_only_encodes(batch, rng):
+    perfect = augment.CameraConfig(tone=0.0, noise=0.0, blur=0.0, jpeg=0.0)
+    found = augment.photograph(batch.image, perfect, rng)
+    torch.testing.assert_close(found, linear_to_srgb(batch.image).clamp(0, 1), rtol=0, atol=2e-3)
+
+
+def test_a_real_camera_stays_near_and_in_range(batch, rng):
+    found = augment.photograph(batch.image, CAMERA, rng)
+    assert found.min() >= 0 and found.max() <= 1
+    error = (found - linear_to_srgb(batch.image)).abs().mean()
+    assert 0.003 < error < 0.1
+
+
+def test_augmentation_repeats_with_its_seed(batch):
+    once, again = (augment.photograph(batch.image, CAMERA, np.random.default_rng(3)) for _ in range(2))
+    assert torch.equal(once, again)
