@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from illures.model import Estimate
+from illures.model.network import Estimate
 from illures.render import render
 from illures.train.losses import LossWeights, supervised
 

@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from illures.model.config import NetworkConfig
 from illures.model.illuresnet import IlluResNet
 from illures.model.sfsnet import CompactSfSNet, SfSNet
 from illures.render import render
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Everything that decides the shape of the network; stored in every weights file.
-
-    Attributes:
-        form: "published" is SfSNet as in the paper, "compact" costs a thirteenth of it.
-        size: side of the aligned crop [px], 128 or 256.
-        guide: take the normals of the dense face mesh (`faces.mesh_normals`) as three more input channels.
-        width: channels of the finest level of the compact form.
-        blocks: residual blocks of each stage of the compact form.
-        residual_width: channels of IlluResNet's residual blocks.
-        residual_blocks: how many.
-    """
-
-    form: Literal["published", "compact"] = "published"
-    size: int = 128
-    guide: bool = False
-    width: int = 32
-    blocks: int = 2
-    residual_width: int = 128
-    residual_blocks: int = 3
 
 
 @dataclass(frozen=True)

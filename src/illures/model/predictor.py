@@ -1,19 +1,16 @@
-"""From crops to maps: the network ready for use, numpy in and numpy out."""
+"""From crops to maps: a weights file run by ONNX Runtime, numpy in and numpy out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from illures.model.blocks import ResidualBlock
-from illures.model.network import IlluResSfSNet
-from illures.model.weights import WeightsInfo, load_weights
+from illures.errors import InputError
+from illures.model.weights import Weights, read_weights
 
 
 @dataclass(frozen=True)
@@ -27,30 +24,48 @@ class Prediction:
 
 
 class Predictor:
-    """A network in evaluation mode on one device, batch normalisation folded into the convolutions."""
+    """A network ready for use.
 
-    def __init__(self, network: IlluResSfSNet, info: WeightsInfo, device: str | torch.device = "cpu") -> None:
-        self.info = info
-        self.size = network.config.size
-        self._device = torch.device(device)
-        network = _fold(network.eval()).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network: IlluResSfSNet = network
+    Args:
+        weights: what to run.
+        providers: execution providers of ONNX Runtime, best first; None takes CUDA where `onnxruntime-gpu` is
+            installed, and the CPU.
+        threads: CPU threads; None takes one a core.
+
+    Raises:
+        InputError: the tensors do not fit the graph.
+    """
+
+    def __init__(self, weights: Weights, providers: Sequence[str] | None = None, threads: int | None = None) -> None:
+        import onnxruntime as ort
+
+        self.info = weights.info
+        self.size = weights.info.config.size
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        options.log_severity_level = 3
+        # Kept, since the session reads the tensors in place.
+        self._tensors = [np.ascontiguousarray(value) for value in weights.tensors.values()]
+        values = [ort.OrtValue.ortvalue_from_numpy(value) for value in self._tensors]
+        options.add_external_initializers([f"network.{name}" for name in weights.tensors], values)
+        if providers is None:
+            wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+            providers = [name for name in wanted if name in ort.get_available_providers()]
+        try:
+            self._session = ort.InferenceSession(weights.graph, options, providers=list(providers))
+        except Exception as error:  # ONNX Runtime's own exceptions share no base but this
+            raise InputError(f"weights {weights.info.hash}: do not fit their graph: {error}") from error
+        self._inputs = [value.name for value in self._session.get_inputs()]
 
     @classmethod
-    def from_pretrained(cls, path: Path | None = None, device: str | torch.device | None = None) -> Predictor:
+    def from_pretrained(cls, path: Path | None = None) -> Predictor:
         """Load weights from `path` or from the package; nothing is fetched.
 
-        Args:
-            path: a weights file.
-            device: None takes CUDA where there is one.
-
         Raises:
-            InputError: as `load_weights` does.
+            InputError: as `read_weights`.
         """
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(*load_weights(path), device=device)
+        return cls(read_weights(path))
 
-    @torch.inference_mode()
     def __call__(
         self,
         images: Float[np.ndarray, "batch size size 3"],
@@ -62,27 +77,7 @@ class Predictor:
             images: sRGB-encoded, in [0, 1].
             guides: normals of the dense face mesh (`faces.mesh_normals`); unused by networks without a guide.
         """
-        guide = self._tensor(guides) if self._network.config.guide else None
-        found = self._network(self._tensor(images), guide)
-        maps = [value.float().cpu().numpy() for value in (found.albedo, found.normal, found.light, found.residual)]
-        return [Prediction(*(np.ascontiguousarray(value[i]) for value in maps)) for i in range(len(images))]
-
-    def _tensor(self, maps: Float[np.ndarray, "batch size size 3"]) -> torch.Tensor:
-        # Channel-last arrays are already channels-last tensors: no copy.
-        return torch.from_numpy(np.ascontiguousarray(maps, dtype=np.float32)).permute(0, 3, 1, 2).to(self._device)
-
-
-def _fold(module: nn.Module) -> nn.Module:
-    """Fold each batch normalisation that follows a convolution into it; the outputs stay the same."""
-    if isinstance(module, ResidualBlock):
-        module.conv1, module.norm2 = fuse_conv_bn_eval(module.conv1, module.norm2), nn.Identity()  # type: ignore[assignment]
-        return module
-    if isinstance(module, nn.Sequential):
-        for i in range(len(module) - 1):
-            conv, norm = module[i], module[i + 1]
-            if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
-                transpose = isinstance(conv, nn.ConvTranspose2d)
-                module[i], module[i + 1] = fuse_conv_bn_eval(conv, norm, transpose=transpose), nn.Identity()
-    for child in module.children():
-        _fold(child)
-    return module
+        maps = {"image": images, "guide": guides}
+        feed = {name: np.ascontiguousarray(maps[name], dtype=np.float32) for name in self._inputs}
+        albedo, normal, light, residual = self._session.run(["albedo", "normal", "light", "residual"], feed)
+        return [Prediction(albedo[i], normal[i], light[i], residual[i]) for i in range(len(images))]

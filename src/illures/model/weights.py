@@ -1,22 +1,22 @@
-"""Weights files: safetensors that say what they are, loaded strictly."""
+"""Weights files: safetensors that say what they are and carry the graph that runs them; loaded strictly."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-import os
+import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from illures.errors import InputError
-from illures.model.network import IlluResSfSNet, NetworkConfig
+from illures.model.config import NetworkConfig
 
 RELEASE = "illures-128.safetensors"
 _FORMAT = "illures-1"
@@ -41,60 +41,65 @@ class WeightsInfo:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-def save_weights(
-    path: Path, network: IlluResSfSNet, recipe: dict[str, Any], data: str, metrics: dict[str, float]
-) -> None:
-    """Write weights with all that describes them, whole or not at all."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    # Plain (not channels-last) memory, so that the bytes do not depend on how the network was run.
-    tensors = {name: value.clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
-    about = {
-        "format": _FORMAT,
-        "config": json.dumps(asdict(network.config)),
-        "hash": _hash(tensors),
-        "recipe": json.dumps(recipe),
-        "data": data,
-        "metrics": json.dumps(metrics),
-    }
-    part = path.with_name(path.name + ".part")
-    save_file(tensors, part, metadata=about)
-    os.replace(part, path)
+@dataclass(frozen=True)
+class Weights:
+    """A weights file in memory.
+
+    Attributes:
+        tensors: by the names of the torch network's state.
+        graph: ONNX model of the network in evaluation mode, its initializers left out: they are `tensors`.
+        info: description.
+    """
+
+    tensors: Mapping[str, np.ndarray]
+    graph: bytes
+    info: WeightsInfo
 
 
-def load_weights(path: Path | None = None) -> tuple[IlluResSfSNet, WeightsInfo]:
-    """Load a network in evaluation mode, from `path` or from the package.
+def read_weights(path: Path | None = None) -> Weights:
+    """Read weights from `path` or from the package; nothing is fetched.
 
     Raises:
-        InputError: the file is missing, is no weights file of ours, lacks or adds a tensor, or its hash does not fit.
+        InputError: the file is missing, is no weights file of ours, or its hash does not fit its tensors.
     """
     path = Path(str(files("illures.model") / "weights" / RELEASE)) if path is None else path
+    if not path.is_file():
+        raise InputError(f"{path}: no such weights file")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such weights file") from error
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: is not a safetensors file: {error}") from error
     if about.get("format") != _FORMAT:
         raise InputError(f"{path}: format is {about.get('format')!r}, {_FORMAT!r} is needed")
-    if _hash(tensors) != about["hash"]:
-        raise InputError(f"{path}: hash of the tensors is {_hash(tensors)}, the file says {about['hash']}: damaged")
+    found = hash_tensors(tensors)
+    if found != about["hash"]:
+        raise InputError(f"{path}: hash of the tensors is {found}, the file says {about['hash']}: damaged")
     config = NetworkConfig(**json.loads(about["config"]))
-    # Building without drawing initial values takes a few milliseconds instead of tens.
-    with torch.device("meta"):
-        network = IlluResSfSNet(config)
-    try:
-        network.load_state_dict(tensors, strict=True, assign=True)
-    except RuntimeError as error:
-        raise InputError(f"{path}: tensors do not fit the network: {' '.join(str(error).split())[:200]}") from error
-    info = WeightsInfo(config, about["hash"], json.loads(about["recipe"]), about["data"], json.loads(about["metrics"]))
-    return network.eval().requires_grad_(False), info
+    graph = zlib.decompress(base64.b64decode(about["graph"]))
+    recipe, metrics = json.loads(about["recipe"]), json.loads(about["metrics"])
+    return Weights(tensors, graph, WeightsInfo(config, about["hash"], recipe, about["data"], metrics))
 
 
-def _hash(tensors: dict[str, Tensor]) -> str:
+def metadata(weights: Weights) -> dict[str, str]:
+    """The header of a weights file: text alone, as safetensors wants it."""
+    info = weights.info
+    return {
+        "format": _FORMAT,
+        "config": json.dumps(asdict(info.config)),
+        "hash": info.hash,
+        "recipe": json.dumps(info.recipe),
+        "data": info.data,
+        "metrics": json.dumps(info.metrics),
+        "graph": base64.b64encode(zlib.compress(weights.graph, 9)).decode(),
+    }
+
+
+def hash_tensors(tensors: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names and bytes in the order of the names, first 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].contiguous().numpy().tobytes())
+        digest.update(np.ascontiguousarray(tensors[name]).tobytes())
     return digest.hexdigest()[:16]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
@@ -35,7 +35,7 @@ class CameraConfig:
         blur: chance of a loss of resolution by up to 2.5 times.
         jpeg: chance of JPEG compression of quality 30 to 95.
         no_guide: chance that the guide is missing.
-        cut: chance that the photo ends inside the crop, which `faces.extract` then fills with the edge's colours.
+        cut: chance that the photo ends inside the crop, which `faces.extract` then fills with its mirror image.
     """
 
     grey: float = 0.4
@@ -107,11 +107,17 @@ def cut(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Batch:
     image, mask = batch.image.clone(), batch.mask.clone()
     for i in np.flatnonzero(rng.random(len(image)) < config.cut):
         low, high = rng.integers(0, size // 5, 2), size - 1 - rng.integers(0, size // 5, 2)
-        rows, columns = (torch.arange(size).clamp(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        rows, columns = (_mirrored(size, int(a), int(b)) for a, b in zip(low, high, strict=True))
         image[i] = image[i][rows][:, columns]
         seen = (rows == torch.arange(size))[:, None] & (columns == torch.arange(size))
         mask[i] *= seen[..., None]
     return replace(batch, image=image, mask=mask)
+
+
+def _mirrored(size: int, low: int, high: int) -> Int[Tensor, " size"]:
+    """Positions 0 … size - 1, mirrored at `low` and `high` where they lie outside."""
+    position = torch.arange(size)
+    return high - (high - (low + (position - low).abs())).abs()
 
 
 def photograph(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from illures.errors import InputError
-from illures.model.network import NetworkConfig
+from illures.model.config import NetworkConfig
 from illures.train.augment import CameraConfig
 from illures.train.losses import LossWeights
 

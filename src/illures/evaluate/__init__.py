@@ -1,0 +1,1 @@
+"""Measuring: metrics, benchmarks, rival methods behind one interface, reports."""

@@ -1,0 +1,120 @@
+"""From a trained network to a weights file that ONNX Runtime runs, and back."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors.numpy import save_file
+from torch import Tensor, nn
+
+from illures.errors import InputError
+from illures.model.network import IlluResSfSNet
+from illures.model.weights import Weights, WeightsInfo, hash_tensors, metadata, read_weights
+
+OUTPUTS = ("albedo", "normal", "light", "residual")
+_PREFIX = "network."
+
+
+class _ChannelLast(nn.Module):
+    """The network as the graph sees it: channel-last maps in, the four maps out."""
+
+    def __init__(self, network: IlluResSfSNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, image: Float[Tensor, "b h w 3"], guide: Float[Tensor, "b h w 3"] | None = None
+    ) -> tuple[Tensor, ...]:
+        """The maps in the order of `OUTPUTS`."""
+        estimate = self.network(image.permute(0, 3, 1, 2), None if guide is None else guide.permute(0, 3, 1, 2))
+        return tuple(getattr(estimate, name) for name in OUTPUTS)
+
+
+def onnx_graph(network: IlluResSfSNet) -> bytes:
+    """ONNX model of a network in evaluation mode, any batch size, initializers declared external and left out.
+
+    Batch normalisation stays in the graph under the names of the network's state; ONNX Runtime folds it when loading.
+    """
+    import onnx
+
+    size = network.config.size
+    # Tensors of equal values would be exported as one, so the copy that is traced gets values of its own.
+    twin = copy.deepcopy(network).cpu().float().eval()
+    for value in twin.state_dict().values():
+        if value.is_floating_point():
+            value.copy_(torch.rand_like(value) + 0.5)
+    names = ["image", "guide"] if network.config.guide else ["image"]
+    example = tuple(torch.rand(2, size, size, 3) for _ in names)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracing exporter is deprecated; the other one renames every tensor
+        torch.onnx.export(
+            _ChannelLast(twin).eval(),
+            example,
+            buffer,
+            dynamo=False,
+            input_names=names,
+            output_names=list(OUTPUTS),
+            dynamic_axes={name: {0: "batch"} for name in [*names, *OUTPUTS]},
+            opset_version=17,
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=False,
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    for initializer in model.graph.initializer:
+        initializer.ClearField("raw_data")
+        initializer.data_location = onnx.TensorProto.EXTERNAL
+        initializer.external_data.add(key="location", value=initializer.name.removeprefix(_PREFIX))
+    return bytes(model.SerializeToString())
+
+
+def save_weights(
+    path: Path, network: IlluResSfSNet, recipe: dict[str, Any], data: str, metrics: dict[str, float]
+) -> Weights:
+    """Write a weights file, whole or not at all.
+
+    Args:
+        path: ends in .safetensors.
+        network: trained.
+        recipe: as `Recipe.to_dict` gives it.
+        data: what it was trained on, in words.
+        metrics: measured results by name.
+    """
+    state = {name: value for name, value in network.state_dict().items() if not _is_counter(name)}
+    tensors = {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in state.items()}
+    info = WeightsInfo(network.config, hash_tensors(tensors), recipe, data, metrics)
+    weights = Weights(tensors, onnx_graph(network), info)
+    part = path.with_name(path.name + ".part")
+    save_file(tensors, part, metadata=metadata(weights))
+    os.replace(part, path)
+    return weights
+
+
+def load_network(path: Path | None = None) -> tuple[IlluResSfSNet, WeightsInfo]:
+    """The torch network of a weights file, in evaluation mode.
+
+    Raises:
+        InputError: as `read_weights`, or the file lacks or adds a tensor.
+    """
+    weights = read_weights(path)
+    network = IlluResSfSNet(weights.info.config)
+    state = {name: value for name, value in network.state_dict().items() if _is_counter(name)}
+    state |= {name: torch.from_numpy(value) for name, value in weights.tensors.items()}
+    try:
+        network.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise InputError(f"{path}: tensors do not fit the network: {' '.join(str(error).split())[:200]}") from error
+    return network.eval().requires_grad_(False), weights.info
+
+
+def _is_counter(name: str) -> bool:
+    """Batch normalisation counts its batches; neither the graph nor evaluation needs that."""
+    return name.endswith("num_batches_tracked")

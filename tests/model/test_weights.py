@@ -1,0 +1,70 @@
+"""Weights files: they run in ONNX Runtime as in torch, describe themselves, and damaged ones are refused."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from illures.errors import InputError
+from illures.model import NetworkConfig, Predictor, read_weights
+from illures.model.export import load_network, save_weights
+
+COMPACT = NetworkConfig("compact", size=64, guide=True, width=8, residual_width=32, residual_blocks=1)
+
+
+@pytest.mark.parametrize("config", [COMPACT, NetworkConfig(size=64), NetworkConfig(size=64, guide=True)])
+def test_onnx_runtime_gives_what_torch_gives(config, network_of, tmp_path, rng):
+    network, path = network_of(config), tmp_path / "w.safetensors"
+    save_weights(path, network, {}, "", {})
+    images, guides = rng.random((3, 64, 64, 3), dtype=np.float32), rng.random((3, 64, 64, 3), dtype=np.float32)
+    guide = torch.tensor(guides).permute(0, 3, 1, 2) if config.guide else None
+    with torch.no_grad():
+        expected = network(torch.tensor(images).permute(0, 3, 1, 2), guide)
+    found = Predictor.from_pretrained(path)(images, guides)
+    for i in range(3):
+        for name in ("albedo", "normal", "light", "residual"):
+            np.testing.assert_allclose(getattr(found[i], name), getattr(expected, name)[i], rtol=0, atol=5e-4)
+
+
+def test_round_trip_and_description(network_of, tmp_path):
+    network, path = network_of(COMPACT), tmp_path / "w.safetensors"
+    save_weights(path, network, {"batch": 16}, "two spheres", {"yaleb_mean_deg": 14.5})
+    loaded, info = load_network(path)
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            assert torch.equal(loaded.state_dict()[name], value), name
+    assert info.config == COMPACT and info.recipe == {"batch": 16} and info.metrics == {"yaleb_mean_deg": 14.5}
+    assert info.data == "two spheres"
+
+
+def test_inference_imports_no_torch():
+    code = (
+        "import sys, illures.model, illures.faces, illures.math.sh, illures.render; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_damaged_and_foreign_weights_are_refused(network_of, tmp_path):
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(InputError, match="no such weights file"):
+        read_weights(path)
+    path.write_text("hello")
+    with pytest.raises(InputError, match="not a safetensors file"):
+        read_weights(path)
+    save_weights(path, network_of(COMPACT), {}, "", {})
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        read_weights(path)
+
+
+def test_weights_of_another_shape_are_refused(network_of, tmp_path):
+    path = tmp_path / "w.safetensors"
+    weights = save_weights(path, network_of(COMPACT), {}, "", {})
+    tensors = dict(weights.tensors)
+    del tensors["sfsnet.position"]
+    with pytest.raises(InputError, match="do not fit"):
+        Predictor(type(weights)(tensors, weights.graph, weights.info))
