@@ -15,10 +15,12 @@ COMPACT = NetworkConfig("compact", size=64, guide=True, width=8, residual_width=
 
 
 @pytest.mark.parametrize("config", [COMPACT, NetworkConfig(size=64), NetworkConfig(size=64, guide=True)])
-def test_onnx_runtime_gives_what_torch_gives(config, network_of, tmp_path, rng):
+@pytest.mark.parametrize("size", [64, 128])
+def test_onnx_runtime_gives_what_torch_gives(config, size, network_of, tmp_path, rng):
     network, path = network_of(config), tmp_path / "w.safetensors"
     save_weights(path, network, {}, "", {})
-    images, guides = rng.random((3, 64, 64, 3), dtype=np.float32), rng.random((3, 64, 64, 3), dtype=np.float32)
+    shape = (3, size, size, 3)
+    images, guides = rng.random(shape, dtype=np.float32), rng.random(shape, dtype=np.float32)
     guide = torch.tensor(guides).permute(0, 3, 1, 2) if config.guide else None
     with torch.no_grad():
         expected = network(torch.tensor(images).permute(0, 3, 1, 2), guide)

@@ -21,6 +21,7 @@ from illures.model.weights import Weights, WeightsInfo, hash_tensors, metadata, 
 
 OUTPUTS = ("albedo", "normal", "light", "residual")
 _PREFIX = "network."
+_SIDES: dict[str, dict[int, str]] = {"light": {}}  # the one output that is no map
 
 
 class _ChannelLast(nn.Module):
@@ -39,7 +40,7 @@ class _ChannelLast(nn.Module):
 
 
 def onnx_graph(network: IlluResSfSNet) -> bytes:
-    """ONNX model of a network in evaluation mode, any batch size, initializers declared external and left out.
+    """ONNX model of a network in evaluation mode, any batch and image size, initializers declared external and left out.
 
     Batch normalisation stays in the graph under the names of the network's state; ONNX Runtime folds it when loading.
     """
@@ -59,11 +60,11 @@ def onnx_graph(network: IlluResSfSNet) -> bytes:
         torch.onnx.export(
             _ChannelLast(twin).eval(),
             example,
-            buffer,
+            buffer,  # type: ignore[arg-type]  # a file-like object is taken, the stubs do not say so
             dynamo=False,
             input_names=names,
             output_names=list(OUTPUTS),
-            dynamic_axes={name: {0: "batch"} for name in [*names, *OUTPUTS]},
+            dynamic_axes={name: {0: "batch"} | _SIDES.get(name, {1: "height", 2: "width"}) for name in [*names, *OUTPUTS]},
             opset_version=17,
             training=torch.onnx.TrainingMode.PRESERVE,
             do_constant_folding=False,

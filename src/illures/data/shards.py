@@ -1,0 +1,205 @@
+"""WebDataset tars of views: what the camera saw under several lights, and everything that made it.
+
+A view is one WebDataset sample `<key>.*` with
+
+- `albedo.png` 8-bit sRGB, `normal.png` 16-bit (n + 1) / 2, 0 where there is no surface, `mask.png` 8-bit 0 or 255;
+- `image<k>.png`, 16-bit, the sRGB curve over linear / 8 (so that highlights up to 8 survive) in steps of 1 / 4095;
+- `json` with the landmarks, ids and seed, and the SH light of each image.
+
+The residual is not stored: it is image - albedo ∘ f(normal, light), exactly. Equal views give equal bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+
+from illures.errors import InputError
+from illures.math.color import linear_to_srgb, srgb_to_linear
+from illures.math.normals import decode, encode
+from illures.render import render
+from illures.types import Sample
+
+IMAGE_RANGE = 8.0  # largest linear value an image file holds
+_IMAGE_STEPS = 4095  # 12 bits: finer than the noise of the renders, two thirds of the bytes of 16
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 6]
+
+
+@dataclass(frozen=True)
+class ViewRecord:
+    """One view under several lights; see `types.Sample` for ranges.
+
+    Attributes:
+        images, lights, lightings: one a light; none of them for views without transport.
+        recipe: of the generator, to tell sets apart.
+    """
+
+    albedo: Float[np.ndarray, "size size 3"]
+    normal: Float[np.ndarray, "size size 3"]
+    mask: Bool[np.ndarray, "size size"]
+    landmarks: Float[np.ndarray, "68 3"]
+    images: tuple[Float[np.ndarray, "size size 3"], ...]
+    lights: tuple[Float[np.ndarray, "9 3"], ...]
+    lightings: tuple[int, ...]
+    identity: int
+    expression: int
+    pose: int
+    seed: int
+    recipe: str = ""
+
+
+def write_shard(path: Path, views: Iterable[tuple[str, ViewRecord]]) -> None:
+    """Write keyed views to a tar: all of it or, if anything fails, nothing."""
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for key, view in views:
+                for name, data in _files(view):
+                    info = tarfile.TarInfo(f"{key}.{name}")
+                    info.size = len(data)  # mtime, owner and mode keep their constant defaults
+                    tar.addfile(info, io.BytesIO(data))
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """The finished shards of a folder, in order.
+
+    Raises:
+        InputError: there is none.
+    """
+    paths = sorted(folder.glob("*.tar"))
+    if not paths:
+        raise InputError(f"{folder}: holds no .tar shards")
+    return paths
+
+
+def read_views(paths: Iterable[Path]) -> Iterator[ViewRecord]:
+    """The views of shards, in order.
+
+    Raises:
+        InputError: a file is not a shard of this format.
+    """
+    for path in paths:
+        try:
+            with tarfile.open(path) as tar:
+                for _, files in _grouped(tar):
+                    yield _view(files)
+        except (tarfile.TarError, KeyError, ValueError, OSError, cv2.error) as error:
+            raise InputError(f"{path}: not a readable shard ({error})") from error
+
+
+def read_shards(paths: Iterable[Path]) -> Iterator[Sample]:
+    """One sample per image of each view; views without lights give none (use `read_views`)."""
+    for view in read_views(paths):
+        yield from samples(view)
+
+
+def samples(view: ViewRecord) -> Iterator[Sample]:
+    """Each image of a view with its light and residual."""
+    for image, light, lighting in zip(view.images, view.lights, view.lightings, strict=True):
+        yield Sample(
+            image=image,
+            albedo=view.albedo,
+            normal=view.normal,
+            light=light,
+            residual=image - render(view.albedo, view.normal, light),
+            mask=view.mask,
+            landmarks=view.landmarks,
+            identity=view.identity,
+            expression=view.expression,
+            pose=view.pose,
+            lighting=lighting,
+            seed=view.seed,
+        )
+
+
+def _files(view: ViewRecord) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of a view's files."""
+    surface = (np.abs(view.normal).sum(-1, keepdims=True) > 0).astype(np.float32)
+    yield "albedo.png", _png(np.round(255 * linear_to_srgb(np.clip(view.albedo, 0, 1))).astype(np.uint8))
+    # Code 0 cannot come from a unit normal, whose three components are never all -1.
+    yield "normal.png", _png(np.round(65535 * encode(view.normal) * surface).astype(np.uint16))
+    yield "mask.png", _png(view.mask.astype(np.uint8) * 255)
+    for k, image in enumerate(view.images):
+        code = linear_to_srgb(np.clip(image, 0, IMAGE_RANGE) / IMAGE_RANGE)
+        yield f"image{k}.png", _png((np.round(_IMAGE_STEPS * code).astype(np.uint16)) << 4)
+    facts = {
+        "landmarks": _rounded(view.landmarks, 4),
+        "lights": [_rounded(light, 7) for light in view.lights],
+        "lightings": view.lightings,
+        "identity": view.identity,
+        "expression": view.expression,
+        "pose": view.pose,
+        "seed": view.seed,
+        "recipe": view.recipe,
+    }
+    yield "json", json.dumps(facts, separators=(",", ":")).encode()
+
+
+def _view(files: dict[str, bytes]) -> ViewRecord:
+    facts = json.loads(files["json"])
+    code = _pixels(files["normal.png"]).astype(np.float32) / 65535
+    surface = code.max(-1, keepdims=True) > 0
+    return ViewRecord(
+        albedo=srgb_to_linear(_pixels(files["albedo.png"]).astype(np.float32) / 255),
+        normal=np.where(surface, decode(code), 0).astype(np.float32),
+        mask=_pixels(files["mask.png"]) > 127,
+        landmarks=np.array(facts["landmarks"], np.float32),
+        images=tuple(_image(files[f"image{k}.png"]) for k in range(len(facts["lights"]))),
+        lights=tuple(np.array(light, np.float32) for light in facts["lights"]),
+        lightings=tuple(facts["lightings"]),
+        identity=facts["identity"],
+        expression=facts["expression"],
+        pose=facts["pose"],
+        seed=facts["seed"],
+        recipe=facts["recipe"],
+    )
+
+
+def _image(data: bytes) -> Float[np.ndarray, "size size 3"]:
+    code = (_pixels(data) >> 4).astype(np.float32) / _IMAGE_STEPS
+    return srgb_to_linear(code) * np.float32(IMAGE_RANGE)
+
+
+def _grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Consecutive members that share the name up to the first dot, as WebDataset counts samples."""
+    key, files = "", dict[str, bytes]()
+    for member in tar:
+        name, extension = member.name.split(".", 1)
+        if files and name != key:
+            yield key, files
+            files = {}
+        content = tar.extractfile(member)
+        key, files[extension] = name, content.read() if content else b""
+    if files:
+        yield key, files
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """PNG of RGB or grey pixels."""
+    done, data = cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels, _PNG)
+    if not done:
+        raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} do not encode as PNG")
+    return data.tobytes()
+
+
+def _pixels(data: bytes) -> np.ndarray:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError("not a PNG file")
+    return np.ascontiguousarray(pixels[..., ::-1]) if pixels.ndim == 3 else pixels
+
+
+def _rounded(values: np.ndarray, digits: int) -> list[list[float]]:
+    return np.round(values.astype(np.float64), digits).tolist()

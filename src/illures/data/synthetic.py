@@ -1,0 +1,58 @@
+"""Synthetic shards made ready for training: the cache, and the guide that the photo's own landmarks would give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from illures.data.cache import build_cache
+from illures.data.shards import read_shards, shard_paths
+from illures.faces import find_faces, mesh_normals
+from illures.types import Sample
+
+
+def prepare(
+    folders: list[Path], cache: Path, progress: Callable[[int], None] = lambda count: None
+) -> tuple[Path, ...]:
+    """Make the cache of each folder of shards under `cache`, unless it is there and newer than the shards.
+
+    Args:
+        folders: of shards, each a synthetic set.
+        cache: folder of caches, one a set.
+        progress: called with the number of samples read so far.
+
+    Returns:
+        The folders that `SampleCache` opens.
+
+    Raises:
+        InputError: a folder holds no shards, or shards that cannot be read.
+    """
+    made = []
+    for k, folder in enumerate(folders):
+        target = cache / f"{k}-{folder.resolve().name}"
+        shards = shard_paths(folder)
+        index = target / "index.json"
+        if not index.is_file() or index.stat().st_mtime < max(shard.stat().st_mtime for shard in shards):
+            build_cache(_counted(read_shards(shards), progress), target, guide_in, str(folder))
+        made.append(target)
+    return tuple(made)
+
+
+def guide_in(image: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size 3"]:
+    """Normals of the dense face mesh found in an aligned sRGB-encoded crop; zeros where no face is found.
+
+    The landmarks come from the image itself, as they do for a photo, so that training sees their errors.
+    """
+    faces = find_faces(image)
+    if not faces:
+        return np.zeros_like(image)
+    return mesh_normals(faces[0].landmarks, image.shape[0])
+
+
+def _counted(samples: Iterator[Sample], progress: Callable[[int], None]) -> Iterator[Sample]:
+    for count, sample in enumerate(samples, start=1):
+        yield sample
+        progress(count)

@@ -1,0 +1,26 @@
+"""Faces in photos: detection, dense landmarks, the aligned crop, contour, mask and mesh normals."""
+
+from illures.faces.contour import contours, draw_contour, points68
+from illures.faces.crop import alignment, at_size, crop_face, extract, inverse, scale_of, to_crop, to_photo
+from illures.faces.landmarks import find_faces
+from illures.faces.mask import face_mask, soften
+from illures.faces.mesh import mesh_mask, mesh_normals
+
+__all__ = [
+    "alignment",
+    "at_size",
+    "contours",
+    "crop_face",
+    "draw_contour",
+    "extract",
+    "face_mask",
+    "find_faces",
+    "inverse",
+    "mesh_mask",
+    "mesh_normals",
+    "points68",
+    "scale_of",
+    "soften",
+    "to_crop",
+    "to_photo",
+]

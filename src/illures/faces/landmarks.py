@@ -1,0 +1,121 @@
+"""Dense landmarks: the 478 points of the MediaPipe face mesh, and `find_faces`, which does all up to them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Num, UInt8
+
+from illures.faces.crop import warp
+from illures.faces.detect import Detection, detect, detect_hard
+from illures.types import Face
+
+INPUT = 256  # side of the network's input [px]
+ENLARGE = 1.5  # region over box, as the network was trained (MediaPipe face_landmarks_detector graph)
+PRESENCE = 0.5  # least probability that a face is there
+SAME = 0.5  # intersection over the smaller box above which two results are one face
+EYE_OUTER = (33, 263)
+
+
+@dataclass(frozen=True)
+class Region:
+    """An upright square on the face: centre and side [photo px], roll [rad] that makes the eyes level."""
+
+    centre: Float[np.ndarray, "2"]
+    side: float
+    roll: float
+
+
+def find_faces(photo: Num[np.ndarray, "height width 3"], smallest: float = 64.0) -> list[Face]:
+    """Every face of a photo, largest first.
+
+    Args:
+        photo: sRGB-encoded RGB; uint8, or float in [0, 1].
+        smallest: width of the smallest face sought in a large photo [px].
+    """
+    pixels = _as_uint8(photo)
+    faces = _landmark_all(pixels, detect(pixels, smallest))
+    if not faces:
+        for found in detect_hard(pixels):
+            faces = _landmark_all(pixels, found)
+            if faces:
+                break
+    return sorted(faces, key=lambda face: -_extent(face.landmarks))
+
+
+def landmark(photo: UInt8[np.ndarray, "height width 3"], region: Region) -> Face:
+    """One pass of the landmark network on a region; the score is the network's own presence."""
+    cos, sin = math.cos(region.roll), math.sin(region.roll)
+    turn = INPUT / region.side * np.array([[cos, sin], [-sin, cos]])
+    matrix = np.concatenate([turn, ((INPUT - 1) / 2 - turn @ region.centre)[:, None]], axis=1)
+    image = warp(photo, matrix, INPUT, cv2.BORDER_REPLICATE)
+    output = network_outputs(image)
+    points = output[0].reshape(478, 3).astype(np.float64)
+    # The network counts pixels from their corners.
+    flat = (points[:, :2] - 0.5 - matrix[:, 2]) @ np.linalg.inv(turn).T
+    depth = -points[:, 2:] * region.side / INPUT
+    presence = 1 / (1 + math.exp(-float(output[1].item())))
+    return Face(np.concatenate([flat, depth], axis=1).astype(np.float32), presence)
+
+
+def network_outputs(image: UInt8[np.ndarray, "256 256 3"]) -> list[np.ndarray]:
+    """Points (x, y, z away from the viewer [input px]) and presence logit of an upright face."""
+    from illures.faces.network import network
+
+    return network("face_landmarks_detector")(image.astype(np.float32) / 255)
+
+
+def region_of_detection(found: Detection) -> Region:
+    """Where to look for landmarks, from the box and the line of the eyes."""
+    across = found.keypoints[1] - found.keypoints[0]
+    box = found.box.reshape(2, 2)
+    side = ENLARGE * float((box[1] - box[0]).max())
+    return Region(box.mean(0), side, math.atan2(across[1], across[0]))
+
+
+def region_of_landmarks(landmarks: Float[np.ndarray, "478 3"]) -> Region:
+    """Where to look again (the same face, or the next frame of a video): box of the points in the face's own axes."""
+    points = landmarks[:, :2].astype(np.float64)
+    across = points[EYE_OUTER[1]] - points[EYE_OUTER[0]]
+    roll = math.atan2(across[1], across[0])
+    axes = np.array([[math.cos(roll), -math.sin(roll)], [math.sin(roll), math.cos(roll)]])
+    upright = points @ axes
+    low, high = upright.min(0), upright.max(0)
+    return Region(axes @ ((low + high) / 2), ENLARGE * float((high - low).max()), roll)
+
+
+def _landmark_all(photo: np.ndarray, found: list[Detection]) -> list[Face]:
+    """Landmarks of each detection by two passes; without what is no face, or the same face again."""
+    faces: list[Face] = []
+    for detection in found:
+        first = landmark(photo, region_of_detection(detection))
+        if first.score < 0.5 * PRESENCE:
+            continue
+        face = landmark(photo, region_of_landmarks(first.landmarks))
+        if face.score >= PRESENCE:
+            faces.append(face)
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda f: -f.score):
+        if not any(_same(face, other) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _same(a: Face, b: Face) -> bool:
+    """Whether two results lie on one face."""
+    (low_a, high_a), (low_b, high_b) = ((f.landmarks[:, :2].min(0), f.landmarks[:, :2].max(0)) for f in (a, b))
+    common = np.prod(np.maximum(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0))
+    return bool(common > SAME * min(np.prod(high_a - low_a), np.prod(high_b - low_b)))
+
+
+def _extent(landmarks: np.ndarray) -> float:
+    return float(np.ptp(landmarks[:, :2], axis=0).max())
+
+
+def _as_uint8(photo: np.ndarray) -> UInt8[np.ndarray, "height width 3"]:
+    if photo.dtype == np.uint8:
+        return photo
+    return np.clip(photo * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)

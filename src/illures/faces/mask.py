@@ -1,0 +1,42 @@
+"""The face mask: skin with eyes and lips, without hair, background and inner mouth."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from illures.faces.mesh import mesh_mask
+
+# The inner edge of the lips in the MediaPipe mesh, going round.
+LIPS_INSIDE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+
+
+def face_mask(
+    image: Float[np.ndarray, "size size 3"], landmarks: Float[np.ndarray, "478 3"]
+) -> Float[np.ndarray, "size size"]:
+    """1 on the face, 0 elsewhere.
+
+    Args:
+        image: aligned crop, sRGB-encoded, in [0, 1].
+        landmarks: in the crop's pixels (as `to_crop` gives them).
+    """
+    size = image.shape[0]
+    mask = mesh_mask(landmarks, size)
+    corners = np.clip(landmarks[list(LIPS_INSIDE), :2], -4 * size, 5 * size)
+    cv2.fillPoly(mask, [np.rint(corners * 16).astype(np.int32)], 0.0, cv2.LINE_8, 4)
+    return mask
+
+
+def soften(mask: Float[np.ndarray, "h w"], width: float) -> Float[np.ndarray, "h w"]:
+    """The mask with an edge that falls from 1 to 0 over `width` pixels, all of it inside: for pasting.
+
+    Args:
+        mask: of 0 and 1.
+        width: of the edge [px].
+    """
+    # A frame of zeros: the edge of the image is an edge of the mask, too.
+    framed = cv2.copyMakeBorder((mask > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    distance = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    t = np.clip(distance / max(width, 1e-6), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)

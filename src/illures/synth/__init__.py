@@ -1,0 +1,1 @@
+"""Synthetic faces: heads, skins, lights, rendering. The only place that imports mitsuba."""

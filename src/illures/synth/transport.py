@@ -1,0 +1,213 @@
+"""Global illumination of one view, traced once and lit many times.
+
+Paths start at the camera and go on by sampling the reflection alone until they leave the scene. Each keeps its
+throughput and the environment texel through which it left, so that the image under any environment is a lookup:
+I_g(pixel) = mean over paths of throughput · environment[texel]. What is too bright for that (lamps, the sun) is left
+out of the lookup and sampled with shadow rays; light that lamps send around a corner stays in the lookup, blurred.
+The scene lies in the camera frame (x right, y up, z toward the viewer), the camera at its origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from illures.synth import kernels
+from illures.synth.lights import HEIGHT, WIDTH, Environment
+from illures.synth.scene import Surface, View
+
+_FIREFLY = 8.0  # largest throughput; skin reaches it by sampling noise alone
+
+
+@dataclass(frozen=True)
+class Guides:
+    """What the primary rays see, box-filtered over each pixel.
+
+    Attributes:
+        albedo: diffuse reflectance of the surface in the pixel; 0 where there is none.
+        normal: shading normal, unit length; 0 where there is no surface.
+        mask: more than half of the pixel shows face.
+        coverage: share of the pixel that shows any surface, in [0, 1].
+    """
+
+    albedo: Float[np.ndarray, "size size 3"]
+    normal: Float[np.ndarray, "size size 3"]
+    mask: Bool[np.ndarray, "size size"]
+    coverage: Float[np.ndarray, "size size"]
+
+
+class Transport:
+    """The light transport of one view.
+
+    Args:
+        surface: everything the camera sees, in the camera frame.
+        view: the camera.
+        samples: paths a pixel.
+        depth: most surface points on a path: 1 is direct light, 3 light that went over two more surfaces.
+        seed: of the random numbers; equal seeds give equal images.
+
+    Attributes:
+        guides: albedo, normal and mask, from the primary rays of the same paths.
+    """
+
+    def __init__(self, surface: Surface, view: View, samples: int = 96, depth: int = 3, seed: int = 0) -> None:
+        """Trace all paths; see the class. Depth 0 traces the guides alone."""
+        dr, mi = kernels.device()
+        self._size, self._samples, self._seed = view.size, samples, seed
+        # Numbers that change from view to view are opaque, or each view would compile kernels of its own.
+        self._plane = [dr.opaque(mi.Float, float(value)) for value in view.plane.ravel()]
+        self._geometry = kernels.Geometry(surface)
+        self._points: tuple[int, Any] | None = None
+        self._sequence = mi.Float(kernels.stratified(samples).ravel())
+        self.guides = self._trace(depth)
+
+    def light(self, environment: Environment, shadow_samples: int = 48) -> Float[np.ndarray, "size size 3"]:
+        """The surfaces under an environment: linear radiance times `guides.coverage`.
+
+        Args:
+            environment: smooth part, blurred part for bounced light, and lamps.
+            shadow_samples: shadow rays a pixel towards the lamps.
+        """
+        dr, mi = kernels.device()
+        table = np.zeros((2, HEIGHT * WIDTH, 4), np.float32)
+        table[0, :, :3] = environment.smooth.reshape(-1, 3)
+        table[1, :, :3] = environment.bounced.reshape(-1, 3)
+        texels = mi.Float(table.ravel())
+
+        def term(path: Any) -> Any:
+            radiance = dr.gather(mi.Vector4f, texels, dr.gather(mi.UInt32, self._texel, path))
+            return radiance * dr.gather(mi.Vector4f, self._throughput, path)
+
+        image = self._mean(term, self._samples)[..., :3]
+        if environment.lamps is not None:
+            image = image + self._light_lamps(environment.lamps, shadow_samples)
+        return image
+
+    def _trace(self, depth: int) -> Guides:
+        """Trace every path, keep texels and throughputs; returns the guides."""
+        dr, mi = kernels.device()
+        origin, direction, stratum, rng, lane = self._primary(self._samples)
+        hit = self._geometry.hit(origin, direction, mi.Bool(True))
+        seen = dr.select(hit.valid, 1.0, 0.0)
+        first = mi.Vector4f(hit.albedo.x, hit.albedo.y, hit.albedo.z, 1.0) * seen
+        second = mi.Vector4f(hit.normal.x, hit.normal.y, hit.normal.z, hit.mask) * seen
+        seen_maps = [self._store(first, lane), self._store(second, lane)]
+        if depth > 0:
+            outgoing, weight = kernels.sample(hit, -direction, stratum[0], mi.Point2f(stratum[1], stratum[2]))
+            throughput, self._texel = self._follow(hit, outgoing, weight, rng, depth)
+            self._throughput = self._store(mi.Vector4f(throughput.x, throughput.y, throughput.z, 0), lane)
+            dr.eval(self._throughput, self._texel)
+        dr.eval(seen_maps)
+        return _guides(*(self._mean(partial(dr.gather, mi.Vector4f, stored), self._samples) for stored in seen_maps))
+
+    def _follow(self, hit: Any, outgoing: Any, weight: Any, rng: Any, depth: int) -> tuple[Any, Any]:
+        """Continue paths until they escape: throughput (0 if they do not) and texel (second table after a bounce)."""
+        dr, mi = kernels.device()
+
+        def body(
+            point: Any, going: Any, carried: Any, escaped: Any, texel: Any, outgoing: Any, rng: Any, count: Any
+        ) -> Any:
+            hit = self._geometry.hit(point, outgoing, going)
+            away = going & ~hit.valid
+            escaped = dr.select(away, carried, escaped)
+            table = dr.select(count > 1, mi.UInt32(HEIGHT * WIDTH), mi.UInt32(0))
+            texel = dr.select(away, kernels.texel_of(outgoing, HEIGHT, WIDTH) + table, texel)
+            going = going & hit.valid & (count < depth)
+            # Past the first point surfaces count as matt: highlights of highlights are not worth their time.
+            local = mi.warp.square_to_cosine_hemisphere(mi.Point2f(rng.next_float32(), rng.next_float32()))
+            following = mi.Frame3f(hit.normal).to_world(local)
+            carried = dr.select(going, carried * hit.albedo, carried)
+            point = dr.select(going, kernels.above(hit), point)
+            outgoing = dr.select(going, following, outgoing)
+            return point, going, carried, escaped, texel, outgoing, rng, count + 1
+
+        zero = mi.Color3f(0) * hit.mask
+        weight = mi.Color3f(dr.select(hit.valid, weight, 0))
+        state = (kernels.above(hit), hit.valid, weight, zero, mi.UInt32(0), outgoing, rng, mi.UInt32(1))
+        final = dr.while_loop(state, lambda *s: s[1], body)
+        return dr.minimum(final[3], _FIREFLY), final[4]
+
+    def _light_lamps(self, lamps: Any, samples: int) -> Float[np.ndarray, "size size 3"]:
+        """Direct light of the lamps, by shadow rays from fresh primary points."""
+        dr, mi = kernels.device()
+        hit, direction, stratum, lane = self._shadow_points(samples)
+        choice = mi.UInt32(stratum[1] * len(lamps.direction))
+        chosen = dr.minimum(choice, len(lamps.direction) - 1)
+        toward = dr.gather(mi.Vector3f, mi.Float(lamps.direction.ravel()), chosen)
+        radiance = dr.gather(mi.Color3f, mi.Float(lamps.radiance.ravel()), chosen)
+        value = kernels.evaluate(hit, -direction, toward)[0]
+        lit = hit.valid & (dr.max(value) > 0)
+        lit &= ~self._geometry.shadowed(hit, toward, lit)
+        light = mi.Color3f(dr.select(lit, value * radiance, 0))
+        stored = self._store(mi.Vector4f(light.x, light.y, light.z, 0), lane)
+        dr.eval(stored)
+        return self._mean(partial(dr.gather, mi.Vector4f, stored), samples)[..., :3]
+
+    def _shadow_points(self, samples: int) -> tuple[Any, Any, list[Any], Any]:
+        """Fresh primary points, kept in memory: all lamps of all lights are seen from the same ones."""
+        dr, mi = kernels.device()
+        if self._points is None or self._points[0] != samples:
+            origin, direction, stratum, _, lane = self._primary(samples, salt=1)
+            hit = self._geometry.hit(origin, direction, mi.Bool(True))
+            dr.eval(vars(hit), direction, stratum, lane)
+            self._points = samples, (hit, direction, stratum, lane)
+        return self._points[1]
+
+    def _primary(self, samples: int, salt: int = 0) -> tuple[Any, Any, list[Any], Any, Any]:
+        """Camera rays, sample-major; the next three stratified numbers of each; random numbers; ray index."""
+        dr, mi = kernels.device()
+        pixels = self._size**2
+        lane = dr.arange(mi.UInt32, pixels * samples)
+        pixel, order = lane % pixels, lane // pixels
+        seed = dr.opaque(mi.UInt64, self._seed * 2 + salt)
+        rng = mi.PCG32(size=pixels * samples, initstate=seed)
+        # One offset a pixel turns the shared points into different ones (Cranley and Patterson 1976).
+        offsets = mi.PCG32(size=pixels, initstate=seed + 0x5EED)
+        sequence = self._sequence if samples == self._samples else mi.Float(kernels.stratified(samples).ravel())
+        numbers = []
+        for k in range(5):
+            value = offsets.next_float32()
+            dr.eval(value)
+            value = dr.gather(mi.Float, value, pixel) + dr.gather(mi.Float, sequence, order * 5 + k)
+            numbers.append(value - dr.floor(value))
+        x = mi.Float(pixel % self._size) + numbers[0] - 0.5
+        y = mi.Float(pixel // self._size) + numbers[1] - 0.5
+        a, b, c, d, e, f = self._plane
+        direction = dr.normalize(mi.Vector3f(a * x + b * y + c, -(d * x + e * y + f), -1.0))
+        return mi.Point3f(0, 0, 0), direction, numbers[2:], rng, lane
+
+    def _store(self, value: Any, lane: Any) -> Any:
+        """Four floats a path, side by side in memory, so that they are read back at once."""
+        dr, mi = kernels.device()
+        memory = dr.empty(mi.Float, dr.width(lane) * 4)
+        dr.scatter(memory, value, lane)
+        return memory
+
+    def _mean(self, term: Callable[[Any], Any], samples: int) -> Float[np.ndarray, "size size 4"]:
+        """Mean of `term(path)` over the paths of each pixel."""
+        dr, mi = kernels.device()
+        pixels = self._size**2
+        pixel = dr.arange(mi.UInt32, pixels)
+
+        def body(k: Any, total: Any) -> tuple[Any, Any]:
+            return k + 1, total + term(k * pixels + pixel)
+
+        start = (dr.zeros(mi.UInt32, pixels), dr.zeros(mi.Vector4f, pixels))
+        total = dr.while_loop(start, lambda k, total: k < samples, body)[1] / samples
+        return np.array(total).T.reshape(self._size, self._size, 4)
+
+
+def _guides(albedo_coverage: Float[np.ndarray, "size size 4"], normal_mask: Float[np.ndarray, "size size 4"]) -> Guides:
+    """Divide the averages over whole pixels by the share that shows a surface."""
+    coverage = albedo_coverage[..., 3]
+    some = (coverage > 0)[..., None]
+    albedo = np.where(some, albedo_coverage[..., :3] / np.maximum(coverage, 1e-6)[..., None], 0)
+    normal = normal_mask[..., :3]
+    length = np.linalg.norm(normal, axis=-1, keepdims=True)
+    normal = np.where(some & (length > 1e-6), normal / np.maximum(length, 1e-6), 0)
+    return Guides(albedo.astype(np.float32), normal.astype(np.float32), normal_mask[..., 3] > 0.5, coverage)
