@@ -1,8 +1,16 @@
 """Shapes and types in signatures are checked while testing; fixtures shared by the modules."""
 
+import sys
+import types
+
+from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
-install_import_hook("illures", "beartype.beartype")
+# As PEP 484 has it, an int will do where a float is asked for. The hook takes its checker by name only.
+checker = types.ModuleType("illures_test_checker")
+checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))
+sys.modules[checker.__name__] = checker
+install_import_hook("illures", f"{checker.__name__}.check")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -14,9 +14,7 @@ from illures.faces import find_faces, mesh_normals
 from illures.types import Sample
 
 
-def prepare(
-    folders: list[Path], cache: Path, progress: Callable[[int], None] = lambda count: None
-) -> tuple[Path, ...]:
+def prepare(folders: list[Path], cache: Path, progress: Callable[[int], None] = lambda count: None) -> tuple[Path, ...]:
     """Make the cache of each folder of shards under `cache`, unless it is there and newer than the shards.
 
     Args:

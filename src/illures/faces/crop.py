@@ -124,9 +124,7 @@ def warp(
     return np.asarray(warped).reshape(size, size, *photo.shape[2:])
 
 
-def _window(
-    photo: np.ndarray, matrix: np.ndarray, size: int, shrink: int
-) -> tuple[np.ndarray, tuple[int, int]]:
+def _window(photo: np.ndarray, matrix: np.ndarray, size: int, shrink: int) -> tuple[np.ndarray, tuple[int, int]]:
     """Part of the photo under the square and the (x, y) of its first pixel; never empty, so that it can mirror."""
     height, width = photo.shape[:2]
     corners = _transform(np.array([[-1, -1], [size, -1], [-1, size], [size, size]], np.float64), _inverted(matrix))

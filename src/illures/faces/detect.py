@@ -93,14 +93,14 @@ def _whole(photo: np.ndarray, share: float = 1.0) -> list[Detection]:
 
 def _tiles(photo: np.ndarray, scale: float) -> list[Detection]:
     """The full-range detector on overlapping windows of the photo at `scale`."""
-    image, scale = _resized(photo, scale)
+    image, exact = _resized(photo, scale)
     found = []
     for y in _starts(image.shape[0]):
         for x in _starts(image.shape[1]):
             tile = image[y : y + WINDOW, x : x + WINDOW]
             window = np.zeros((WINDOW, WINDOW, 3), np.uint8)
             window[: tile.shape[0], : tile.shape[1]] = tile
-            found += [_place(d, scale, -x, -y) for d in _run("face_detection_full_range", window)]
+            found += [_place(d, exact, -x, -y) for d in _run("face_detection_full_range", window)]
     return merge(found)
 
 
@@ -132,7 +132,9 @@ def _run(name: str, window: np.ndarray) -> list[Detection]:
     centre, half = values[:, 0] + anchors, values[:, 1] / 2
     boxes, keypoints = np.concatenate([centre - half, centre + half], axis=1), values[:, 2:] + anchors[:, None]
     scores = 1 / (1 + np.exp(-raw_scores[0, hits, 0].astype(np.float64)))
-    found = [Detection(b, k, float(s)) for b, k, s in zip(boxes, keypoints, scores, strict=True) if np.all(b[2:] > b[:2])]
+    found = [
+        Detection(b, k, float(s)) for b, k, s in zip(boxes, keypoints, scores, strict=True) if np.all(b[2:] > b[:2])
+    ]
     return merge(found)
 
 

@@ -17,6 +17,9 @@ INPUT = 256  # side of the network's input [px]
 ENLARGE = 1.5  # region over box, as the network was trained (MediaPipe face_landmarks_detector graph)
 PRESENCE = 0.5  # least probability that a face is there
 SAME = 0.5  # intersection over the smaller box above which two results are one face
+MOST_PASSES = 5
+STEADY = 0.03  # of the region's side: passes go on while the region moves by more
+SURE = 0.9  # where no face is as probable as this, harder searches are tried
 EYE_OUTER = (33, 263)
 
 
@@ -38,11 +41,11 @@ def find_faces(photo: Num[np.ndarray, "height width 3"], smallest: float = 64.0)
     """
     pixels = _as_uint8(photo)
     faces = _landmark_all(pixels, detect(pixels, smallest))
-    if not faces:
-        for found in detect_hard(pixels):
-            faces = _landmark_all(pixels, found)
-            if faces:
-                break
+    for found in detect_hard(pixels):
+        # What is found upside down is often found as something else first, and weakly.
+        if any(face.score >= SURE for face in faces):
+            break
+        faces = _distinct([*faces, *_landmark_all(pixels, found)])
     return sorted(faces, key=lambda face: -_extent(face.landmarks))
 
 
@@ -88,15 +91,29 @@ def region_of_landmarks(landmarks: Float[np.ndarray, "478 3"]) -> Region:
 
 
 def _landmark_all(photo: np.ndarray, found: list[Detection]) -> list[Face]:
-    """Landmarks of each detection by two passes; without what is no face, or the same face again."""
+    """Landmarks of each detection by two passes or, rarely, more; no false and no double faces."""
     faces: list[Face] = []
     for detection in found:
-        first = landmark(photo, region_of_detection(detection))
-        if first.score < 0.5 * PRESENCE:
-            continue
-        face = landmark(photo, region_of_landmarks(first.landmarks))
+        face = landmark(photo, region_of_detection(detection))
+        for _ in range(MOST_PASSES - 1):
+            if face.score < 0.5 * PRESENCE:
+                break
+            region = region_of_landmarks(face.landmarks)
+            face = landmark(photo, region)
+            if _moved(region, region_of_landmarks(face.landmarks)) < STEADY:
+                break
         if face.score >= PRESENCE:
             faces.append(face)
+    return _distinct(faces)
+
+
+def _moved(a: Region, b: Region) -> float:
+    """How far a region went, in shares of its side."""
+    return max(float(np.linalg.norm(a.centre - b.centre)), abs(a.side - b.side)) / a.side
+
+
+def _distinct(faces: list[Face]) -> list[Face]:
+    """The best of those that lie on one face."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda f: -f.score):
         if not any(_same(face, other) for other in kept):

@@ -1,0 +1,32 @@
+"""illures: photos of faces taken apart into albedo, normal, light and residual, offline on an ordinary CPU."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from illures.decompose import Decomposer
+    from illures.decomposition import Decomposition
+    from illures.images import load_image, save_image
+
+__version__ = "0.1.0"
+__all__ = ["Decomposer", "Decomposition", "load_image", "save_image"]
+
+_WHERE = {
+    "Decomposer": "illures.decompose",
+    "Decomposition": "illures.decomposition",
+    "load_image": "illures.images",
+    "save_image": "illures.images",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: `import illures` alone must not load torch.
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'illures' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

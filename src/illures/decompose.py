@@ -1,0 +1,130 @@
+"""Photo in, decompositions out: faces, crops, network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from illures import faces as _faces
+from illures.decomposition import Decomposition
+from illures.errors import InputError
+from illures.images import Photo, as_float, to_photo
+from illures.math.color import srgb_to_linear
+from illures.types import Face
+
+if TYPE_CHECKING:
+    from illures.model.predictor import Prediction
+
+# Below this a photo has no room for a face that could be taken apart [px a side].
+MIN_SIDE = 16
+# Crops that go through the network at once: more is not faster on a CPU and takes memory.
+BATCH = 8
+
+
+@runtime_checkable
+class PredictorLike(Protocol):
+    """What `Decomposer` needs of a network: `illures.model.Predictor`, or a stand-in."""
+
+    size: int
+    info: Any
+
+    def __call__(
+        self,
+        images: Float[np.ndarray, "batch size size 3"],
+        guides: Float[np.ndarray, "batch size size 3"],
+    ) -> list[Prediction]:
+        """Maps of each crop; images sRGB-encoded in [0, 1], guides the normals of the face mesh."""
+        ...
+
+
+class Decomposer:
+    """Takes every face of a photo apart. Keeps no state between photos.
+
+    Attributes:
+        predictor: the network.
+        size: side of the crops [px].
+        find_faces: the finder of faces.
+    """
+
+    def __init__(
+        self,
+        predictor: PredictorLike,
+        size: int | None = None,
+        find_faces: Callable[[Photo], list[Face]] | None = None,
+    ) -> None:
+        """Use a network that is already loaded.
+
+        Args:
+            predictor: the network.
+            size: side of the crops [px]; default: what the network was trained on.
+            find_faces: another finder of faces in an sRGB photo; default: `illures.faces.find_faces`.
+
+        Raises:
+            InputError: a size that the network can't take.
+        """
+        self.predictor = predictor
+        self.size = predictor.size if size is None else size
+        if self.size % 16 or not 64 <= self.size <= 1024:
+            raise InputError(f"size {self.size}: must be a multiple of 16 from 64 to 1024")
+        self.find_faces = find_faces or _faces.find_faces
+
+    @classmethod
+    def from_pretrained(cls, path: str | os.PathLike[str] | None = None, size: int | None = None) -> Decomposer:
+        """Load the weights that ship with the package, or those of a file; nothing is fetched.
+
+        Raises:
+            InputError: the file is missing or is no weights file.
+        """
+        from illures.model.predictor import Predictor
+
+        return cls(Predictor.from_pretrained(None if path is None else Path(path)), size)
+
+    def __call__(self, image: str | os.PathLike[str] | np.ndarray | Any, name: str = "image") -> list[Decomposition]:
+        """Find and decompose every face, largest first; an empty list where there is none.
+
+        Args:
+            image: a path, a pillow image, or an array [height, width] with 1, 3 or 4 channels: uint8, uint16, or
+                float sRGB in [0, 1].
+            name: what to call an image that is no path in errors.
+
+        Raises:
+            InputError: the image can't be read or is too small.
+        """
+        name = str(image) if isinstance(image, (str, os.PathLike)) else name
+        photo = to_photo(image, name)
+        height, width = photo.shape[:2]
+        if min(height, width) < MIN_SIDE:
+            raise InputError(f"{name}: {width} x {height} pixels; must be at least {MIN_SIDE} a side")
+        found = self.find_faces(photo if photo.dtype == np.uint8 else _eight_bits(photo))
+        return [d for i in range(0, len(found), BATCH) for d in self._decompose(photo, found[i : i + BATCH])]
+
+    def _decompose(self, photo: Photo, found: list[Face]) -> list[Decomposition]:
+        crops = [_faces.crop_face(face, photo.shape[:2], self.size) for face in found]
+        images = np.stack([np.clip(as_float(_faces.extract(photo, crop)), 0, 1) for crop in crops])
+        points = [_faces.to_crop(crop.face.landmarks, crop) for crop in crops]
+        guides = np.stack([_faces.mesh_normals(p, self.size) for p in points])
+        predictions = self.predictor(images, guides)
+        return [
+            Decomposition(
+                image=srgb_to_linear(image),
+                albedo=prediction.albedo,
+                normal=prediction.normal,
+                light=prediction.light,
+                residual=prediction.residual,
+                mask=_faces.face_mask(image, landmarks).astype(np.float32),
+                crop=crop,
+            )
+            for image, landmarks, prediction, crop in zip(images, points, predictions, crops, strict=True)
+        ]
+
+
+def _eight_bits(photo: Photo) -> Photo:
+    """What the finder of faces works on; a 16-bit photo as floats would take four times the memory."""
+    if photo.dtype == np.uint16:
+        return (photo >> 8).astype(np.uint8)
+    return np.round(np.clip(photo, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,136 @@
+"""A face taken apart: the noun that every verb of illures hands on."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from illures.errors import InputError
+from illures.files import write_whole
+from illures.render import render, shade
+from illures.types import Face, FaceCrop
+
+# Raised when the arrays of a saved file change their meaning.
+FILE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """One face: `image = albedo ∘ shading(normal, light) + residual`, linear, in the frame of its crop.
+
+    The crop may be turned in the plane against the photo; `normal` and `light` are turned with it. The network's
+    own maps give the image back nearly; those of `photo_resolution` give it back exactly.
+
+    Attributes:
+        image: what the camera saw, in [0, 1].
+        albedo: in [0, 1].
+        normal: unit vectors, x right, y up, z toward the viewer.
+        light: SH coefficients of the radiance of the environment (see `illures.math.sh`).
+        residual: signed: cast shadow and occlusion below 0, highlight and bounce light above.
+        mask: 1 on face skin, eyes and lips, 0 elsewhere.
+        crop: where these pixels lie in the photo.
+    """
+
+    image: Float[np.ndarray, "size size 3"]
+    albedo: Float[np.ndarray, "size size 3"]
+    normal: Float[np.ndarray, "size size 3"]
+    light: Float[np.ndarray, "9 3"]
+    residual: Float[np.ndarray, "size size 3"]
+    mask: Float[np.ndarray, "size size"]
+    crop: FaceCrop
+
+    @property
+    def shading(self) -> Float[np.ndarray, "size size 3"]:
+        """f(N, L), before albedo; linear, not clipped."""
+        return shade(self.normal, self.light)
+
+    def reconstruct(self) -> Float[np.ndarray, "size size 3"]:
+        """A ∘ f(N, L) + R; linear, not clipped."""
+        return render(self.albedo, self.normal, self.light, self.residual)
+
+    def photo_resolution(self, photo: Any) -> Decomposition:
+        """The same face at the photo's own resolution and upright as the photo is.
+
+        The maps cover the smallest square of whole photo pixels around the crop (beyond the photo's edge, its mirror
+        image); albedo keeps the photo's detail, and A ∘ f(N, L) + R is the linear photo.
+
+        Args:
+            photo: the photo that this came from: path, pillow image, or array as for `Decomposer`.
+
+        Raises:
+            InputError: the photo has another size.
+        """
+        from illures.images import to_photo
+        from illures.upsample import at_photo_resolution
+
+        return at_photo_resolution(self, to_photo(photo))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one file, which numpy can read too (`.npz`); whole or not at all.
+
+        Raises:
+            InputError: the file can't be written.
+        """
+        buffer = io.BytesIO()
+        face = self.crop.face
+        np.savez(
+            buffer,
+            version=np.int64(FILE_VERSION),
+            **{name: getattr(self, name) for name in _MAPS},
+            matrix=self.crop.matrix,
+            photo_size=np.array(self.crop.photo_size, np.int64),
+            landmarks=face.landmarks,
+            score=np.float64(face.score),
+        )
+        write_whole(Path(path), buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Decomposition:
+        """Read what `save` wrote; every array comes back bit for bit.
+
+        Raises:
+            InputError: the file is missing, damaged, or not a decomposition.
+        """
+        try:
+            file = np.load(path, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise InputError(f"{path}: a single array, where a saved decomposition is expected")
+            with file:
+                arrays = {name: file[name] for name in file.files}
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except (OSError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: not a saved decomposition ({error})") from error
+        except ValueError as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path}: not a saved decomposition") from error
+        return _from_arrays(arrays, path)
+
+
+_MAPS = ("image", "albedo", "normal", "light", "residual", "mask")
+
+
+def _from_arrays(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) -> Decomposition:
+    missing = {*_MAPS, "version", "matrix", "photo_size", "landmarks", "score"} - arrays.keys()
+    if missing:
+        raise InputError(f"{path}: not a saved decomposition, lacks {', '.join(sorted(missing))}")
+    if int(arrays["version"]) != FILE_VERSION:
+        raise InputError(f"{path}: file version {int(arrays['version'])}; this illures reads {FILE_VERSION}")
+    size = len(arrays["image"])
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("image", "albedo", "normal", "residual"), (size, size, 3))
+    shapes |= {"light": (9, 3), "mask": (size, size), "matrix": (2, 3), "photo_size": (2,), "landmarks": (478, 3)}
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise InputError(f"{path}: {name} has shape {arrays[name].shape}; must be {shape}")
+    height, width = (int(v) for v in arrays["photo_size"])
+    face = Face(landmarks=arrays["landmarks"], score=float(arrays["score"]))
+    crop = FaceCrop(matrix=arrays["matrix"], size=size, photo_size=(height, width), face=face)
+    return Decomposition(**{name: arrays[name] for name in _MAPS}, crop=crop)

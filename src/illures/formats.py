@@ -1,0 +1,128 @@
+"""How maps become files: what each map's codes mean in PNG (8 and 16 bits) and EXR. The user's page: docs/outputs.md.
+
+Maps are quantised first, and the residual is computed from the codes of the others, so that the sum of what lies in
+the files gives the photo back as nearly as the residual's own codes allow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Num
+
+from illures.errors import InputError
+from illures.files import write_whole
+from illures.images import as_linear, encoded, read_exr_linear, write_exr
+from illures.math.color import linear_to_srgb, srgb_to_linear
+
+FormatName = Literal["png", "png16", "exr"]
+MapName = Literal["albedo", "normal", "shading", "residual", "reconstruction", "mask"]
+MAPS: tuple[MapName, ...] = ("albedo", "normal", "shading", "residual", "reconstruction", "mask")
+
+Codes = Num[np.ndarray, "height width *channels"]
+Values = Float[np.ndarray, "height width *channels"]
+
+# PNG shading is divided by this before encoding, for skin in good light often shades above 1. It is nearly 2, and such
+# that shading 1, which stands everywhere outside the faces, is exactly code 188 of 255 (48316 of 65535).
+SHADING_SCALE = 1 / float(srgb_to_linear(np.float64(188 / 255)))
+
+
+@dataclass(frozen=True)
+class Format:
+    """One file format for all maps of a photo.
+
+    Attributes:
+        name: "png" (8 bits), "png16" or "exr" (half floats, linear, unscaled).
+        shading_scale: PNG alone: the shading that the largest code stands for.
+    """
+
+    name: FormatName
+    shading_scale: float = SHADING_SCALE
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the codes."""
+        return np.dtype({"png": np.uint8, "png16": np.uint16, "exr": np.float16}[self.name])
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the files, with its dot."""
+        return ".exr" if self.name == "exr" else ".png"
+
+    def quantise(self, name: MapName, values: Values) -> Codes:
+        """Linear values as codes; what the codes can't hold is clipped."""
+        if self.name == "exr":
+            return np.clip(values, -65504, 65504).astype(np.float16)
+        top = np.iinfo(self.dtype).max
+        if name == "residual":  # 0 falls on a code, so that nothing is added where there is no residual
+            return np.round(np.clip(values, -1, 1) * (top // 2) + (top // 2 + 1)).astype(self.dtype)
+        if name == "normal":
+            scaled = (values + 1) / 2
+        elif name == "mask":
+            scaled = values
+        else:
+            scaled = linear_to_srgb(np.clip(values / self._scale(name), 0, 1))
+        return np.round(np.clip(scaled, 0, 1) * top).astype(self.dtype)
+
+    def decode(self, name: MapName, codes: Codes) -> Values:
+        """Linear float32 values of codes: the inverse of `quantise`."""
+        if self.name == "exr":
+            return codes.astype(np.float32)
+        top = np.iinfo(self.dtype).max
+        if name == "residual":
+            return (codes.astype(np.float32) - (top // 2 + 1)) / (top // 2)
+        if name in ("normal", "mask"):
+            values = codes.astype(np.float32) / np.float32(top)
+            return 2 * values - 1 if name == "normal" else values
+        return as_linear(codes) * np.float32(self._scale(name))
+
+    def write(self, folder: Path, name: MapName, codes: Codes) -> None:
+        """Write one map's codes to `folder`/`name` with the format's suffix.
+
+        Raises:
+            InputError: the file can't be written.
+        """
+        path = folder / (name + self.suffix)
+        if self.name == "exr":
+            write_exr(path, codes)
+        else:
+            write_whole(path, encoded(codes, ".png"))
+
+    def read(self, folder: Path, name: MapName) -> Values:
+        """Linear values of a map that `write` wrote.
+
+        Raises:
+            InputError: the file is missing or of another format.
+        """
+        path = folder / (name + self.suffix)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        if self.name == "exr":
+            return read_exr_linear(path)
+        codes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if codes is None or codes.dtype != self.dtype:
+            raise InputError(f"{path}: not a map in the format {self.name}")
+        return self.decode(name, cv2.cvtColor(codes, cv2.COLOR_BGR2RGB) if codes.ndim == 3 else codes)
+
+    def describe(self) -> dict[str, str | float]:
+        """How to read the values, for the JSON beside the files."""
+        if self.name == "exr":
+            return {"format": "exr", "all": "linear, half float, unscaled; normal in [-1, 1]"}
+        half = np.iinfo(self.dtype).max // 2
+        return {
+            "format": self.name,
+            "albedo": "linear = srgb_to_linear(code / max)",
+            "reconstruction": "linear = srgb_to_linear(code / max)",
+            "shading": "linear = shading_scale * srgb_to_linear(code / max)",
+            "shading_scale": self.shading_scale,
+            "residual": f"linear = (code - {half + 1}) / {half}",
+            "normal": "n = 2 * code / max - 1, x right, y up, z toward the viewer",
+            "mask": "code / max",
+        }
+
+    def _scale(self, name: MapName) -> float:
+        return self.shading_scale if name == "shading" else 1.0

@@ -1,0 +1,309 @@
+"""Photos in and out of files, upright and in sRGB.
+
+Convention: [height, width, 3], sRGB-encoded, row 0 at the top after the EXIF rotation. `read_photo` keeps the file's
+depth (uint8, uint16, or float32 from EXR), `load_image` gives float32 in [0, 1].
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Num
+from PIL import Image, UnidentifiedImageError
+
+from illures import icc
+from illures.errors import InputError
+from illures.files import write_error, write_whole
+from illures.math.color import linear_to_srgb, srgb_to_linear
+
+SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".exr",
+        ".jp2",
+        ".ppm",
+    }
+)
+# Larger sides are scans and panoramas, and their float maps do not fit the memory of an ordinary machine.
+MAX_SIDE = 20_000
+MAX_PIXELS = 128_000_000
+# What transparent pixels show: mid grey (encoded) is the least wrong light behind a cut-out face.
+BACKDROP = 0.5
+
+Photo = Num[np.ndarray, "height width 3"]
+
+
+def load_image(path: str | os.PathLike[str]) -> Float[np.ndarray, "height width 3"]:
+    """Read a photo as float32 sRGB in [0, 1].
+
+    EXIF rotation is applied, ICC profiles are converted, 16 bits stay 16 bits, grey becomes RGB, transparent pixels
+    are laid over mid grey, EXR is encoded and clipped to [0, 1], the first frame of an animation is taken.
+
+    Raises:
+        InputError: the file is missing, is no image, is truncated, or is too large.
+    """
+    return as_float(read_photo(path))
+
+
+def as_float(photo: Photo) -> Float[np.ndarray, "height width 3"]:
+    """Codes to float32 in [0, 1]; floats pass through."""
+    if photo.dtype == np.uint8 or photo.dtype == np.uint16:
+        return np.multiply(photo, 1 / np.iinfo(photo.dtype).max, dtype=np.float32)
+    return photo.astype(np.float32, copy=False)
+
+
+def as_linear(photo: Photo) -> Float[np.ndarray, "height width 3"]:
+    """Decode the sRGB curve of codes or floats, float32; integers by a table, which is exact and fast."""
+    if photo.dtype == np.uint8 or photo.dtype == np.uint16:
+        return _linear_levels(int(np.iinfo(photo.dtype).max))[photo]
+    return srgb_to_linear(photo.astype(np.float32, copy=False))
+
+
+@cache
+def _linear_levels(top: int) -> Float[np.ndarray, " levels"]:
+    return srgb_to_linear(np.arange(top + 1, dtype=np.float64) / top).astype(np.float32)
+
+
+def read_photo(path: str | os.PathLike[str]) -> Photo:
+    """Read a photo at its own depth: uint8, uint16, or float32 in [0, 1] (EXR); see `load_image`."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            magic = file.read(12)
+        if magic[4:8] == b"ftyp":  # HEIC and AVIF, also those that were renamed to .jpg
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+        photo = _read_exr(path) if magic[:4] == b"\x76\x2f\x31\x01" else _read_pillow(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder, where a photo is expected") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: not an image, or of a kind that is not read") from None
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError, struct.error, cv2.error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: cannot be read as an image ({_one_line(error)})") from error
+    return np.ascontiguousarray(photo)
+
+
+def to_photo(image: Any, name: str = "image") -> Photo:
+    """A path, a pillow image, or an array as a photo.
+
+    Args:
+        image: arrays are [height, width], or with 1, 3 or 4 channels: uint8, uint16, or floating sRGB in [0, 1].
+        name: what to call it in errors.
+
+    Raises:
+        InputError: an array of another shape or type, or with values that are not finite or not in [0, 1].
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return read_photo(image)
+    if isinstance(image, Image.Image):
+        image = _upright(np.asarray(icc.to_srgb(_plain(image))), image.getexif().get(0x0112, 1))
+    array = np.asarray(image)
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise InputError(f"{name}: shape {np.shape(image)}; must be [height, width] with 1, 3 or 4 channels")
+    if np.issubdtype(array.dtype, np.floating):
+        array = array.astype(np.float32, copy=False)
+        if not (array.size and array.min() >= -1e-4 and array.max() <= 1 + 1e-4):  # NaN fails too
+            raise InputError(f"{name}: float values must be sRGB-encoded in [0, 1]")
+        array = np.clip(array, 0, 1)
+    elif array.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{name}: type {array.dtype}; must be uint8, uint16 or float")
+    return _over_backdrop(array)
+
+
+def save_image(path: str | os.PathLike[str], image: Photo, bits: int = 8) -> None:
+    """Write an image: float sRGB in [0, 1] (clipped), or codes. The file appears whole or not at all.
+
+    Args:
+        path: its suffix says the format: png, tif, jpg, webp, or exr (which is written linear, half floats).
+        image: as `load_image` gives it.
+        bits: 8, or 16 for png and tif.
+
+    Raises:
+        InputError: an unknown suffix, 16 bits in a format that has none, or a file that can't be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix == ".exr":
+        write_exr(path, as_linear(image).astype(np.float16))
+        return
+    if suffix not in (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"):
+        raise InputError(f"{path}: can't write {suffix or 'a file with no suffix'}; use png, tif, jpg, webp or exr")
+    if bits not in (8, 16) or (bits == 16 and suffix not in (".png", ".tif", ".tiff")):
+        raise InputError(f"{path}: {bits} bits; must be 8, or 16 for png and tif")
+    kind: Any = np.uint8 if bits == 8 else np.uint16
+    codes = image if image.dtype == kind else np.round(np.clip(as_float(image), 0, 1) * np.iinfo(kind).max).astype(kind)
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
+    write_whole(path, encoded(codes, suffix, options))
+
+
+def encoded(codes: Num[np.ndarray, "height width *channels"], suffix: str, options: list[int] | None = None) -> bytes:
+    """The bytes of a file in one of OpenCV's formats; channels are RGB or RGBA."""
+    if codes.ndim == 3:
+        codes = cv2.cvtColor(codes, cv2.COLOR_RGB2BGR if codes.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
+    done, data = cv2.imencode(suffix, codes, options or [])
+    if not done:
+        raise InputError(f"an image of shape {codes.shape} can't be written as {suffix}")
+    return data.tobytes()
+
+
+def write_exr(path: Path, linear: Num[np.ndarray, "height width *channels"]) -> None:
+    """Write an OpenEXR file: linear, half or float, channels R, G, B, or Y for a single one.
+
+    Raises:
+        InputError: the file can't be written; what was written of it is removed.
+    """
+    import OpenEXR
+
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    try:
+        with OpenEXR.File(header, {"RGB" if linear.ndim == 3 else "Y": np.ascontiguousarray(linear)}) as file:
+            file.write(str(partial))
+        os.replace(partial, path)
+    except (RuntimeError, OSError) as error:  # the library tells the system's error in words alone
+        partial.unlink(missing_ok=True)
+        code = next((c for c in (errno.ENOSPC, errno.EDQUOT) if os.strerror(c) in str(error)), None)
+        raise write_error(path, OSError(code, _one_line(error))) from error
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def read_exr_linear(path: Path) -> Float[np.ndarray, "height width *channels"]:
+    """Linear float32 pixels of an EXR file: [height, width, 3 or 4], or [height, width] where it has one channel."""
+    import OpenEXR
+
+    with OpenEXR.File(str(path)) as file:
+        channels = {name: np.asarray(channel.pixels, np.float32) for name, channel in file.channels().items()}
+    for name in ("RGBA", "RGB"):
+        if name in channels:
+            return channels[name]
+    if len(channels) == 1 or "Y" in channels:
+        return channels.get("Y", next(iter(channels.values())))
+    raise InputError(f"{path}: channels {', '.join(sorted(channels))}; must be R, G, B (and A), or Y")
+
+
+def _read_exr(path: Path) -> Photo:
+    try:
+        linear = read_exr_linear(path)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read as an EXR file ({_one_line(error)})") from error
+    _check_size(path, linear.shape[1], linear.shape[0])
+    linear = np.nan_to_num(linear, nan=0.0)
+    if linear.ndim == 3 and linear.shape[2] == 4:  # EXR colours come multiplied with alpha
+        behind = srgb_to_linear(np.float32(BACKDROP))
+        linear = linear[..., :3] + (1 - np.clip(linear[..., 3:], 0, 1)) * behind
+    srgb = np.clip(linear_to_srgb(np.clip(linear, 0, 1)), 0, 1).astype(np.float32)
+    return srgb if srgb.ndim == 3 else np.repeat(srgb[..., None], 3, axis=-1)
+
+
+def _read_pillow(path: Path) -> Photo:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limits stand below
+        image = Image.open(path)
+    with image:
+        _check_size(path, *image.size)
+        deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
+        turned = image.getexif().get(0x0112, 1)
+        image.load()  # finds truncated files, which OpenCV would pass
+        if not deep:
+            # TIFF is turned by pillow as it loads, and then says so.
+            return _over_backdrop(_upright(np.asarray(icc.to_srgb(_plain(image))), image.getexif().get(0x0112, 1)))
+        profile = image.info.get("icc_profile")
+
+    codes = cv2.imdecode(np.frombuffer(_unturned(path), np.uint8), cv2.IMREAD_UNCHANGED)
+    if codes is None or codes.dtype != np.uint16:
+        raise InputError(f"{path}: 16-bit pixels of a kind that is not read")
+    if codes.ndim == 3:
+        codes = cv2.cvtColor(codes, cv2.COLOR_BGR2RGB if codes.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+    codes = _upright(codes if codes.ndim == 3 else codes[..., None], turned)
+    if profile and codes.shape[2] >= 3 and not icc.is_srgb(profile):
+        codes = np.concatenate([icc.to_srgb16(codes[..., :3], profile), codes[..., 3:]], axis=-1)
+    return _over_backdrop(codes)
+
+
+def _unturned(path: Path) -> bytearray:
+    """A file's bytes; in TIFF the orientation is set to 1, because OpenCV 5 turns some and fails on others."""
+    data = bytearray(path.read_bytes())
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
+    if order:
+        (table,) = struct.unpack_from(order + "I", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, table)
+        for entry in range(table + 2, table + 2 + 12 * count, 12):
+            if struct.unpack_from(order + "H", data, entry) == (0x0112,):
+                struct.pack_into(order + "H", data, entry + 8, 1)
+    return data
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Palettes, bilevel and other rare modes as L, LA, RGB, RGBA or CMYK."""
+    if image.mode in ("L", "RGB", "RGBA", "CMYK", "LA", "LAB"):
+        if "transparency" in image.info and image.mode in ("L", "RGB"):
+            return image.convert("RGBA")
+        return image
+    if image.mode == "P":
+        return image.convert("RGBA" if "transparency" in image.info else "RGB")
+    if image.mode in ("PA", "La", "RGBa"):
+        return image.convert("RGBA")
+    if image.mode in ("1", "YCbCr", "HSV", "RGBX"):
+        return image.convert("L" if image.mode == "1" else "RGB")
+    raise InputError(f"pixels of kind {image.mode!r} are not read; save the photo as 8- or 16-bit RGB, or as EXR")
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        limits = f"at most {MAX_SIDE} a side and {MAX_PIXELS // 1_000_000} megapixels are read"
+        raise InputError(f"{path}: {width} x {height} pixels; {limits}")
+
+
+def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo an EXIF orientation (TIFF 6.0, tag 274: 2 to 8 are the mirrorings and quarter turns)."""
+    if orientation in (5, 6, 7, 8):
+        array = array.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    return array
+
+
+def _over_backdrop(array: Num[np.ndarray, "height width channels"]) -> Photo:
+    """One, two (grey, alpha), three or four channels to three."""
+    if array.shape[2] in (1, 3):
+        return np.broadcast_to(array, (*array.shape[:2], 3)) if array.shape[2] == 1 else array
+    top = 1.0 if np.issubdtype(array.dtype, np.floating) else float(np.iinfo(array.dtype).max)
+    color, alpha = array[..., :-1], array[..., -1:]
+    if (alpha == top).all():
+        return _over_backdrop(color)
+    weight = alpha.astype(np.float32) / np.float32(top)
+    mixed = color * weight + np.float32(BACKDROP * top) * (1 - weight)
+    return _over_backdrop((mixed if top == 1.0 else np.round(mixed)).astype(array.dtype))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

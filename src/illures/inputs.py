@@ -1,0 +1,42 @@
+"""Which photos a command is to work on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from illures.errors import InputError
+
+Problem = tuple[Path, InputError]
+
+
+def expand(paths: list[Path]) -> tuple[list[Path], list[Problem]]:
+    """Files as they are, folders as the photos in them sorted by name; each photo once.
+
+    Returns:
+        The photos, and an error for each path that gives none.
+    """
+    from illures.images import SUFFIXES
+
+    photos: list[Path] = []
+    problems: list[Problem] = []
+    for path in paths:
+        if not path.exists():
+            problems.append((path, InputError(f"{path}: no such file or folder")))
+        elif not path.is_dir():
+            photos.append(path)
+        else:
+            try:
+                inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and _is_photo_file(p))
+            except OSError as error:
+                problems.append((path, InputError(f"{path}: can't be listed ({error.strerror})")))
+                continue
+            photos += inside
+            if not inside:
+                problems.append((path, InputError(f"{path}: no photos in this folder (subfolders are not searched)")))
+    unique = {os.path.realpath(photo): photo for photo in reversed(photos)}
+    return [photo for photo in photos if unique.pop(os.path.realpath(photo), None) is not None], problems
+
+
+def _is_photo_file(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")

@@ -1,0 +1,195 @@
+"""The folder that `illures decompose` writes for one photo. The user's page: docs/outputs.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import illures
+from illures.decomposition import Decomposition
+from illures.errors import InputError
+from illures.faces import to_photo
+from illures.files import whole_folder, write_whole
+from illures.formats import MAPS, Format
+from illures.images import Photo, encoded
+from illures.math import sh
+from illures.photomaps import photo_maps
+from illures.sheet import contact_sheet, probe
+from illures.upsample import upright
+
+# The file that says that a folder is ours, so that it may be replaced.
+INDEX = "photo.json"
+CONVENTION = (
+    "9 x 3: spherical-harmonic coefficients of the environment's linear RGB radiance, real orthonormal basis in the "
+    "order [1, y, z, x, xy, yz, 3z^2-1, xz, x^2-y^2], x right, y up, z toward the viewer; "
+    "shading = sum_i a_i * light_i * Y_i(normal) with a = 1 (l = 0), 2/3 (l = 1), 1/4 (l = 2)"
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one photo: the line that `--json` prints."""
+
+    photo: str
+    output: str | None = None
+    faces: int = 0
+    seconds: float = 0.0
+    skipped: bool = False
+    error: str | None = None
+
+
+def write_photo(
+    target: Path,
+    source: Path,
+    photo: Photo,
+    faces: list[Decomposition],
+    format: Format,
+    weights: dict[str, Any],
+    crop_only: bool = False,
+) -> None:
+    """Write all maps of a photo; the folder `target` appears whole or not at all.
+
+    Args:
+        target: the folder; one that this function wrote before is replaced.
+        source: where the photo came from, as it is to be named.
+        photo: its pixels.
+        faces: what was found in it, at least one.
+        format: of the maps.
+        weights: what to say of the network.
+        crop_only: leave out the maps of the photo's size.
+
+    Raises:
+        InputError: the folder can't be written, or is there and was not written by illures.
+    """
+    check_target(target)
+    with whole_folder(target) as folder:
+        for number, face in enumerate(faces, 1):
+            _write_face(folder / f"face-{number}", source, face, format, weights)
+        if not crop_only:
+            maps = photo_maps(photo, faces, format)
+            for name in MAPS:
+                format.write(folder, name, maps.take(name))
+        _write_png(folder / "sheet.png", contact_sheet(photo, faces, source.name))
+        index = {
+            "photo": source.name,
+            "size": {"width": photo.shape[1], "height": photo.shape[0]},
+            "faces": [f"face-{number}" for number in range(1, len(faces) + 1)],
+            "maps": None if crop_only else format.describe(),
+            "illures": illures.__version__,
+            "weights": weights,
+        }
+        _write_json(folder / INDEX, index)
+
+
+def check_target(target: Path) -> None:
+    """Raise an InputError where `target` is something that must not be replaced."""
+    if target.exists() and not (target / INDEX).is_file() and not _empty(target):
+        raise InputError(f"{target}: exists and was not written by illures; choose another output folder")
+
+
+def is_done(target: Path, source: Path) -> bool:
+    """Whether the outputs of this photo are there already."""
+    return _written_from(target) == source.name
+
+
+def targets(sources: Iterable[Path], out: Path) -> dict[Path, Path]:
+    """One folder for each photo: the file's stem; its whole name, then a number, where the stem is taken.
+
+    A folder that an earlier run made of a photo of another name counts as taken.
+    """
+    sources = list(sources)
+    stems = [source.stem.casefold() for source in sources]
+    chosen: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for source, stem in zip(sources, stems, strict=True):
+        names = [source.stem] if stems.count(stem) == 1 else []
+        names += [source.name, *(f"{source.name}-{i}" for i in range(2, len(sources) + 2))]
+        for name in names:
+            earlier = _written_from(out / name)
+            if name.casefold() not in taken and earlier in (None, source.name):
+                break
+        taken.add(name.casefold())
+        chosen[source] = out / name
+    return chosen
+
+
+def describe_weights(info: Any) -> dict[str, Any]:
+    """What a weights file says of itself, ready for JSON."""
+    about = asdict(info) if is_dataclass(info) and not isinstance(info, type) else dict(info)
+    return {name: about[name] for name in ("hash", "version", "data") if name in about}
+
+
+def _write_face(folder: Path, source: Path, face: Decomposition, format: Format, weights: dict[str, Any]) -> None:
+    folder.mkdir()
+    values = {
+        "albedo": face.albedo,
+        "normal": face.normal,
+        "shading": face.shading,
+        "residual": face.residual,
+        "reconstruction": face.reconstruct(),
+        "mask": face.mask,
+    }
+    for name in MAPS:
+        format.write(folder, name, format.quantise(name, values[name]))
+    _write_png(folder / "probe.png", probe(face.light))
+    turned = sh.rotate(face.light, upright(face.crop))
+    light = {
+        "convention": CONVENTION,
+        "light": _numbers(face.light, 6),
+        "light_upright": _numbers(turned, 6),
+        "about": "light: in the frame of the maps in this folder, which the crop turns in the plane; "
+        "light_upright: in the frame of the photo and of the maps of its size",
+    }
+    _write_json(folder / "light.json", light)
+    _write_json(folder / "face.json", _face_json(source, face, format, weights))
+
+
+def _face_json(source: Path, face: Decomposition, format: Format, weights: dict[str, Any]) -> dict[str, Any]:
+    crop, edge = face.crop, face.crop.size - 0.5
+    height, width = crop.photo_size
+    corners = np.array([[-0.5, -0.5], [edge, -0.5], [edge, edge], [-0.5, edge]])
+    return {
+        "photo": source.name,
+        "photo_size": {"width": width, "height": height},
+        "crop": {
+            "size": crop.size,
+            "matrix": _numbers(crop.matrix, 9),
+            "about": "matrix @ (x, y, 1) takes photo pixels to crop pixels; x right, y down, pixel centres at integers",
+            "corners": _numbers(to_photo(corners, crop), 3),
+        },
+        "score": round(crop.face.score, 4),
+        "landmarks": _numbers(crop.face.landmarks, 3),
+        "landmarks_about": "478 points of the MediaPipe face mesh: x, y in photo pixels, z in pixels toward the viewer",
+        "maps": format.describe(),
+        "illures": illures.__version__,
+        "weights": weights,
+    }
+
+
+def _written_from(target: Path) -> str | None:
+    """Name of the photo that a folder of ours was made of; None where there is no such folder."""
+    try:
+        return json.loads((target / INDEX).read_text(encoding="utf-8")).get("photo")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_whole(path, (json.dumps(content, ensure_ascii=False) + "\n").encode())
+
+
+def _write_png(path: Path, codes: np.ndarray) -> None:
+    write_whole(path, encoded(codes, ".png"))
+
+
+def _numbers(array: np.ndarray, digits: int) -> list[Any]:
+    return np.round(array.astype(np.float64), digits).tolist()

@@ -1,0 +1,76 @@
+"""Detection and landmarks on one real face, moved, turned, shrunk, doubled, cut."""
+
+import cv2
+import numpy as np
+import pytest
+
+from illures.faces import find_faces, points68
+
+
+def turned(photo: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    """The photo turned about its centre, and the matrix that did it."""
+    side = photo.shape[0]
+    matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), degrees, 1.0)
+    return cv2.warpAffine(photo, matrix, (side, side), borderMode=cv2.BORDER_REFLECT), matrix
+
+
+def eye_distance(landmarks: np.ndarray) -> float:
+    points = points68(landmarks)[:, :2]
+    return float(np.linalg.norm(points[36:42].mean(0) - points[42:48].mean(0)))
+
+
+def test_one_face_is_found_where_it_is(face, astronaut):
+    assert len(find_faces(astronaut)) == 1
+    points = points68(face.landmarks)[:, :2]
+    # Read off the picture by eye: pupils near (198, 112) and (243, 112), mouth near (222, 162).
+    np.testing.assert_allclose(points[36:48].mean(0), [221, 112], rtol=0, atol=10)
+    assert points[48:60, 1].mean() > 140 and face.score > 0.9
+
+
+@pytest.mark.parametrize("degrees", [-45, -20, 20, 45, 90, 180])
+def test_turning_the_photo_turns_the_landmarks(face, astronaut, degrees):
+    photo, matrix = turned(astronaut, degrees)
+    found = find_faces(photo)
+    assert len(found) == 1
+    expected = face.landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    error = np.linalg.norm(found[0].landmarks[:, :2] - expected, axis=1).mean()
+    assert error < 0.06 * eye_distance(face.landmarks)
+
+
+def test_shifting_the_photo_shifts_the_landmarks(face, astronaut):
+    found = find_faces(np.roll(astronaut, (37, 23), axis=(0, 1)))
+    error = np.linalg.norm(found[0].landmarks[:, :2] - face.landmarks[:, :2] - [23, 37], axis=1).mean()
+    assert error < 0.03 * eye_distance(face.landmarks)
+
+
+def test_a_small_face_in_a_large_photo(astronaut):
+    """A face of 64 px at the edge of a photo of 2400 × 1600."""
+    photo = np.full((1600, 2400, 3), 90, np.uint8)
+    photo[1280:1580, 2080:2380] = cv2.resize(astronaut, (300, 300), interpolation=cv2.INTER_AREA)
+    found = find_faces(photo)
+    assert len(found) == 1
+    assert 2080 < found[0].landmarks[:, 0].mean() < 2380
+
+
+def test_two_faces_side_by_side(astronaut):
+    found = find_faces(np.concatenate([astronaut, astronaut[:, ::-1]], axis=1))
+    assert len(found) == 2
+    assert sorted(f.landmarks[:, 0].mean() > 512 for f in found) == [False, True]
+
+
+def test_a_face_that_fills_the_frame(astronaut):
+    assert len(find_faces(astronaut[60:195, 165:280])) == 1
+
+
+def test_a_dark_face(astronaut):
+    assert len(find_faces((astronaut * 0.12).astype(np.uint8))) == 1
+
+
+def test_nothing_is_found_where_nothing_is(rng):
+    assert find_faces(np.full((400, 500, 3), 128, np.uint8)) == []
+    assert find_faces(rng.integers(0, 256, (300, 300, 3), dtype=np.uint8)) == []
+
+
+def test_float_and_byte_photos_give_the_same(face, astronaut):
+    found = find_faces((astronaut / 255).astype(np.float32))
+    np.testing.assert_allclose(found[0].landmarks, face.landmarks, rtol=0, atol=1e-3)
