@@ -13,10 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from record import record
-
 from illures.evaluate.methods import METHODS
 from illures.evaluate.yaleb import YaleBScore, load_yaleb, score
+from record import record
 
 
 def main() -> None:

@@ -10,14 +10,16 @@ from cyclopts import App, CycloptsError, Parameter
 
 from illures import __version__
 from illures.errors import InputError
+from illures.synth.recipes import Recipe
 
 OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
 Flag = Parameter(negative="")
+_DEFAULTS = Recipe()
 
 app = App(
     name="illures",
-    help="Take photos of faces apart into albedo, normal, light and residual.",
+    help="Take photos of faces apart into albedo, normal, light and residual; make the data and train the networks.",
     version=__version__,
     suppress_keyboard_interrupt=False,  # `main` says what is left behind
 )
@@ -33,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"error: {error}", file=sys.stderr)
         code = BAD_INPUT
     except KeyboardInterrupt:
-        print("interrupted; finished photos are whole, nothing is half written", file=sys.stderr)
+        print("interrupted; what is finished is whole, the same command goes on", file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
 
@@ -93,6 +95,53 @@ def decompose(
             sources, output, report, Decomposer.from_pretrained(weights, size), Format(format), crop_only, skip_existing
         )
     return OK if report.summary() else BAD_INPUT
+
+
+@app.command
+def synth(
+    output: Path,
+    /,
+    recipe: Annotated[Recipe, Parameter(name="*")] = _DEFAULTS,
+    *,
+    workers: int = 2,
+) -> int:
+    """Render a synthetic set to OUTPUT/shard-NNNNNN.tar; what was stopped goes on where it stood.
+
+    Needs the extra: pip install illures[synth].
+
+    Parameters
+    ----------
+    output
+        Folder for the shards (WebDataset tars).
+    workers
+        Processes; one a core is best.
+    """
+    from illures.synth.generate import generate
+
+    generate(recipe, output, workers)
+    return OK
+
+
+@app.command
+def train(recipe: Path, data: list[Path], /, *, output: Annotated[Path, Parameter(alias="-o")]) -> int:
+    """Train weights on synthetic sets; a run that was stopped goes on where it stood.
+
+    Needs the extra: pip install illures[train]. OUTPUT gets checkpoint.pt, TensorBoard logs and weights.safetensors,
+    which `illures decompose --weights` takes.
+
+    Parameters
+    ----------
+    recipe
+        A TOML file, such as recipes/release.toml.
+    data
+        Folders of shards that `illures synth` wrote.
+    output
+        Folder of the run.
+    """
+    from illures.train.run import run
+
+    print(run(recipe, data, output))
+    return OK
 
 
 if __name__ == "__main__":

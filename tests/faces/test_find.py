@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from illures.faces import find_faces, points68
+from illures.faces import crop_face, extract, find_face_in_crop, find_faces, points68, to_crop
 
 
 def turned(photo: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +69,15 @@ def test_a_dark_face(astronaut):
 def test_nothing_is_found_where_nothing_is(rng):
     assert find_faces(np.full((400, 500, 3), 128, np.uint8)) == []
     assert find_faces(rng.integers(0, 256, (300, 300, 3), dtype=np.uint8)) == []
+
+
+def test_an_aligned_crop_needs_no_detector(face, astronaut):
+    crop = crop_face(face, astronaut.shape[:2], 128)
+    found = find_face_in_crop(extract(astronaut, crop))
+    assert found is not None
+    error = np.linalg.norm(found.landmarks[:, :2] - to_crop(face.landmarks, crop)[:, :2], axis=1).mean()
+    assert error < 0.03 * eye_distance(to_crop(face.landmarks, crop))
+    assert find_face_in_crop(np.full((128, 128, 3), 128, np.uint8)) is None
 
 
 def test_float_and_byte_photos_give_the_same(face, astronaut):

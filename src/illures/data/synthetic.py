@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from illures.data.cache import build_cache
 from illures.data.shards import read_shards, shard_paths
-from illures.faces import find_faces, mesh_normals
+from illures.faces import find_face_in_crop, mesh_normals
 from illures.types import Sample
 
 
@@ -44,10 +44,8 @@ def guide_in(image: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size
 
     The landmarks come from the image itself, as they do for a photo, so that training sees their errors.
     """
-    faces = find_faces(image)
-    if not faces:
-        return np.zeros_like(image)
-    return mesh_normals(faces[0].landmarks, image.shape[0])
+    face = find_face_in_crop(image)
+    return np.zeros_like(image) if face is None else mesh_normals(face.landmarks, image.shape[0])
 
 
 def _counted(samples: Iterator[Sample], progress: Callable[[int], None]) -> Iterator[Sample]:

@@ -2,7 +2,7 @@
 
 from illures.faces.contour import contours, draw_contour, points68
 from illures.faces.crop import alignment, at_size, crop_face, extract, inverse, scale_of, to_crop, to_photo
-from illures.faces.landmarks import find_faces
+from illures.faces.landmarks import find_face_in_crop, find_faces
 from illures.faces.mask import face_mask, soften
 from illures.faces.mesh import mesh_mask, mesh_normals
 
@@ -14,6 +14,7 @@ __all__ = [
     "draw_contour",
     "extract",
     "face_mask",
+    "find_face_in_crop",
     "find_faces",
     "inverse",
     "mesh_mask",

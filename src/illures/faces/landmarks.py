@@ -49,6 +49,25 @@ def find_faces(photo: Num[np.ndarray, "height width 3"], smallest: float = 64.0)
     return sorted(faces, key=lambda face: -_extent(face.landmarks))
 
 
+def find_face_in_crop(image: Num[np.ndarray, "size size 3"]) -> Face | None:
+    """The face of an aligned crop, which needs no detector as it lies where every aligned face lies."""
+    size = image.shape[0]
+    return follow(_as_uint8(image), Region(np.array([(size - 1) / 2] * 2), 1.1 * size, 0.0))
+
+
+def follow(photo: UInt8[np.ndarray, "height width 3"], region: Region) -> Face | None:
+    """Landmarks from a rough region by two passes or, rarely, more; None where there is no face."""
+    face = landmark(photo, region)
+    for _ in range(MOST_PASSES - 1):
+        if face.score < 0.5 * PRESENCE:
+            return None
+        region = region_of_landmarks(face.landmarks)
+        face = landmark(photo, region)
+        if _moved(region, region_of_landmarks(face.landmarks)) < STEADY:
+            break
+    return face if face.score >= PRESENCE else None
+
+
 def landmark(photo: UInt8[np.ndarray, "height width 3"], region: Region) -> Face:
     """One pass of the landmark network on a region; the score is the network's own presence."""
     cos, sin = math.cos(region.roll), math.sin(region.roll)
@@ -91,18 +110,11 @@ def region_of_landmarks(landmarks: Float[np.ndarray, "478 3"]) -> Region:
 
 
 def _landmark_all(photo: np.ndarray, found: list[Detection]) -> list[Face]:
-    """Landmarks of each detection by two passes or, rarely, more; no false and no double faces."""
+    """Landmarks of each detection; no false and no double faces."""
     faces: list[Face] = []
     for detection in found:
-        face = landmark(photo, region_of_detection(detection))
-        for _ in range(MOST_PASSES - 1):
-            if face.score < 0.5 * PRESENCE:
-                break
-            region = region_of_landmarks(face.landmarks)
-            face = landmark(photo, region)
-            if _moved(region, region_of_landmarks(face.landmarks)) < STEADY:
-                break
-        if face.score >= PRESENCE:
+        face = follow(photo, region_of_detection(detection))
+        if face is not None:
             faces.append(face)
     return _distinct(faces)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +15,21 @@ from jaxtyping import Float
 
 WEIGHTS = Path(__file__).parent / "weights"
 THREADS = 2
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what native code writes to stderr: LiteRT announces its delegate there, and has no setting against it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(silence)
 
 
 class Network:
@@ -24,8 +43,9 @@ class Network:
         # Imported here: importing illures must not load a runtime.
         from ai_edge_litert.interpreter import Interpreter
 
-        self._interpreter = Interpreter(model_path=str(WEIGHTS / f"{name}.tflite"), num_threads=THREADS)
-        self._interpreter.allocate_tensors()
+        with _quiet():
+            self._interpreter = Interpreter(model_path=str(WEIGHTS / f"{name}.tflite"), num_threads=THREADS)
+            self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self._lock = threading.Lock()

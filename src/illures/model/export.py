@@ -21,7 +21,6 @@ from illures.model.weights import Weights, WeightsInfo, hash_tensors, metadata, 
 
 OUTPUTS = ("albedo", "normal", "light", "residual")
 _PREFIX = "network."
-_SIDES: dict[str, dict[int, str]] = {"light": {}}  # the one output that is no map
 
 
 class _ChannelLast(nn.Module):
@@ -40,7 +39,7 @@ class _ChannelLast(nn.Module):
 
 
 def onnx_graph(network: IlluResSfSNet) -> bytes:
-    """ONNX model of a network in evaluation mode, any batch and image size, initializers declared external and left out.
+    """ONNX model of a network in evaluation mode, for any batch and image size, without the values of its tensors.
 
     Batch normalisation stays in the graph under the names of the network's state; ONNX Runtime folds it when loading.
     """
@@ -53,6 +52,7 @@ def onnx_graph(network: IlluResSfSNet) -> bytes:
         if value.is_floating_point():
             value.copy_(torch.rand_like(value) + 0.5)
     names = ["image", "guide"] if network.config.guide else ["image"]
+    map_axes = {0: "batch", 1: "height", 2: "width"}
     example = tuple(torch.rand(2, size, size, 3) for _ in names)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -64,7 +64,7 @@ def onnx_graph(network: IlluResSfSNet) -> bytes:
             dynamo=False,
             input_names=names,
             output_names=list(OUTPUTS),
-            dynamic_axes={name: {0: "batch"} | _SIDES.get(name, {1: "height", 2: "width"}) for name in [*names, *OUTPUTS]},
+            dynamic_axes={name: map_axes for name in [*names, *OUTPUTS]} | {"light": {0: "batch"}},
             opset_version=17,
             training=torch.onnx.TrainingMode.PRESERVE,
             do_constant_folding=False,
