@@ -54,11 +54,9 @@ def face(options: argparse.Namespace) -> dict[str, Any]:
     """One photo with one face, from decoded photo to the four maps."""
     import cv2
     import numpy as np
-    import torch
 
     from illures import Decomposer
 
-    torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
     photo = _photo(options)
     decomposer = Decomposer.from_pretrained(options.weights)

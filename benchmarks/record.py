@@ -18,7 +18,10 @@ RESULTS = Path(__file__).parent / "results"
 
 def record(name: str, figures: dict[str, Any]) -> Path:
     """Write benchmarks/results/`name`.json and say where it is. Names of figures end in their unit."""
-    command = " ".join(["python", *(shlex.quote(Path(a).as_posix()) for a in sys.argv)])
+    script = Path(sys.argv[0]).resolve().relative_to(RESULTS.parent.parent)
+    # Where things lie on this machine is nobody's business: absolute paths keep their last part alone.
+    arguments = [f"…/{Path(a).name}" if Path(a).is_absolute() else a for a in sys.argv[1:]]
+    command = " ".join(["python", str(script), *(shlex.quote(a) for a in arguments)])
     content = {
         "command": command,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -44,7 +47,7 @@ def machine() -> str:
         cpu = names[0] if names else cpu
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0))
-    packages = ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "torch"))
+    packages = ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "ai-edge-litert"))
     return f"{cpu}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}, {packages}"
 
 

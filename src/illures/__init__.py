@@ -22,7 +22,7 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    # Imported on first use: `import illures` alone must not load torch.
+    # Imported on first use: `import illures` alone must load nothing heavy.
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module 'illures' has no attribute {name!r}")

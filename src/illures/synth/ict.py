@@ -1,0 +1,95 @@
+"""Heads of ICT-FaceKit (Li et al., Learning Formation of Physically-Based Face Attributes, 2020; MIT) from an npz.
+
+The file holds quads and three stacks of vertices [cm]: the mean head, identity modes (of unit variance) and ARKit
+face units. It is not shipped; the README tells where to get it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from illures.errors import InputError
+from illures.synth.dress import Material, Vertices, cut, dress, split_quads
+from illures.synth.expressions import Weights, random_expression
+from illures.synth.paint import canvas
+from illures.types import Head
+
+_MATERIALS: dict[Material, tuple[int, ...]] = {"skin": (0, 1, 2, 3), "eyes": (4, 5, 6, 7), "mouth": (8,), "teeth": (9,)}
+_RIGHT_EYE, _LEFT_EYE = (5, 7), (4, 6)  # vertex groups
+_KEYS = ("vertices", "quads", "vertex_group", "identity", "expression", "expression_names", "lm68")
+_LIMIT = 2.2  # standard deviations; past it the heads are no longer people
+
+
+class IctModel:
+    """The linear model: mean + identity + expression."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the model.
+
+        Raises:
+            InputError: there is no such model in the file.
+        """
+        data = _read(path)
+        mean = data["vertices"].astype(np.float64) / 100
+        self._landmarks, self._group = data["lm68"], data["vertex_group"]
+        self._mean = mean - self._origin(mean)
+        self._identity = data["identity"].astype(np.float32).reshape(len(data["identity"]), -1) / 100
+        units = data["expression"].astype(np.float32).reshape(len(data["expression"]), -1) / 100
+        self._units = {str(name): unit for name, unit in zip(data["expression_names"], units, strict=True)}
+        triangles = split_quads(data["quads"])
+        group = self._group[triangles[:, 0]]
+        pieces = ((name, triangles[np.isin(group, groups)]) for name, groups in _MATERIALS.items())
+        self._cuts = tuple(cut(name, self._mean, piece) for name, piece in pieces if len(piece))
+        self._canvas = canvas(self._mean[self._landmarks])
+
+    def head(self, person: np.random.Generator, moment: np.random.Generator) -> Head:
+        """A random person with a random expression (see `heads.HeadModel`)."""
+        modes = np.clip(person.normal(size=len(self._identity)), -_LIMIT, _LIMIT) * person.uniform(0.6, 1.1)
+        vertices = self._posed(modes.astype(np.float32), random_expression(moment))
+        return dress(self._cuts, vertices, vertices[self._landmarks], self._canvas, person)
+
+    def _posed(self, modes: np.ndarray, weights: Weights) -> Vertices:
+        """Vertices (head coordinates, m)."""
+        shift = modes @ self._identity
+        eyes = self._origin(self._mean + shift.reshape(-1, 3))  # where the eyes are must not hang on the expression
+        for unit, weight in weights.items():
+            if weight and unit in self._units:
+                shift = shift + np.float32(weight) * self._units[unit]
+        return self._mean + shift.reshape(-1, 3) - eyes
+
+    def _origin(self, vertices: Vertices) -> np.ndarray:
+        """The point between the eyes."""
+        return np.mean([vertices[np.isin(self._group, eye)].mean(0) for eye in (_RIGHT_EYE, _LEFT_EYE)], axis=0)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of the file, of the right shapes."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [key for key in _KEYS if key not in file]
+            if missing:
+                raise InputError(f"{path}: no array {missing[0]!r}; an ICT model holds {', '.join(_KEYS)}")
+            data = {key: file[key] for key in _KEYS}
+    except (OSError, ValueError, BadZipFile, EOFError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: {error}; must be the npz of an ICT-FaceKit model") from error
+    count, units = len(data["vertices"]), len(data["expression_names"])
+    shapes = {
+        "vertices": (count, 3),
+        "quads": (len(data["quads"]), 4),
+        "vertex_group": (count,),
+        "identity": (len(data["identity"]), count, 3),
+        "expression": (units, count, 3),
+        "lm68": (68,),
+    }
+    for key, shape in shapes.items():
+        if data[key].shape != shape:
+            raise InputError(f"{path}: {key} has shape {data[key].shape}; must be {shape}")
+    for key in ("quads", "lm68"):
+        if data[key].size and not 0 <= data[key].min() <= data[key].max() < count:
+            raise InputError(f"{path}: {key} names vertex {data[key].max()}; there are {count}")
+    return data

@@ -1,0 +1,57 @@
+"""`illures synth` and `illures train` from the command line: a set is made, and bad input is one line and exit code 2."""
+
+from pathlib import Path
+
+import pytest
+
+from illures import cli
+from illures.data.shards import read_shards, shard_paths
+
+
+def run(capsys, *arguments: object) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([str(a) for a in arguments])
+    return int(ended.value.code or 0), capsys.readouterr().err
+
+
+def test_synth_writes_samples_and_goes_on(tmp_path, capsys):
+    out = tmp_path / "set"
+    options = ("--views", 2, "--identities", 2, "--lights", 1, "--size", 32, "--samples", 8, "--views-per-shard", 1)
+    assert run(capsys, "synth", out, *options, "--workers", 1)[0] == 0
+    samples = list(read_shards(shard_paths(out)))
+    assert len(samples) == 2 and all(s.mask.any() and s.image.shape == (32, 32, 3) for s in samples)
+    first, second = shard_paths(out)
+    kept = second.read_bytes()
+    second.unlink()
+    assert run(capsys, "synth", out, *options, "--workers", 1)[0] == 0
+    assert second.read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--views", "0"), "views = 0: must be at least 1"),
+        (("--hdri", "nowhere"), "nowhere"),
+        (("--ict", "nowhere.npz"), "nowhere.npz"),
+    ],
+)
+def test_synth_refuses_bad_options(tmp_path, capsys, options, words):
+    code, stderr = run(capsys, "synth", tmp_path / "set", *options, "--workers", 1)
+    assert code == 2 and words in stderr and len(stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("*.tar"))
+
+
+def test_train_refuses_bad_input(tmp_path, capsys):
+    recipe = tmp_path / "r.toml"
+    code, stderr = run(capsys, "train", recipe, tmp_path, "-o", tmp_path / "run")
+    assert code == 2 and f"{recipe}: no such recipe" in stderr
+    recipe.write_text("batch = 4\n")
+    code, stderr = run(capsys, "train", recipe, tmp_path, "-o", tmp_path / "run")
+    assert code == 2 and f"{tmp_path}: holds no .tar shards" in stderr
+
+
+def test_the_release_recipes_are_valid():
+    from illures.train.recipe import load_recipe
+
+    recipes = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
+    assert {"release", "tiny", "published"} <= {load_recipe(path) and path.stem for path in recipes}

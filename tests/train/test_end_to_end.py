@@ -1,0 +1,51 @@
+"""A whole tiny training, from rendering heads to weights that run: it must beat the mean face on people not seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from illures.data.synthetic import guide_in
+from illures.data.shards import read_shards, shard_paths
+from illures.math.color import linear_to_srgb
+from illures.math.normals import angular_error_deg, normalize
+from illures.model import Predictor
+from illures.synth.generate import generate
+from illures.synth.recipes import Recipe
+from illures.train.run import run
+from illures.types import Sample
+
+ROOT = Path(__file__).parents[2]
+SET = Recipe(views=48, identities=48, lights=2, size=64, samples=24, yaw_sigma_deg=14, views_per_shard=8, seed=5)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> tuple[Path, Path]:
+    """One set for training, one of other people for testing."""
+    root = tmp_path_factory.mktemp("sets")
+    generate(SET, root / "train", workers=2)
+    generate(Recipe(**vars(SET) | {"views": 12, "identities": 12, "seed": 6}), root / "test", workers=2)
+    return root / "train", root / "test"
+
+
+def mean_face(samples: list[Sample]) -> np.ndarray:
+    """The mean normal of each pixel over the training set."""
+    return normalize(sum(s.normal * s.mask[..., None] for s in samples) + [0, 0, 1e-3])
+
+
+def test_a_tiny_training_beats_the_mean_face(folders, tmp_path):
+    train, test = folders
+    predictor = Predictor.from_pretrained(run(ROOT / "recipes" / "tiny.toml", [train], tmp_path / "run"))
+    baseline = mean_face(list(read_shards(shard_paths(train))))
+    found, dummy, albedo, flat = [], [], [], []
+    for sample in read_shards(shard_paths(test)):
+        image = np.clip(linear_to_srgb(sample.image), 0, 1).astype(np.float32)
+        prediction = predictor(image[None], guide_in(image)[None])[0]
+        mask = sample.mask
+        found.append(angular_error_deg(prediction.normal[mask], sample.normal[mask]).mean())
+        dummy.append(angular_error_deg(baseline[mask], sample.normal[mask]).mean())
+        albedo.append(np.abs(prediction.albedo - sample.albedo)[mask].mean())
+        flat.append(np.abs(0.25 - sample.albedo)[mask].mean())
+    print(f"normals {np.mean(found):.1f} deg, mean face {np.mean(dummy):.1f} deg; albedo {np.mean(albedo):.3f}")
+    assert np.mean(found) < 0.85 * np.mean(dummy)
+    assert np.mean(albedo) < np.mean(flat)
