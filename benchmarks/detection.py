@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import record
 from skimage.data import astronaut
 
 from illures.faces import crop_face, extract, face_mask, find_faces, mesh_normals, to_crop
 from illures.images import read_photo
+from record import record
 
 
 def main() -> None:

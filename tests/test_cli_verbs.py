@@ -1,4 +1,4 @@
-"""`illures synth` and `illures train` from the command line: a set is made, and bad input is one line and exit code 2."""
+"""`illures synth` and `illures train` from the command line: a set is made; bad input is one line and exit code 2."""
 
 from pathlib import Path
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from illures.data.synthetic import guide_in
 from illures.data.shards import read_shards, shard_paths
+from illures.data.synthetic import guide_in
 from illures.math.color import linear_to_srgb
 from illures.math.normals import angular_error_deg, normalize
 from illures.model import Predictor
