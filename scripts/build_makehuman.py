@@ -16,14 +16,21 @@ from pathlib import Path
 
 import numpy as np
 
-LOWEST, WIDEST = 5.35, 1.4  # of the part of the body that is kept [dm]
+LOWEST, WIDEST = 4.8, 2.0  # of the part of the body that is kept [dm]
 SKIN, MOUTH, EYES, TEETH = range(4)
 HELPERS = {"helper-l-eye": EYES, "helper-r-eye": EYES, "helper-upper-teeth": TEETH, "helper-lower-teeth": TEETH}
 LOCAL = ("asym", "cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "neck", "nose")
 NOT_LOCAL = ("asymm-", "head-age", "head-trans", "neck-trans", "head-back-scale")
 OPPOSITES = (("decr", "incr"), ("in", "out"), ("down", "up"), ("backward", "forward"), ("concave", "convex"))
 SIDES = ("-l", "-r")  # of asymmetries
-LANDMARKS: list[int] = []
+LANDMARKS = [
+    *(7062, 7051, 8900, 7160, 16410, 8986, 16474, 8875, 8880, 13374, 18780, 13473, 18717, 11755, 13397, 11657, 11668),
+    *(255, 5534, 5530, 205, 5498, 10323, 2604, 10352, 10356, 2648),
+    *(5327, 131, 201, 5737, 5819, 5762, 5770, 10550, 10601),
+    *(5036, 1608, 5122, 7529, 5101, 7497, 12091, 9976, 3909, 9890, 12059, 9955),
+    *(6023, 6084, 460, 6127, 2843, 10859, 10798, 10749, 10933, 6190, 6176, 5974),
+    *(444, 6140, 6145, 10902, 2828, 17452, 523, 15134),
+]
 
 Target = dict[int, tuple[float, float, float]]  # vertex -> shift [dm]
 

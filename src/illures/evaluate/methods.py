@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from illures.faces import crop_face, extract, find_faces, mesh_normals, to_crop
 from illures.math.normals import normalize, turn
 from illures.model import Predictor
 from illures.types import FaceCrop
+from illures.upsample import upright
 
 if TYPE_CHECKING:
     from illures.evaluate.yaleb import Subject
@@ -29,6 +30,7 @@ class Found:
     light: Float[np.ndarray, "9 3"] | None = None
 
 
+@runtime_checkable
 class Method(Protocol):
     """A way from a photo to normals, and perhaps albedo and light."""
 
@@ -52,7 +54,7 @@ class MeanFace:
         self._aligned = {}
         for subject in subjects:
             crop = crop_face(subject.face, subject.mask.shape, size)
-            normal = turn(extract(subject.normal * subject.mask[..., None], crop), _in_plane(crop))
+            normal = turn(extract(subject.normal * subject.mask[..., None], crop), upright(crop).T)
             self._aligned[subject.name] = normal
         self._size = size
 
@@ -101,12 +103,6 @@ def _guide(photo: np.ndarray, crop: FaceCrop) -> Float[np.ndarray, "size size 3"
     return mesh_normals(to_crop(landmarks, crop), crop.size)
 
 
-def _in_plane(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
-    """Rotation of directions from the photo's frame to the crop's: y points up there, down in pixels."""
-    cos, sin = crop.matrix[0, :2] / np.hypot(*crop.matrix[0, :2])
-    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-
-
 def _to_photo(values: Float[np.ndarray, "size size 3"], crop: FaceCrop) -> Float[np.ndarray, "height width 3"]:
     height, width = crop.photo_size
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -115,4 +111,4 @@ def _to_photo(values: Float[np.ndarray, "size size 3"], crop: FaceCrop) -> Float
 
 
 def _normal_to_photo(normal: Float[np.ndarray, "size size 3"], crop: FaceCrop) -> Float[np.ndarray, "height width 3"]:
-    return normalize(turn(_to_photo(normal.astype(np.float32), crop), _in_plane(crop).T))
+    return normalize(turn(_to_photo(normal.astype(np.float32), crop), upright(crop)))

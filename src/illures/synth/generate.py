@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -110,10 +111,19 @@ def _studio(recipe: Recipe, make_heads: Callable[[Recipe], Heads]) -> Studio:
 def _start_worker(recipe: Recipe, make_heads: Callable[[Recipe], Heads]) -> None:
     global _STUDIO
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _STUDIO = _studio(recipe, make_heads)
     except InputError as error:  # raised here, it would reach the user as a broken pool
         _STUDIO = error
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed could not end its workers; they end themselves."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _worker_shard(out: Path, shard: int) -> int:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from illures.errors import InputError
 from illures.synth.ict import IctModel
+from illures.synth.makehuman import MakeHumanModel
 from illures.types import Head
 
 
+@runtime_checkable
 class HeadModel(Protocol):
     """Makes heads (head coordinates, m)."""
 
@@ -25,6 +28,20 @@ class HeadModel(Protocol):
         ...
 
 
+def _makehuman(path: Path | None) -> HeadModel:
+    return MakeHumanModel()
+
+
+def _ict(path: Path | None) -> HeadModel:
+    if path is None:
+        raise InputError("model = 'ict': needs the path of the ICT-FaceKit npz")
+    return IctModel(path)
+
+
+# Builds a model from its file; the one that ships needs none.
+MODELS: dict[str, Callable[[Path | None], HeadModel]] = {"makehuman": _makehuman, "ict": _ict}
+
+
 def head_source(ict: Path | None, ict_share: float, seed: int) -> Callable[[int, np.random.Generator], Head]:
     """What `generate` draws its heads from: (number of a person, generator of the moment) to a head.
 
@@ -36,13 +53,12 @@ def head_source(ict: Path | None, ict_share: float, seed: int) -> Callable[[int,
     Raises:
         InputError: the ICT file is not there or not a model.
     """
-    models: dict[str, HeadModel] = {}
-    if ict is not None:
-        models["ict"] = IctModel(ict)
+    makehuman = MODELS["makehuman"](None)
+    other = makehuman if ict is None else MODELS["ict"](ict)
 
     def head(identity: int, moment: np.random.Generator) -> Head:
         person = np.random.default_rng([seed, 1, identity])
-        name = "ict" if "ict" in models and person.random() < ict_share else "makehuman"
-        return models[name].head(person, moment)
+        model = other if person.random() < ict_share else makehuman
+        return model.head(person, moment)
 
     return head

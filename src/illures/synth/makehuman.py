@@ -20,7 +20,8 @@ from illures.types import Head
 _MATERIALS: tuple[Material, ...] = ("skin", "mouth", "eyes", "teeth")  # as the file numbers them
 _METRES = 0.1  # a unit of the base mesh
 _SHIFT = 1e-3  # a unit of stored shifts, in units of the base mesh
-_SPREAD = 0.27  # standard deviation of local modifiers; from 0.6 the heads are caricatures
+_SPREAD = 0.22  # standard deviation of local modifiers; from 0.6 the heads are caricatures
+_SPREADS = {"head": 0.12, "neck": 0.12, "nose": 0.16}  # of those of coarse effect
 _UNEVEN = 0.07  # of their left from their right
 _PEOPLE = ("african", "asian", "caucasian")
 _LEVELS = ("min", "average", "max")
@@ -41,6 +42,8 @@ class MakeHumanModel:
         self._targets = sparse.vstack([_stack(data, kind, len(base)) for kind in ("macro", "local", "unit")]).tocsr()
         self._macros, self._units = list(data["macro_names"]), list(data["unit_names"])
         self._locals, self._modifiers = len(data["local_names"]), data["modifiers"].astype(int)
+        parts = [str(data["local_names"][high]).split("-")[0] for _, high, _ in self._modifiers]
+        self._spread = np.array([_SPREADS.get(part, _SPREAD) for part in parts])
         quads = data["quads"].astype(np.int64)
         eyes = quads[data["material"] == _MATERIALS.index("eyes")]
         self._eyes = [np.unique(eyes[(base[eyes[:, 0], 0] < 0) == right]) for right in (True, False)]
@@ -69,7 +72,7 @@ class MakeHumanModel:
     def _random_locals(self, rng: np.random.Generator) -> Float[np.ndarray, " locals"]:
         """Weights of the local targets: modifiers pull one of two ways, mirror images almost alike."""
         low, high, group = self._modifiers.T
-        pull = _SPREAD * rng.normal(size=group.max() + 1)[group] + _UNEVEN * rng.normal(size=len(group))
+        pull = self._spread * rng.normal(size=group.max() + 1)[group] + _UNEVEN * rng.normal(size=len(group))
         weights = np.zeros(self._locals)
         weights[high] = np.clip(pull, 0, 1)
         paired = low >= 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from illures.synth.paint import Canvas, Plane
+from illures.synth.paint import Canvas, Plane, to_layout
 
 Colour = Float[np.ndarray, "3"]
 Texture = Float[np.ndarray, "rows columns 3"]
@@ -77,8 +77,9 @@ def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Textur
 
 
 def face_mask(canvas: Canvas) -> Plane:
-    """1 on the face up to the hair line and out to the ears, in [0, 1]."""
-    inside = (canvas.y > canvas.jaw()) & (canvas.y < 5.4 - 0.02 * canvas.s**2) & (np.abs(canvas.s) < 9.9)
+    """1 on the face up to the hair line and out to before the ears, in [0, 1]."""
+    side = np.abs(to_layout(canvas.landmarks[[0, 16]])[:, 0]).mean() + 0.4
+    inside = (canvas.y > canvas.jaw()) & (canvas.y < 5.4 - 0.02 * canvas.s**2) & (np.abs(canvas.s) < side)
     return inside.astype(np.float32)
 
 
@@ -114,7 +115,7 @@ def _blotches(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Texture
 
 def _eye_sockets(canvas: Canvas, rng: np.random.Generator) -> Texture:
     """Darker skin round the eyes, lash lines, sometimes eye shadow."""
-    dark, lash, shadow = rng.uniform(0, 0.25), rng.uniform(0.15, 0.8), rng.normal(0, 0.3, 3) * (rng.random() < 0.12)
+    dark, lash, shadow = rng.uniform(0, 0.25), rng.uniform(0.15, 0.8), rng.normal(0, 0.2, 3) * (rng.random() < 0.12)
     log = np.zeros((*canvas.s.shape, 3), np.float32)
     rows, columns = np.indices(canvas.s.shape)
     for eye in (_RIGHT_EYE, _LEFT_EYE):
@@ -167,7 +168,7 @@ def _beard(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> tuple[Plan
     """Weight and colour of a beard: from a shadow to a full one, sometimes on the chin alone."""
     side = np.abs(canvas.s)
     below = _step(-1.5 * (canvas.y + 4.8 - 0.35 * np.clip(side - 2.5, 0, 8)))
-    weight = below * _step(10.5 - side) * _step((canvas.y + 15.0) / 1.2) * (1 - canvas.fill(_LIPS, 2.5))
+    weight = below * _step(10.5 - side) * _step((canvas.y + 13.0) / 1.5) * (1 - canvas.fill(_LIPS, 2.5))
     cheeks = canvas.blob(-4.8, -5.9, 1.6, 1.6) + canvas.blob(4.8, -5.9, 1.6, 1.6)
     weight = weight * (1 - rng.uniform(0.5, 1) * np.clip(cheeks, 0, 1))
     if rng.random() < 0.3:
