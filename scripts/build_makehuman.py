@@ -104,7 +104,8 @@ def local_targets(folder: Path) -> tuple[dict[str, Target], list[tuple[int, int,
     files = [path for part in LOCAL for path in sorted((folder / part).glob("*.target.gz"))]
     targets = {path.name.removesuffix(".target.gz"): path for path in files}
     targets = {name: path for name, path in targets.items() if not name.startswith(NOT_LOCAL)}
-    names, groups, modifiers = list(targets), {}, []
+    names, modifiers = list(targets), []
+    groups: dict[str, int] = {}
     for name in names:
         pair = next(
             (
@@ -191,7 +192,7 @@ def main(data: Path, out: Path) -> None:
         material=material.astype(np.uint8),
         modifiers=np.array(modifiers, np.int16),
         landmarks=np.array(LANDMARKS, np.uint16),
-        **arrays,
+        **arrays,  # type: ignore[arg-type]
     )
     counts = ", ".join(f"{len(group)} {kind}" for kind, group in kinds.items())
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {len(kept)} vertices, {len(quads)} quads, {counts} targets")

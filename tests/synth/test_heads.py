@@ -86,8 +86,8 @@ def test_expression_moves_the_face_and_leaves_the_skull_and_skin(model: MakeHuma
 
 
 def test_landmarks_of_the_average_are_symmetric_and_in_order(model: MakeHumanModel) -> None:
-    landmarks = np.mean([make(model, person, person).landmarks for person in range(30)], axis=0)
-    np.testing.assert_allclose(landmarks[MIRROR] * [-1, 1, 1], landmarks, atol=4e-3)
+    landmarks = np.mean([make(model, person, person).landmarks for person in range(15)], axis=0)
+    np.testing.assert_allclose(landmarks[MIRROR] * [-1, 1, 1], landmarks, atol=5e-3)
     assert (np.diff(landmarks[:17, 0]) > 0).all(), "the jaw runs from the subject's right to the left"
     assert landmarks[8, 1] == landmarks[:, 1].min(), "the chin is lowest"
     assert landmarks[30, 2] == landmarks[:, 2].max(), "the tip of the nose is foremost"

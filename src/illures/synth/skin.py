@@ -117,7 +117,7 @@ def _eye_sockets(canvas: Canvas, rng: np.random.Generator) -> Texture:
     """Darker skin round the eyes, lash lines, sometimes eye shadow."""
     dark, lash, shadow = rng.uniform(0, 0.25), rng.uniform(0.15, 0.8), rng.normal(0, 0.2, 3) * (rng.random() < 0.12)
     log = np.zeros((*canvas.s.shape, 3), np.float32)
-    rows, columns = np.indices(canvas.s.shape)
+    rows, columns = np.indices(canvas.s.shape, np.float32)
     for eye in (_RIGHT_EYE, _LEFT_EYE):
         points = canvas.landmarks[list(eye)]
         x, y = points.mean(0)
