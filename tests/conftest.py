@@ -1,7 +1,12 @@
 """Shapes and types in signatures are checked while testing; fixtures shared by the modules."""
 
+import os
 import sys
 import types
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores: pools of threads that wait for each other would take many times as long.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook

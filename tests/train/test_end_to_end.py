@@ -16,7 +16,7 @@ from illures.train.run import run
 from illures.types import Sample
 
 ROOT = Path(__file__).parents[2]
-SET = Recipe(views=48, identities=48, lights=2, size=64, samples=24, yaw_sigma_deg=14, views_per_shard=8, seed=5)
+SET = Recipe(views=40, identities=40, lights=2, size=64, samples=24, yaw_sigma_deg=14, views_per_shard=8, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
     """One set for training, one of other people for testing."""
     root = tmp_path_factory.mktemp("sets")
     generate(SET, root / "train", workers=2)
-    generate(Recipe(**vars(SET) | {"views": 12, "identities": 12, "seed": 6}), root / "test", workers=2)
+    generate(Recipe(**vars(SET) | {"views": 10, "identities": 10, "seed": 6}), root / "test", workers=2)
     return root / "train", root / "test"
 
 
