@@ -79,6 +79,6 @@ class IlluResSfSNet(nn.Module):
         x = (image - 0.5) * 4  # about unit variance over photos of faces
         if guide is not None:
             x = torch.cat([x, guide], dim=1)
-        found = self.sfsnet(x)
+        found = self.sfsnet(x, guide)
         residual = self.illuresnet(x, found.features) if with_residual else torch.zeros_like(found.albedo)
         return Estimate(found.albedo, found.normal, found.light, residual)

@@ -38,8 +38,13 @@ class Intrinsics:
     features: Float[Tensor, "batch features h w"]
 
 
-def _interpret(albedo: Tensor, normal: Tensor, light: Tensor, features: Tensor) -> Intrinsics:
-    """Raw outputs to physical quantities: albedo is predicted sRGB-encoded, where errors are seen evenly."""
+def _interpret(albedo: Tensor, normal: Tensor, light: Tensor, features: Tensor, guide: Tensor | None) -> Intrinsics:
+    """Raw outputs to physical quantities.
+
+    Albedo is predicted sRGB-encoded, where errors are seen evenly. The normal is what the network adds to the guide.
+    """
+    if guide is not None:
+        normal = normal + guide
     return Intrinsics(
         albedo=srgb_to_linear(torch.sigmoid(albedo)).permute(0, 2, 3, 1),
         normal=normalize(normal.permute(0, 2, 3, 1)),
@@ -90,13 +95,17 @@ class SfSNet(nn.Module):
             nn.Conv2d(64, 3, kernel_size=1),
         )
 
-    def forward(self, x: Float[Tensor, "batch inputs height width"]) -> Intrinsics:
-        """Decompose normalised input channels; sides must be even."""
+    def forward(
+        self,
+        x: Float[Tensor, "batch inputs height width"],
+        guide: Float[Tensor, "batch 3 height width"] | None = None,
+    ) -> Intrinsics:
+        """Decompose normalised input channels; sides must be even. `guide`: normals that the network's add to."""
         shared = self.trunk(x)
         albedo, normal = self.albedo_branch(shared), self.normal_branch(shared)
         features = torch.cat([albedo, normal], dim=1)
         light = self.light_head(torch.cat([shared, features], dim=1))
-        return _interpret(self.albedo_head(albedo), self.normal_head(normal), light, features)
+        return _interpret(self.albedo_head(albedo), self.normal_head(normal), light, features, guide)
 
 
 class CompactBranch(nn.Module):
@@ -135,8 +144,12 @@ class CompactSfSNet(nn.Module):
         self.light_head = LightHead(4 * width + 4 * width, 128)
         self.features = 4 * width
 
-    def forward(self, x: Float[Tensor, "batch inputs height width"]) -> Intrinsics:
-        """Decompose normalised input channels; sides must be multiples of 8."""
+    def forward(
+        self,
+        x: Float[Tensor, "batch inputs height width"],
+        guide: Float[Tensor, "batch 3 height width"] | None = None,
+    ) -> Intrinsics:
+        """Decompose normalised input channels; sides must be multiples of 8. `guide`: normals that ours add to."""
         fine = self.fine(x)
         middle = self.middle(fine)
         coarse = self.coarse(middle)
@@ -146,7 +159,7 @@ class CompactSfSNet(nn.Module):
         normal, normal_features = self.normal_branch(shared, middle, fine)
         features = torch.cat([albedo_features, normal_features], dim=1)
         half = nn.functional.avg_pool2d(features, 2)
-        return _interpret(albedo, normal, self.light_head(torch.cat([shared, half], dim=1)), features)
+        return _interpret(albedo, normal, self.light_head(torch.cat([shared, half], dim=1)), features, guide)
 
 
 def _double(x: Tensor) -> Tensor:
