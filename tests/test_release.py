@@ -29,18 +29,9 @@ def face(decomposer):
 def test_the_command_on_a_real_photo(tmp_path):
     photo = tmp_path / "astronaut.png"
     save_image(photo, astronaut() / np.float32(255))
-    command = [
-        sys.executable,
-        "-m",
-        "illures",
-        "decompose",
-        str(photo),
-        "-o",
-        str(tmp_path / "out"),
-        "--format",
-        "png16",
-    ]
-    done = subprocess.run([*command, "--format", "png16", "--json"], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "illures", "decompose", str(photo), "-o", str(tmp_path / "out")]
+    done = subprocess.run([*command, "--format", "png16", "--json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["faces"] == 1 and done.stderr == ""
     maps = {
         name: Format("png16").read(tmp_path / "out" / "astronaut", name)
@@ -70,7 +61,8 @@ def test_maps_are_those_of_a_face(face):
 
 def test_the_sum_is_near_the_photo_and_skin_is_skin(face):
     mask = face.mask > 0.5
-    assert np.abs(face.reconstruct() - face.image)[mask].mean() < 0.06
+    error = np.abs(face.reconstruct() - face.image)[mask].mean()
+    assert error < 0.5 * np.abs(face.image[mask] - face.image[mask].mean(axis=0)).mean()
     red, green, blue = np.median(face.albedo[mask], axis=0)
     assert 0.08 < green < 0.6 and red > green > blue
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 MIN_SIDE = 16
 # Crops that go through the network at once: more is not faster on a CPU and takes memory.
 BATCH = 8
+# The network's light is made at most this many times stronger or weaker to meet the photo.
+MOST_GAIN = 4.0
 
 
 @runtime_checkable
@@ -110,17 +113,31 @@ class Decomposer:
         guides = np.stack([_faces.mesh_normals(p, self.size) for p in points])
         predictions = self.predictor(images, guides)
         return [
-            Decomposition(
-                image=srgb_to_linear(image),
-                albedo=prediction.albedo,
-                normal=prediction.normal,
-                light=prediction.light,
-                residual=prediction.residual,
-                mask=_faces.face_mask(image, landmarks).astype(np.float32),
-                crop=crop,
+            _exposed(
+                Decomposition(
+                    image=srgb_to_linear(image),
+                    albedo=prediction.albedo,
+                    normal=prediction.normal,
+                    light=prediction.light,
+                    residual=prediction.residual,
+                    mask=_faces.face_mask(image, landmarks).astype(np.float32),
+                    crop=crop,
+                )
             )
             for image, landmarks, prediction, crop in zip(images, points, predictions, crops, strict=True)
         ]
+
+
+def _exposed(face: Decomposition) -> Decomposition:
+    """The light at the strength and colour that bring the sum nearest to the photo (least squares on each channel).
+
+    Albedo × light is free up to a scale, and a network that sees one photo tells it least well of all: albedo, normals
+    and the light's directions are its own, the scale is the photo's.
+    """
+    local, weight = face.albedo * face.shading, face.mask[..., None]
+    numerator = (weight * local * (face.image - face.residual)).sum(axis=(0, 1))
+    gain = numerator / np.maximum((weight * local * local).sum(axis=(0, 1)), 1e-6)
+    return replace(face, light=(face.light * np.clip(gain, 1 / MOST_GAIN, MOST_GAIN)).astype(np.float32))
 
 
 def _eight_bits(photo: Photo) -> Photo:

@@ -35,6 +35,8 @@ SHADING_FLOOR = 0.1
 DETAIL_RANGE = 4.0
 # The mask fades over this part of the crop's side, inside its edge.
 FEATHER = 0.05
+# Around an open mouth it must fade faster, or the lips would be gone.
+FEATHER_HOLES = 0.015
 # Maps of a small crop are interpolated to this many times its size by cubics before the warp, which is linear.
 FINER = 4
 
@@ -184,8 +186,11 @@ def feathered(mask: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size s
     """Fade a mask smoothly to 0 inside its edge, and inside the image's edge."""
     # Smaller by what the blur will widen it again; the image's edge is an edge of the mask.
     core = cv2.erode(mask, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    outlines, _ = cv2.findContours((core > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros_like(core), outlines, -1, 1.0, cv2.FILLED)
+    edge, holes = soften(filled, max(FEATHER * len(mask), 1)), soften(core, max(FEATHER_HOLES * len(mask), 1))
     # The blur rounds off the steps of the mask's pixels, which would show as waves in a large photo.
-    soft = _blur(soften(core, max(FEATHER * len(mask), 1)), len(mask) / 100)
+    soft = _blur(np.minimum(edge, holes), len(mask) / 100)
     soft[[0, -1]] = soft[:, [0, -1]] = 0
     return soft
 

@@ -60,6 +60,9 @@ def test_the_mask_is_the_face_without_the_open_mouth(points, face, astronaut):
     opened = points.copy()
     opened[[14, 87, 178, 317, 402], 1] += 12
     assert face_mask(image, opened).sum() < mask.sum() - 50
+    closed = points.copy()
+    closed[[13, 82, 81, 312, 311]] = points[[14, 87, 178, 317, 402]]
+    assert face_mask(image, closed).sum() > mask.sum()
     for index in (4, 50, 280, 159, 386):  # nose, cheeks, eyes
         x, y = np.round(points[index, :2]).astype(int)
         assert mask[y, x] == 1

@@ -10,6 +10,8 @@ from illures.faces.mesh import mesh_mask
 
 # The inner edge of the lips in the MediaPipe mesh, going round.
 LIPS_INSIDE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+UPPER_INSIDE, LOWER_INSIDE = 13, 14  # the middle of that edge
+LEAST_OPENING = 0.02  # of the crop's side, from which a mouth counts as open
 
 
 def face_mask(
@@ -23,6 +25,10 @@ def face_mask(
     """
     size = image.shape[0]
     mask = mesh_mask(landmarks, size)
+    # Between closed lips lies a line, not a mouth: cutting it out would only tear the lips.
+    opening = np.linalg.norm(landmarks[UPPER_INSIDE, :2] - landmarks[LOWER_INSIDE, :2])
+    if opening < LEAST_OPENING * size:
+        return mask
     corners = np.clip(landmarks[list(LIPS_INSIDE), :2], -4 * size, 5 * size)
     cv2.fillPoly(mask, [np.rint(corners * 16).astype(np.int32)], 0.0, cv2.LINE_8, 4)
     return mask
