@@ -22,6 +22,8 @@ BACKGROUND = (24, 24, 24)
 TEXT = (225, 225, 225)
 # The residual is small beside the image; the sheet shows it this many times larger, around mid grey.
 RESIDUAL_GAIN = 2.0
+# Outside the mask the network was never taught anything; the sheet shows its maps there this much darker.
+OUTSIDE = 0.25
 
 
 def probe(light: Float[np.ndarray, "9 3"], size: int = TILE) -> UInt8[np.ndarray, "size size 4"]:
@@ -67,13 +69,14 @@ def _tiles(face: Decomposition, number: int) -> list[tuple[str, UInt8[np.ndarray
 
     ball = probe(face.light).astype(np.float32) / 255
     ball = ball[..., :3] * ball[..., 3:] + np.float32(BACKGROUND[0] / 255) * (1 - ball[..., 3:])
+    shown = OUTSIDE + (1 - OUTSIDE) * face.mask[..., None]
     pictures = {
         f"{number}  input": encode(face.image),
-        "albedo": encode(face.albedo),
-        "normal": (face.normal + 1) / 2,
-        f"shading / {SHADING_SCALE:.2g}": encode(face.shading / SHADING_SCALE),
-        "reconstruction": encode(face.reconstruct()),
-        f"residual x {RESIDUAL_GAIN:.2g}": 0.5 + RESIDUAL_GAIN / 2 * face.residual,
+        "albedo": shown * encode(face.albedo),
+        "normal": shown * (face.normal + 1) / 2,
+        f"shading / {SHADING_SCALE:.2g}": shown * encode(face.shading / SHADING_SCALE),
+        "reconstruction": shown * encode(face.reconstruct()),
+        f"residual x {RESIDUAL_GAIN:.2g}": shown * (0.5 + RESIDUAL_GAIN / 2 * face.residual),
         "mask": np.repeat(face.mask[..., None], 3, axis=-1),
         "light": ball,
     }
