@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.tensorboard import SummaryWriter
 
 from illures.data.cache import Batch, SampleCache
 from illures.errors import InputError
@@ -71,8 +72,6 @@ class Training:
         Args:
             report: called after every step with the images seen and the terms of the loss.
         """
-        from torch.utils.tensorboard import SummaryWriter
-
         writer = SummaryWriter(self.folder, purge_step=self.seen)
         recipe = self.recipe
         try:
