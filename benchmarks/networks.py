@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from illures.model.config import NetworkConfig
 from illures.model.network import IlluResSfSNet
@@ -24,6 +25,7 @@ def main() -> None:
     for name, config in FORMS.items():
         network = IlluResSfSNet(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         figures[name] = {
+            "gflop": _gflop(network, config),
             "parameters": sum(p.numel() for p in network.parameters()),
             "inference_ms": _median_ms(lambda n=network, c=config: _infer(n, c), 10),  # type: ignore[misc]
             "training_ms_an_image": _median_ms(lambda n=network, c=config: _step(n, c), 3) / 8,  # type: ignore[misc]
@@ -35,6 +37,13 @@ def main() -> None:
 def _inputs(config: NetworkConfig, batch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
     image = torch.rand(batch, 128, 128, 3).permute(0, 3, 1, 2)
     return image, image if config.guide else None
+
+
+@torch.no_grad()
+def _gflop(network: IlluResSfSNet, config: NetworkConfig) -> float:
+    with FlopCounterMode(display=False) as counter:
+        network.eval()(*_inputs(config, 1))
+    return round(counter.get_total_flops() / 1e9, 2)
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ class NetworkConfig:
     """Everything that decides the shape of the network; stored in every weights file.
 
     Attributes:
-        form: "published" is SfSNet as in the paper, "compact" costs a thirteenth of it.
+        form: "published" is SfSNet as in the paper, "compact" costs a fifteenth of it or less.
         size: side of the aligned crop [px], 128 or 256.
         guide: take the normals of the dense face mesh (`faces.mesh_normals`) as three more input channels,
             and as what the normals start from.
