@@ -16,27 +16,29 @@ def run(capsys, *arguments: object) -> tuple[int, str]:
 
 def test_synth_writes_samples_and_goes_on(tmp_path, capsys):
     out = tmp_path / "set"
-    options = ("--views", 2, "--identities", 2, "--lights", 1, "--size", 32, "--samples", 8, "--views-per-shard", 1)
-    assert run(capsys, "synth", out, *options, "--workers", 1)[0] == 0
+    options = ("--identities", 2, "--poses", 1, "--expressions", 1, "--lights", 1, "--size", 32, "--samples", 8)
+    command = ("synth", "expre-syn", out, *options, "--identities-per-shard", 1, "--workers", 1)
+    assert run(capsys, *command)[0] == 0
     samples = list(read_shards(shard_paths(out)))
     assert len(samples) == 2 and all(s.mask.any() and s.image.shape == (32, 32, 3) for s in samples)
     first, second = shard_paths(out)
     kept = second.read_bytes()
     second.unlink()
-    assert run(capsys, "synth", out, *options, "--workers", 1)[0] == 0
+    assert run(capsys, *command)[0] == 0
     assert second.read_bytes() == kept
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--views", "0"), "views = 0: must be at least 1"),
+        (("--identities", "0"), "identities = 0: must be at least 1"),
         (("--hdri", "nowhere"), "nowhere"),
-        (("--ict", "nowhere.npz"), "nowhere.npz"),
+        (("--models", "ict=nowhere.npz"), "nowhere.npz"),
+        (("--models", "smpl=body.npz"), "models = 'smpl=body.npz': must be makehuman or"),
     ],
 )
 def test_synth_refuses_bad_options(tmp_path, capsys, options, words):
-    code, stderr = run(capsys, "synth", tmp_path / "set", *options, "--workers", 1)
+    code, stderr = run(capsys, "synth", "custom", tmp_path / "set", *options, "--workers", 1)
     assert code == 2 and words in stderr and len(stderr.strip().splitlines()) == 1
     assert not list(tmp_path.rglob("*.tar"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,12 +11,11 @@ from cyclopts import App, CycloptsError, Parameter
 
 from illures import __version__
 from illures.errors import InputError
-from illures.synth.recipes import Recipe
+from illures.synth.recipes import SETS, Recipe
 
 OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
 Flag = Parameter(negative="")
-_DEFAULTS = Recipe()
 
 app = App(
     name="illures",
@@ -23,6 +23,9 @@ app = App(
     version=__version__,
     suppress_keyboard_interrupt=False,  # `main` says what is left behind
 )
+
+synth = App(name="synth", help="Render synthetic faces; needs the extra: pip install illures[synth].")
+app.command(synth)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -97,28 +100,63 @@ def decompose(
     return OK if report.summary() else BAD_INPUT
 
 
-@app.command
-def synth(
-    output: Path,
-    /,
-    recipe: Annotated[Recipe, Parameter(name="*")] = _DEFAULTS,
-    *,
-    workers: int = 2,
-) -> int:
-    """Render a synthetic set to OUTPUT/shard-NNNNNN.tar; what was stopped goes on where it stood.
+def _synth_command(kind: type[Recipe]) -> Callable[..., int]:
+    """The command that renders one of the sets; its options are the fields of the set's recipe."""
 
-    Needs the extra: pip install illures[synth].
+    def command(
+        output: Path,
+        /,
+        *,
+        recipe: Annotated[Recipe, Parameter(name="*")] = kind(),  # noqa: B008 (frozen)
+        workers: int | None = None,
+        ray: str | None = None,
+    ) -> int:
+        from illures.synth.generate import generate
+
+        generate(recipe, output, workers, ray)
+        return OK
+
+    about = (kind.__doc__ or "").splitlines()[0]
+    command.__doc__ = f"""{about}
+
+    Renders to OUTPUT/shard-NNNNNN.tar (WebDataset tars); what was stopped goes on where it stood.
 
     Parameters
     ----------
     output
-        Folder for the shards (WebDataset tars).
+        Folder for the shards.
     workers
-        Processes; one a core is best.
+        Processes on this machine; default: one a core.
+    ray
+        Render on a Ray cluster instead: "auto" joins the one that runs, "local" starts one, or an address.
+        Needs the extra: pip install illures[ray].
     """
-    from illures.synth.generate import generate
+    command.__annotations__["recipe"] = Annotated[kind, Parameter(name="*")]
+    return command
 
-    generate(recipe, output, workers)
+
+for _name, _kind in SETS.items():
+    synth.command(_synth_command(_kind), name=_name)
+
+
+@synth.command
+def preview(
+    shards: Path, /, *, output: Annotated[Path | None, Parameter(alias="-o")] = None, count: int = 48
+) -> int:
+    """Draw a contact sheet and statistics of a set: skin tones, poses, lights, residuals.
+
+    Parameters
+    ----------
+    shards
+        Folder of a synthetic set.
+    output
+        Folder for the pictures; default: SHARDS/preview.
+    count
+        Views on the contact sheet.
+    """
+    from illures.synth.preview import preview as draw
+
+    print(draw(shards, output, count))
     return OK
 
 

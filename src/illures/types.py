@@ -55,7 +55,9 @@ class Sample:
         light: L, SH coefficients of the radiance of the environment (see `math.sh`).
         residual: R = I_g - A ∘ f(N, L), signed.
         mask: face skin with eyes and lips, without hair, background and inner mouth.
-        landmarks: x, y in pixels of this image, z in pixels toward the viewer: the 68 points of the head model.
+        landmarks: x, y in pixels of this image, z in pixels toward the viewer: the 478 points of the MediaPipe mesh, as
+            on photos.
+        contour: C, the landmarks' polylines as an image (see `faces.draw_contour`).
         identity, expression, pose, lighting: ids within the set; equal ids mean the same thing.
         seed: makes this sample again.
     """
@@ -66,7 +68,8 @@ class Sample:
     light: Float[np.ndarray, "9 3"]
     residual: Float[np.ndarray, "height width 3"]
     mask: Bool[np.ndarray, "height width"]
-    landmarks: Float[np.ndarray, "68 3"]
+    landmarks: Float[np.ndarray, "478 3"]
+    contour: Float[np.ndarray, "height width"]
     identity: int
     expression: int
     pose: int
@@ -110,8 +113,8 @@ class Head:
 
     Attributes:
         parts: what is rendered.
-        landmarks: the 68 landmarks (iBUG order), head coordinates [m].
+        landmarks: the 478 points of the MediaPipe mesh, head coordinates [m].
     """
 
     parts: tuple[Part, ...]
-    landmarks: Float[np.ndarray, "68 3"]
+    landmarks: Float[np.ndarray, "478 3"]

@@ -8,14 +8,20 @@ import numpy as np
 import pytest
 
 from illures.errors import InputError
+from illures.faces.contour import points68
+from illures.synth.dress import dress
 from illures.synth.expressions import UNITS, random_expression
-from illures.synth.heads import MODELS, head_source
+from illures.synth.heads import HeadModel, load_model, people
 from illures.synth.ict import IctModel
+from illures.synth.linear import LinearModel
 from illures.synth.makehuman import MakeHumanModel
+from illures.synth.recipes import Recipe
 from illures.synth.skin import random_tone
+from illures.synth.styles import COUNT, stylized
 from illures.synth.subdivide import catmull_clark
 from illures.types import Head, Part
 
+WORN = ("hair", "glasses", "lens", "hat")
 MIRROR = [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38]
 MIRROR += [37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
 
@@ -25,46 +31,45 @@ def model() -> MakeHumanModel:
     return MakeHumanModel()
 
 
-def make(model: MakeHumanModel, person: int, moment: int) -> Head:
-    return model.head(np.random.default_rng(person), np.random.default_rng([1, moment]))
+def make(model: HeadModel, person: int, moment: int) -> Head:
+    rng = np.random.default_rng(person)
+    dressed = dress(model.anatomy, model.shape(rng), rng)
+    return dressed.head(random_expression(np.random.default_rng([1, moment])))
 
 
 def skin(head: Head) -> Part:
     return next(part for part in head.parts if part.name == "skin")
 
 
-def tiny_ict(**changes: np.ndarray) -> dict[str, np.ndarray]:
-    """A model of 2 identity modes and 2 units: a bent sheet of skin and a quad for each eye."""
-    s, y = np.meshgrid(np.linspace(-1, 1, 12), np.linspace(-12, 10, 12))
-    sheet = np.stack([9 * np.sin(s), y, 9 * np.cos(s) - 2], -1).reshape(-1, 3)
-    corners = np.array([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
-    eyes = [corners + [x, 3, 8] for x in (3, -3)]
-    grid = np.arange(144).reshape(12, 12)
-    quads = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], -1).reshape(-1, 4)
-    vertices = np.concatenate([sheet, *eyes]).astype(np.float32)
-    rng = np.random.default_rng(0)
+def linear_file(path: Path, **changes: np.ndarray) -> Path:
+    """MakeHuman's average head as a linear model: three identities, 14 of its units mixed into nameless modes."""
+    model = MakeHumanModel()
+    rest = model.average()
+    seen = np.concatenate([c.vertices[c.triangles] for c in model.anatomy.cuts if c.material in ("skin", "eyes")])
+    units = np.stack([model.average({unit: 1.0}) - rest for unit in UNITS[:14]])
+    mixed = np.linalg.qr(np.random.default_rng(0).normal(size=(14, 14)))[0]
+    people = [model.shape(np.random.default_rng(k))({}) - rest for k in range(3)]
     arrays = {
-        "vertices": vertices,
-        "quads": np.concatenate([quads, [[144, 145, 146, 147], [148, 149, 150, 151]]]),
-        "vertex_group": np.array([0] * 144 + [4] * 4 + [5] * 4, np.int8),
-        "identity": rng.normal(0, 0.1, (2, 152, 3)).astype(np.float16),
-        "expression": rng.normal(0, 0.1, (2, 152, 3)).astype(np.float16),
-        "expression_names": np.array(["jawOpen", "eyeBlink_L"]),
-        "lm68": np.arange(40, 108),
+        "vertices": (10 * rest).astype(np.float32),  # any unit will do
+        "triangles": seen,
+        "identity": (10 * np.stack(people)).astype(np.float32),
+        "expression": (10 * np.einsum("mu,uvd->mvd", mixed, units)).astype(np.float32),
+        "lm68": model.anatomy.points68,
     }
-    return arrays | changes
+    np.savez(path, **(arrays | changes))
+    return path
 
 
 def test_parts_are_what_the_renderer_needs(model: MakeHumanModel) -> None:
     for person in range(3):
         head = make(model, person, person)
-        assert {part.name for part in head.parts} == {"skin", "eyes", "teeth", "mouth"}
+        assert {"skin", "eyes", "teeth", "mouth", "lashes"} <= {part.name for part in head.parts} <= {"skin", "eyes", "teeth", "mouth", "lashes", *WORN}
         for part in head.parts:
             assert 0 <= part.triangles.min() <= part.triangles.max() < len(part.vertices) == len(part.uv)
             assert np.isfinite(part.vertices).all() and np.abs(part.vertices).max() < 0.5
             for texture in (part.uv, part.albedo, part.mask):
                 assert texture.dtype == np.float32 and texture.min() >= 0 and texture.max() <= 1
-        assert head.landmarks.shape == (68, 3) and head.landmarks.dtype == np.float32
+        assert head.landmarks.shape == (478, 3) and head.landmarks.dtype == np.float32
 
 
 def test_same_seeds_same_head(model: MakeHumanModel) -> None:
@@ -81,12 +86,12 @@ def test_expression_moves_the_face_and_leaves_the_skull_and_skin(model: MakeHuma
     back = vertices[0, :, 2] < -0.12
     assert back.sum() > 100
     assert np.ptp(vertices[:, back], axis=0).max() < 1e-3
-    assert np.ptp([head.landmarks[48:] for head in heads], axis=0).max() > 3e-3
+    assert np.ptp([points68(head.landmarks)[48:] for head in heads], axis=0).max() > 3e-3
     np.testing.assert_array_equal(skin(heads[0]).albedo, skin(heads[1]).albedo)
 
 
 def test_landmarks_of_the_average_are_symmetric_and_in_order(model: MakeHumanModel) -> None:
-    landmarks = np.mean([make(model, person, person).landmarks for person in range(15)], axis=0)
+    landmarks = np.mean([points68(make(model, person, person).landmarks) for person in range(15)], axis=0)
     np.testing.assert_allclose(landmarks[MIRROR] * [-1, 1, 1], landmarks, atol=5e-3)
     assert (np.diff(landmarks[:17, 0]) > 0).all(), "the jaw runs from the subject's right to the left"
     assert landmarks[8, 1] == landmarks[:, 1].min(), "the chin is lowest"
@@ -152,14 +157,28 @@ def test_subdivision_keeps_a_flat_border_flat() -> None:
     np.testing.assert_allclose((matrix @ np.array([[0, 0], [1, 0], [1, 1], [0, 1.0]]))[4:8].max(), 1)
 
 
-def test_ict_model_from_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "ict.npz"
-    np.savez(path, **tiny_ict())
-    heads = head_source(path, 1.0, seed=3)
-    head = heads(0, np.random.default_rng(0))
-    assert [part.name for part in head.parts] == ["skin", "eyes"]
-    np.testing.assert_array_equal(head.landmarks, heads(0, np.random.default_rng(0)).landmarks)
-    assert skin(head).albedo.min() >= 0 and np.abs(skin(head).vertices).max() < 0.3
+def test_a_linear_model_learns_what_its_nameless_modes_mean(tmp_path: Path, model: MakeHumanModel) -> None:
+    linear = LinearModel(linear_file(tmp_path / "linear.npz"))
+    neutral = linear.shape(np.random.default_rng(0), spread=0.0)
+    rest, points = neutral({}), linear.anatomy.points68
+    scale = np.ptp(rest[points], axis=0) / np.ptp(model.average()[points], axis=0)
+    for unit in ("jawOpen", "mouthPucker", "mouthLeft"):
+        moved = (neutral({unit: 1.0}) - rest) / scale
+        truth = model.average({unit: 1.0}) - model.average()
+        seen = np.unique(np.concatenate([c.vertices for c in linear.anatomy.cuts]))
+        assert np.linalg.norm((moved - truth)[seen]) < 0.25 * np.linalg.norm(truth[seen]), unit
+
+
+def test_a_linear_model_finds_its_landmarks_and_eyes(tmp_path: Path, model: MakeHumanModel) -> None:
+    linear = LinearModel(linear_file(tmp_path / "linear.npz"))
+    rest = linear.shape(np.random.default_rng(0), spread=0.0)({})
+    found, truth = linear.anatomy.embedding.points(rest), model.anatomy.embedding.points(model.average())
+    np.testing.assert_allclose(found[:468] - found[4], truth[:468] - truth[4], rtol=0, atol=5e-3)
+    assert {c.material for c in linear.anatomy.cuts} == {"skin", "eyes"}
+    head = make(linear, 1, 1)
+    eyes = next(part for part in head.parts if part.name == "eyes")
+    lids = points68(head.landmarks)[36:48]
+    assert lids[:, 0].min() - 5e-3 < eyes.vertices[:, 0].min() and eyes.vertices[:, 0].max() < lids[:, 0].max() + 5e-3
 
 
 @pytest.mark.parametrize(
@@ -167,26 +186,56 @@ def test_ict_model_from_a_file(tmp_path: Path) -> None:
     [
         ({"identity": np.zeros((2, 5, 3))}, "identity has shape"),
         ({"lm68": np.arange(5)}, "lm68 has shape"),
-        ({"lm68": np.full(68, 999)}, "lm68 names vertex 999"),
+        ({"lm68": np.full(68, 99999)}, "lm68 names vertex 99999"),
+        ({"expression": np.full((1, 1, 3), np.nan)}, "expression has shape"),
+        ({"expression_names": np.array(["jawOpen"])}, "expression_names has shape"),
+        ({"lm68": np.arange(68)}, "must look along"),
     ],
 )
-def test_ict_file_of_wrong_shapes(tmp_path: Path, changes: dict[str, np.ndarray], rule: str) -> None:
-    path = tmp_path / "ict.npz"
-    np.savez(path, **tiny_ict(**changes))
+def test_linear_file_of_wrong_shapes(tmp_path: Path, changes: dict[str, np.ndarray], rule: str) -> None:
     with pytest.raises(InputError, match=rule):
-        IctModel(path)
+        LinearModel(linear_file(tmp_path / "linear.npz", **changes))
 
 
-def test_ict_file_that_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [IctModel, LinearModel])
+def test_model_files_that_are_none(tmp_path: Path, kind: type) -> None:
     with pytest.raises(InputError, match=r"nowhere\.npz"):
-        IctModel(tmp_path / "nowhere.npz")
+        kind(tmp_path / "nowhere.npz")
     (tmp_path / "text.npz").write_text("not an archive")
     with pytest.raises(InputError, match=r"text\.npz"):
-        IctModel(tmp_path / "text.npz")
-    arrays = tiny_ict()
-    del arrays["lm68"]
-    np.savez(tmp_path / "short.npz", **arrays)
-    with pytest.raises(InputError, match="no array 'lm68'"):
-        IctModel(tmp_path / "short.npz")
-    with pytest.raises(InputError, match="path"):
-        MODELS["ict"](None)
+        kind(tmp_path / "text.npz")
+    np.savez(tmp_path / "short.npz", vertices=np.zeros((5, 3)))
+    with pytest.raises(InputError, match="no array"):
+        kind(tmp_path / "short.npz")
+
+
+def test_an_ict_file_of_another_mesh_is_refused(tmp_path: Path) -> None:
+    few = {key: np.zeros((2, 3)) for key in ("vertices", "quads", "vertex_group", "identity", "expression", "lm68")}
+    np.savez(tmp_path / "ict.npz", expression_names=np.array(["jawOpen"]), **few)
+    with pytest.raises(InputError, match=r"vertices has shape \(2, 3\); must be \(21614, 3\)"):
+        IctModel(tmp_path / "ict.npz")
+
+
+@pytest.mark.parametrize("text", ["ict", "smpl=file.npz", ""])
+def test_unknown_models_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="must be makehuman or ict=FILE"):
+        load_model(text)
+
+
+def test_people_take_turns_between_models(tmp_path: Path) -> None:
+    path = linear_file(tmp_path / "linear.npz")
+    person = people(Recipe(identities=2, models=("makehuman", f"linear={path}"), styles=True))
+    first, second = person(0), person(1)
+    assert "teeth" in {c.material for c in first.anatomy.cuts}
+    assert "teeth" not in {c.material for c in second.anatomy.cuts}
+    assert 0 < first.tone < 1
+
+
+def test_styles_hide_the_skin_and_stay_the_same(model: MakeHumanModel) -> None:
+    albedo = np.full((*model.anatomy.canvas.s.shape, 3), 0.3, np.float32)
+    made = np.stack([stylized(albedo, k, model.anatomy.canvas)[::8, ::8] for k in range(COUNT)])
+    np.testing.assert_array_equal(made[7], stylized(albedo, 7, model.anatomy.canvas)[::8, ::8])
+    assert made.min() >= 0 and made.max() <= 1
+    assert (made.reshape(COUNT, -1, 3).std(1).max(1) > 0.02).all(), "each style is a pattern"
+    apart = np.abs(made[:, None] - made[None]).mean((2, 3, 4)) + np.eye(COUNT)
+    assert apart.min() > 0.01, "no two styles are alike"

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 
 from illures.errors import InputError
+from illures.faces.contour import INDICES, points68
 from illures.faces.crop import alignment
 from illures.synth.scene import Jitter, Pose, merge, place, smooth_normals
 from illures.types import Head, Part
 
 
 def landmarks() -> np.ndarray:
-    points = np.random.default_rng(1).normal(0, 0.03, (68, 3)).astype(np.float32)
-    points[36:42] += (-0.05, 0, 0.02)
-    points[42:48] += (0.05, 0, 0.02)
-    points[48:60] += (0, -0.08, 0.02)
+    points = np.random.default_rng(1).normal(0, 0.03, (478, 3)).astype(np.float32)
+    points[INDICES[36:42]] += (-0.05, 0, 0.02)
+    points[INDICES[42:48]] += (0.05, 0, 0.02)
+    points[INDICES[48:60]] += (0, -0.08, 0.02)
     return points
 
 
@@ -24,14 +25,14 @@ def landmarks() -> np.ndarray:
 def test_crop_is_the_alignment_of_its_own_landmarks(pose: Pose) -> None:
     view = place(landmarks(), pose, 128)
     # Landmarks of an aligned crop are aligned already: their alignment moves nothing.
-    np.testing.assert_allclose(alignment(view.landmarks[:, :2], 128), [[1, 0, 0], [0, 1, 0]], rtol=0, atol=2e-3)
+    np.testing.assert_allclose(alignment(points68(view.landmarks)[:, :2], 128), [[1, 0, 0], [0, 1, 0]], rtol=0, atol=2e-3)
 
 
 def test_rays_through_landmarks_meet_them() -> None:
     view = place(landmarks(), Pose(30.0, 10.0, -5.0, 0.7, (3.0, 6.0)), 96, Jitter(1.05, (0.02, -0.03), 5.0))
     points = landmarks().astype(np.float64) @ view.rotation.T + view.translation
     plane = view.landmarks[:, :2].astype(np.float64) @ view.plane[:, :2].T + view.plane[:, 2]
-    ray = np.stack([plane[:, 0], -plane[:, 1], -np.ones(68)], 1)
+    ray = np.stack([plane[:, 0], -plane[:, 1], -np.ones(478)], 1)
     np.testing.assert_allclose(ray * -points[:, 2:], points, rtol=0, atol=1e-6)
 
 

@@ -27,8 +27,8 @@ def ellipsoids(count: int, size: int = 32, seed: int = 0) -> Iterator[Sample]:
         local = render(albedo, normal, light)
         residual = np.where((x > 0.2)[..., None] & mask[..., None], -0.3 * local, 0).astype(np.float32)
         image = np.where(mask[..., None], local + residual, 0.3).astype(np.float32)
-        landmarks = np.zeros((68, 3), np.float32)
-        yield Sample(image, albedo, normal, light, residual, mask, landmarks, i, 0, 0, 0, i)
+        landmarks, contour = np.zeros((478, 3), np.float32), np.zeros((size, size), np.float32)
+        yield Sample(image, albedo, normal, light, residual, mask, landmarks, contour, i, 0, 0, 0, i)
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,7 @@ class Batch:
         mask: 1 on the face, 0 elsewhere.
         guide: normals of the dense face mesh found in the image, zero where there is none.
         light: L.
+        traced: 1 if the image has global illumination, 0 if it is A ∘ f(N, L).
     """
 
     image: Float[Tensor, "batch height width 3"]
@@ -54,6 +55,7 @@ class Batch:
     mask: Float[Tensor, "batch height width 1"]
     guide: Float[Tensor, "batch height width 3"]
     light: Float[Tensor, "batch 9 3"]
+    traced: Float[Tensor, " batch"]
 
 
 Guide = Callable[[Float[np.ndarray, "height width 3"]], Float[np.ndarray, "height width 3"]]
@@ -74,7 +76,7 @@ def build_cache(samples: Iterable[Sample], folder: Path, guide: Guide, source: s
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    lights, identities, size = [], [], 0
+    lights, identities, traced, size = [], [], [], 0
     files = {name: open(part / f"{name}.raw", "wb") for name in _MAPS}  # noqa: SIM115 (closed below, all together)
     try:
         for sample in samples:
@@ -82,6 +84,8 @@ def build_cache(samples: Iterable[Sample], folder: Path, guide: Guide, source: s
             _append(files, sample, guide)
             lights.append(sample.light)
             identities.append(sample.identity)
+            # Without transport the residual is what clipping leaves of the negative lobes of SH, which is on no face.
+            traced.append(float(np.abs(sample.residual[sample.mask]).max(initial=0) > 0))
     finally:
         for file in files.values():
             file.close()
@@ -89,6 +93,7 @@ def build_cache(samples: Iterable[Sample], folder: Path, guide: Guide, source: s
         raise InputError(f"{source}: holds no samples, at least one is needed")
     np.save(part / "light.npy", np.stack(lights).astype(np.float32))
     np.save(part / "identity.npy", np.array(identities, dtype=np.int64))
+    np.save(part / "traced.npy", np.array(traced, dtype=np.float32))
     (part / _INDEX).write_text(json.dumps({"count": len(lights), "size": size, "source": source}))
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)
@@ -129,7 +134,7 @@ class SampleCache:
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> Batch:
         """Read the samples at `indices`."""
-        raw = {name: self._read(name, indices) for name in [*_MAPS, "light"]}
+        raw = {name: self._read(name, indices) for name in [*_MAPS, "light", "traced"]}
         return Batch(
             image=srgb_to_linear(raw["image"] / 255),
             albedo=srgb_to_linear(raw["albedo"] / 255),
@@ -137,6 +142,7 @@ class SampleCache:
             mask=raw["mask"] / 255,
             guide=raw["guide"] / 127,
             light=raw["light"],
+            traced=raw["traced"],
         )
 
     def _read(self, name: str, indices: Sequence[int] | np.ndarray) -> Tensor:
@@ -157,4 +163,4 @@ def _open_cache(folder: Path) -> dict[str, np.ndarray]:
         name: np.memmap(folder / f"{name}.raw", dtype=dtype, mode="r", shape=(count, size, size, channels))
         for name, (dtype, channels) in _MAPS.items()
     }
-    return arrays | {name: np.load(folder / f"{name}.npy") for name in ("light", "identity")}
+    return arrays | {name: np.load(folder / f"{name}.npy") for name in ("light", "identity", "traced")}

@@ -4,9 +4,11 @@ A view is one WebDataset sample `<key>.*` with
 
 - `albedo.png` 8-bit sRGB, `normal.png` 16-bit (n + 1) / 2, 0 where there is no surface, `mask.png` 8-bit 0 or 255;
 - `image<k>.png`, 16-bit, the sRGB curve over linear / 8 (so that highlights up to 8 survive) in steps of 1 / 4095;
-- `json` with the landmarks, ids and seed, and the SH light of each image.
+- `landmarks.npy`, float32 [478, 3];
+- `json` with ids and seed, and the SH light of each image.
 
-The residual is not stored: it is image - albedo ∘ f(normal, light), exactly. Equal views give equal bytes.
+What follows from these exactly is not stored but made when a shard is read: the residual, image - albedo ∘ f(normal, light);
+the contour; and in sets without global illumination the image, albedo ∘ f(normal, light). Equal views give equal bytes.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from illures.errors import InputError
+from illures.faces.contour import draw_contour, points68
 from illures.math.color import linear_to_srgb, srgb_to_linear
 from illures.math.normals import decode, encode
 from illures.render import render
@@ -39,14 +42,15 @@ class ViewRecord:
     """One view under several lights; see `types.Sample` for ranges.
 
     Attributes:
-        images, lights, lightings: one a light; none of them for views without transport.
+        images: one a light; none without global illumination.
+        lights, lightings: SH coefficients and ids of the lights; there may be none.
         recipe: of the generator, to tell sets apart.
     """
 
     albedo: Float[np.ndarray, "size size 3"]
     normal: Float[np.ndarray, "size size 3"]
     mask: Bool[np.ndarray, "size size"]
-    landmarks: Float[np.ndarray, "68 3"]
+    landmarks: Float[np.ndarray, "478 3"]
     images: tuple[Float[np.ndarray, "size size 3"], ...]
     lights: tuple[Float[np.ndarray, "9 3"], ...]
     lightings: tuple[int, ...]
@@ -100,22 +104,28 @@ def read_views(paths: Iterable[Path]) -> Iterator[ViewRecord]:
 
 
 def read_shards(paths: Iterable[Path]) -> Iterator[Sample]:
-    """One sample per image of each view; views without lights give none (use `read_views`)."""
+    """One sample per light of each view; views without lights give none (use `read_views`)."""
     for view in read_views(paths):
         yield from samples(view)
 
 
 def samples(view: ViewRecord) -> Iterator[Sample]:
-    """Each image of a view with its light and residual."""
-    for image, light, lighting in zip(view.images, view.lights, view.lightings, strict=True):
+    """The view under each of its lights, with image, residual and contour."""
+    size = view.albedo.shape[0]
+    contour = draw_contour(points68(view.landmarks), size)
+    for k, (light, lighting) in enumerate(zip(view.lights, view.lightings, strict=True)):
+        local = render(view.albedo, view.normal, light)
+        # Shading may be negative where second-order SH rings; a camera sees none of that.
+        image = view.images[k] if view.images else np.clip(local, 0, IMAGE_RANGE)
         yield Sample(
             image=image,
             albedo=view.albedo,
             normal=view.normal,
             light=light,
-            residual=image - render(view.albedo, view.normal, light),
+            residual=image - local,
             mask=view.mask,
             landmarks=view.landmarks,
+            contour=contour,
             identity=view.identity,
             expression=view.expression,
             pose=view.pose,
@@ -134,8 +144,9 @@ def _files(view: ViewRecord) -> Iterator[tuple[str, bytes]]:
     for k, image in enumerate(view.images):
         code = linear_to_srgb(np.clip(image, 0, IMAGE_RANGE) / IMAGE_RANGE)
         yield f"image{k}.png", _png((np.round(_IMAGE_STEPS * code).astype(np.uint16)) << 4)
+    yield "landmarks.npy", _npy(view.landmarks.astype(np.float32))
     facts = {
-        "landmarks": _rounded(view.landmarks, 4),
+        "images": len(view.images),
         "lights": [_rounded(light, 7) for light in view.lights],
         "lightings": view.lightings,
         "identity": view.identity,
@@ -155,8 +166,8 @@ def _view(files: dict[str, bytes]) -> ViewRecord:
         albedo=srgb_to_linear(_pixels(files["albedo.png"]).astype(np.float32) / 255),
         normal=np.where(surface, decode(code), 0).astype(np.float32),
         mask=_pixels(files["mask.png"]) > 127,
-        landmarks=np.array(facts["landmarks"], np.float32),
-        images=tuple(_image(files[f"image{k}.png"]) for k in range(len(facts["lights"]))),
+        landmarks=np.load(io.BytesIO(files["landmarks.npy"]), allow_pickle=False),
+        images=tuple(_image(files[f"image{k}.png"]) for k in range(facts["images"])),
         lights=tuple(np.array(light, np.float32) for light in facts["lights"]),
         lightings=tuple(facts["lightings"]),
         identity=facts["identity"],
@@ -192,6 +203,12 @@ def _png(pixels: np.ndarray) -> bytes:
     if not done:
         raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} do not encode as PNG")
     return data.tobytes()
+
+
+def _npy(array: np.ndarray) -> bytes:
+    memory = io.BytesIO()
+    np.save(memory, array, allow_pickle=False)
+    return memory.getvalue()
 
 
 def _pixels(data: bytes) -> np.ndarray:

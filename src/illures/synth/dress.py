@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from illures.math.color import luminance
+from illures.synth.embedding import Embedding
+from illures.synth.expressions import Weights
 from illures.synth.paint import Canvas, texture_uv
 from illures.synth.skin import eye_strip, face_mask, paint_skin, random_looks
+from illures.synth.styles import stylized
+from illures.synth.wear import Wear, random_obstacle, random_wear
 from illures.types import Head, Part
 
 Vertices = Float[np.ndarray, "vertices 3"]
@@ -52,40 +58,103 @@ def split_quads(quads: Int[np.ndarray, "quads 4"]) -> Int[np.ndarray, "triangles
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
+@dataclass(frozen=True)
+class Anatomy:
+    """What all heads of a model share.
+
+    Attributes:
+        cuts: pieces of its mesh, one a material.
+        points68: vertices at the 68 landmarks (iBUG order).
+        embedding: where the 478 landmarks of photos lie in its surface.
+        canvas: the unrolled skin of its base head.
+    """
+
+    cuts: tuple[Cut, ...]
+    points68: Int[np.ndarray, "68"]
+    embedding: Embedding
+    canvas: Canvas
+
+
+# Vertices of one person's head (head coordinates, m) with an expression.
+Shape = Callable[[Weights], Vertices]
+
+
+@dataclass(frozen=True)
+class Paint:
+    """The look of a piece: what `types.Part` has besides a mesh."""
+
+    albedo: Float[np.ndarray, "rows columns 3"]
+    mask: Float[np.ndarray, "rows2 columns2"]
+    bump: Float[np.ndarray, "rows3 columns3"] | None = None
+    roughness: float = 0.4
+    specular: float = 0.3
+
+
+@dataclass(frozen=True)
+class Person:
+    """Shape, skin and what is worn are settled, the expression is open.
+
+    Attributes:
+        anatomy: of the model.
+        shape: of this person.
+        paints: look of each piece of the anatomy.
+        wear: hair, glasses and the like.
+        tone: luminance of the skin's albedo.
+    """
+
+    anatomy: Anatomy
+    shape: Shape
+    paints: tuple[Paint, ...]
+    wear: Wear
+    tone: float
+
+    def head(self, expression: Weights, obstacles: np.random.Generator | None = None) -> Head:
+        """The head with an expression; `obstacles` draws a hand or an object before it."""
+        vertices = self.shape(expression)
+        parts = [
+            Part(
+                name=piece.material,
+                vertices=vertices[piece.vertices].astype(np.float32),
+                triangles=piece.triangles,
+                uv=piece.uv,
+                **vars(paint),
+            )
+            for piece, paint in zip(self.anatomy.cuts, self.paints, strict=True)
+        ]
+        points = vertices[self.anatomy.points68].astype(np.float32)
+        skin = next(part for part in parts if part.name == "skin")
+        parts += self.wear.parts(skin, points)
+        if obstacles is not None:
+            parts += random_obstacle(obstacles, points)
+        return Head(tuple(parts), self.anatomy.embedding.points(vertices).astype(np.float32))
+
+
 def dress(
-    cuts: tuple[Cut, ...],
-    vertices: Vertices,
-    landmarks: Float[np.ndarray, "68 3"],
-    canvas: Canvas,
-    rng: np.random.Generator,
-) -> Head:
-    """A head with the skin, hair colour and eyes of the person that the generator draws.
+    anatomy: Anatomy, shape: Shape, rng: np.random.Generator, wear: float = 1.0, style: int | None = None
+) -> Person:
+    """A person of this shape with the skin, hair and eyes that the generator draws.
 
     Args:
-        cuts: pieces of the model.
-        vertices: of the posed model (head coordinates, m).
-        landmarks: of the posed model (head coordinates, m).
-        canvas: of the model's base head.
+        anatomy: of the model.
+        shape: of the person.
         rng: seeded by the person alone.
+        wear: chance that hair, glasses and hats may be worn at all.
+        style: texture style laid over the albedo (see `styles`), or None.
     """
     looks = random_looks(rng)
-    skin, eyes = paint_skin(canvas, looks, rng), eye_strip(rng)
+    skin, eyes = paint_skin(anatomy.canvas, looks, rng), eye_strip(rng)
+    albedo = skin.albedo if style is None else stylized(skin.albedo, style, anatomy.canvas)
     tooth = np.array([0.5, 0.45, 0.38]) * rng.uniform(0.6, 1)
-    gloss, shine = float(rng.uniform(0.28, 0.5)), float(rng.uniform(0.2, 0.7))
-    face, outside = face_mask(canvas), np.zeros((2, 2), np.float32)
-    paint = {
-        "skin": (skin, face, gloss, shine),
-        "eyes": (eyes, np.ones((2, 2), np.float32), 0.12, 0.6),
-        "teeth": (_plain(tooth), outside, 0.25, 0.6),
-        "mouth": (_plain(np.array([0.12, 0.03, 0.03])), outside, 0.4, 0.4),
+    face, outside, inside = face_mask(anatomy.canvas), np.zeros((2, 2), np.float32), np.ones((2, 2), np.float32)
+    paints = {
+        "skin": Paint(albedo, face, skin.bump, skin.roughness, skin.specular),
+        "eyes": Paint(eyes, inside, None, 0.12, 0.6),
+        "teeth": Paint(_plain(tooth), outside, None, 0.25, 0.6),
+        "mouth": Paint(_plain(np.array([0.12, 0.03, 0.03])), outside, None, 0.4, 0.4),
     }
-    parts = []
-    for piece in cuts:
-        albedo, mask, roughness, specular = paint[piece.material]
-        points = vertices[piece.vertices].astype(np.float32)
-        part = Part(piece.material, points, piece.triangles, piece.uv, albedo, mask, None, roughness, specular)
-        parts.append(part)
-    return Head(tuple(parts), landmarks.astype(np.float32))
+    worn = random_wear(rng, anatomy.canvas, looks.hair, wear)
+    tone = float(luminance(albedo[face > 0.5]).mean())
+    return Person(anatomy, shape, tuple(paints[piece.material] for piece in anatomy.cuts), worn, tone)
 
 
 def _plain(colour: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2 2 3"]:

@@ -98,3 +98,68 @@ _KINDS: dict[str, Callable[[Weights, np.random.Generator], None]] = {
     "frown": _frown,
     "any": _any,
 }
+
+_BOTH: dict[str, tuple[str, ...]] = {
+    "brows_up": ("browInnerUp", "browOuterUp"),
+    "brow_inner_up": ("browInnerUp",),
+    "brows_down": ("browDown",),
+    "blink": ("eyeBlink",),
+    "eyes_wide": ("eyeWide",),
+    "squint": ("eyeSquint", "cheekSquint"),
+    "nose_sneer": ("noseSneer",),
+    "cheek_puff": ("cheekPuff",),
+    "smile": ("mouthSmile", "mouthDimple"),
+    "frown": ("mouthFrown",),
+    "stretch": ("mouthStretch",),
+    "upper_lip_up": ("mouthUpperUp",),
+    "lower_lip_down": ("mouthLowerDown",),
+}
+DEFORMATIONS: dict[str, Weights] = {
+    **{name: {f"{unit}_{side}": 1.0 for unit in units for side in "LR"} for name, units in _BOTH.items()},
+    "jaw_open": {"jawOpen": 0.7},  # heads break beyond
+    "jaw_left": {"jawLeft": 1.0},
+    "jaw_right": {"jawRight": 1.0},
+    "jaw_forward": {"jawForward": 1.0},
+    "pucker": {"mouthPucker": 1.0},
+    "funnel": {"mouthFunnel": 1.0},
+    "shrug": {"mouthShrugUpper": 0.7, "mouthShrugLower": 0.7},
+}
+"""Twenty ways in which a face is deformed, each at its full amount; they are linearly independent."""
+
+_OPPOSED = (  # of each group at most one is exaggerated
+    ("mouthSmile", "mouthFrown", "mouthPucker", "mouthFunnel", "mouthStretch"),
+    ("browDown", "browInnerUp", "browOuterUp"),
+    ("eyeBlink", "eyeWide", "eyeSquint"),
+    ("jawLeft", "jawRight", "jawForward"),
+    ("mouthLeft", "mouthRight"),
+    ("mouthUpperUp", "mouthShrugUpper", "mouthRollUpper"),
+    ("mouthLowerDown", "mouthShrugLower", "mouthRollLower"),
+    ("cheekPuff", "cheekSquint"),
+    ("noseSneer",),
+    ("jawOpen",),
+)
+_MOST_OPEN = 0.7  # of jawOpen; heads break beyond
+
+
+def exaggerated(rng: np.random.Generator) -> Weights:
+    """A strong expression, as of a caricature: one to four units at 0.6 to 1.3, some on one side; jaws open to 0.7."""
+    weights: Weights = {}
+    for group in rng.choice(len(_OPPOSED), rng.integers(1, 5), replace=False):
+        unit, weight = str(rng.choice(_OPPOSED[group])), rng.uniform(0.6, 1.3)
+        if unit in SINGLE:
+            weights[unit] = float(min(weight, _MOST_OPEN) if unit == "jawOpen" else weight)
+        else:
+            sides = "LR" if rng.random() < 0.75 else str(rng.choice(["L", "R"]))
+            weights |= {f"{unit}_{side}": float(np.clip(weight * rng.uniform(0.9, 1.1), 0.6, 1.3)) for side in sides}
+    _gaze(weights, *rng.normal(0, 0.4, 2))
+    return weights
+
+
+def random_deformation(rng: np.random.Generator) -> Weights:
+    """A sum of several of `DEFORMATIONS`, each independently there or not and by up to its full amount."""
+    weights: Weights = dict.fromkeys((unit for shape in DEFORMATIONS.values() for unit in shape), 0.0)
+    for shape in DEFORMATIONS.values():
+        amount = rng.uniform(0, 1) * (rng.random() < 0.3)
+        for unit, weight in shape.items():
+            weights[unit] += amount * weight
+    return {unit: min(weight, 1.0) for unit, weight in weights.items() if weight}

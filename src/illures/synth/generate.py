@@ -1,65 +1,64 @@
-"""Make a synthetic set: shards of views, rendered by a pool of processes; what is stopped goes on where it was."""
+"""Make a synthetic set: shards of views, rendered here or on a cluster; what is stopped goes on where it was."""
 
 from __future__ import annotations
 
-import multiprocessing
+import fcntl
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
-from illures.data.shards import write_shard
-from illures.errors import InputError
-from illures.synth.recipes import Recipe, to_json
-from illures.synth.views import Heads, Studio, render_view
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
-_STUDIO: Studio | InputError | None = None  # of this worker process, or why there is none
+from illures.errors import InputError
+from illures.files import check_writable, write_error, write_whole
+from illures.synth import on_ray, pool
+from illures.synth.pool import MakePeople, People
+from illures.synth.recipes import Recipe, to_json
+
+_SPEED_WINDOW = 1800.0  # a shard may take minutes; speeds are means over this long [s]
 
 
 def generate(
     recipe: Recipe,
     out: Path,
-    workers: int = 2,
-    resume: bool = True,
-    make_heads: Callable[[Recipe], Heads] | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+    make_people: MakePeople | None = None,
 ) -> None:
-    """Render the set that a recipe describes to `out`/shard-NNNNNN.tar.
+    """Render the set that a recipe describes to `out`/shard-NNNNNN.tar; finished shards are kept.
 
     Args:
         recipe: what to make.
-        out: folder; made if it is not there.
-        workers: processes, one thread each.
-        resume: keep the finished shards that `out` has from the same recipe.
-        make_heads: builds the source of heads in each process; None: the models that the recipe names.
+        out: folder; made if it is not there. Only this process writes to it, so workers need not see it.
+        workers: processes, one thread each; None: as many as this machine, or the Ray cluster, has CPUs.
+        ray: render on Ray: "auto" joins the cluster that runs on this machine, "local" starts one here, anything else
+            is the address of one. None: a pool of processes on this machine.
+        make_people: builds the source of people in each process; None: the models that the recipe names.
 
     Raises:
-        InputError: `out` holds another set, or something that rendering needs is missing.
+        InputError: `out` holds another set or is being written to, or something that rendering needs is missing.
     """
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}: must be at least 1")
-    missing = _prepare(recipe, out, resume)
-    make_heads = make_heads or default_heads
-    if not missing:
-        return
-    if workers == 1:
-        _progress((_shard(_studio(recipe, make_heads), out, k) for k in missing), recipe, len(missing))
-        return
-    # Spawned, as Dr.Jit's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(missing)), context, _start_worker, (recipe, make_heads))
-    try:
-        futures = [pool.submit(_worker_shard, out, k) for k in missing]
-        _progress((future.result() for future in as_completed(futures)), recipe, len(missing))
-    except BaseException:
-        # Ctrl-C or a failure: drop what waits and end the processes; unfinished shards have left nothing behind.
-        processes = list(pool._processes.values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
-        raise
-    pool.shutdown()
+    backend = pool.render if ray is None else partial(on_ray.render, address=ray)
+    with _locked(out):
+        missing = _prepare(recipe, out)
+        if missing:
+            with closing(backend(recipe, missing, make_people or default_people, workers)) as shards:
+                _progress(_written(shards, out, recipe), recipe, missing)
 
 
 def shard_path(out: Path, shard: int) -> Path:
@@ -67,94 +66,70 @@ def shard_path(out: Path, shard: int) -> Path:
     return out / f"shard-{shard:06d}.tar"
 
 
-def default_heads(recipe: Recipe) -> Heads:
-    """The head models that the recipe names."""
-    from illures.synth.heads import head_source
+def default_people(recipe: Recipe) -> People:
+    """People of the head models that the recipe names."""
+    from illures.synth.heads import people
 
-    return head_source(recipe.ict, recipe.ict_share, recipe.seed)
-
-
-def _prepare(recipe: Recipe, out: Path, resume: bool) -> list[int]:
-    """Make the folder, hold it to one recipe; returns the shards that are missing."""
-    out.mkdir(parents=True, exist_ok=True)
-    note = out / "recipe.json"
-    if note.exists() and note.read_text() != to_json(recipe):
-        raise InputError(f"{note}: this folder holds a set of another recipe; choose another folder")
-    missing = [k for k in range(recipe.shards) if not shard_path(out, k).exists()]
-    if not resume and len(missing) < recipe.shards:
-        raise InputError(f"{out}: already holds shards; resume, or choose another folder")
-    note.write_text(to_json(recipe))
-    for partial in out.glob(".shard-*.part"):
-        partial.unlink()
-    return missing
+    return people(recipe)
 
 
-def _studio(recipe: Recipe, make_heads: Callable[[Recipe], Heads]) -> Studio:
-    """Load everything once, on one thread."""
-    # One thread a process is fastest: threads of two processes on the same cores wait for each other.
-    os.environ["OIDN_NUM_THREADS"] = "1"
-    import cv2
-
-    from illures.synth import kernels, lights
-
-    cv2.setNumThreads(1)
-    kernels.start(threads=1)
-    if recipe.denoise:
-        try:
-            import pyoidn  # noqa: F401
-        except ImportError as error:
-            raise InputError(f"pyoidn: {error}; install it or set denoise to false") from error
-    hdris = list(lights.load_hdris(recipe.hdri).values()) if recipe.hdri else []
-    return Studio(recipe, make_heads(recipe), hdris)
-
-
-def _start_worker(recipe: Recipe, make_heads: Callable[[Recipe], Heads]) -> None:
-    global _STUDIO
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Hold the folder for this process; the lock goes with the process, however it ends."""
+    check_writable(out)
+    path = out / ".lock"
     try:
-        _STUDIO = _studio(recipe, make_heads)
-    except InputError as error:  # raised here, it would reach the user as a broken pool
-        _STUDIO = error
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise write_error(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise InputError(f"{out}: another command is rendering to this folder") from error
+    finally:
+        os.close(descriptor)
 
 
-def _end_with_parent() -> None:
-    """A parent that was killed could not end its workers; they end themselves."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _prepare(recipe: Recipe, out: Path) -> list[int]:
+    """Hold the folder to one recipe and clear it of what was left half written; returns the shards that are missing."""
+    note = out / "recipe.json"
+    if not note.exists():
+        write_whole(note, to_json(recipe).encode())
+    elif note.read_text() != to_json(recipe):
+        raise InputError(f"{note}: this folder holds a set of another recipe; choose another folder")
+    for left in out.glob(".shard-*.part*"):  # by processes that are gone, as the lock is ours
+        left.unlink()
+    return [k for k in range(recipe.shards) if not shard_path(out, k).exists()]
 
 
-def _worker_shard(out: Path, shard: int) -> int:
-    if isinstance(_STUDIO, InputError):
-        raise _STUDIO
-    assert _STUDIO is not None, "the pool starts each worker with `_start_worker`"
-    return _shard(_STUDIO, out, shard)
+def _written(shards: Iterable[tuple[int, bytes]], out: Path, recipe: Recipe) -> Iterator[int]:
+    """Write shards as they come; yields the views in each."""
+    for shard, data in shards:
+        write_whole(shard_path(out, shard), data)
+        yield len(recipe.shard_views(shard))
 
 
-def _shard(studio: Studio, out: Path, shard: int) -> int:
-    """Render and write one shard; returns its number of views."""
-    recipe = studio.recipe
-    first = shard * recipe.views_per_shard
-    indices = range(first, min(first + recipe.views_per_shard, recipe.views))
-    write_shard(shard_path(out, shard), ((f"{index:06d}", render_view(studio, index)) for index in indices))
-    return len(indices)
+class _Speed(ProgressColumn):
+    """Views a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.3g} views/s" if speed else "", style="progress.data.speed")
 
 
-def _progress(counts: Iterable[int], recipe: Recipe, shards: int) -> None:
+def _progress(counts: Iterable[int], recipe: Recipe, shards: list[int]) -> None:
     """Run through finished shards with a progress bar."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
+    columns = (
+        TextColumn("views"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
     )
-
-    columns = TextColumn("views"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    with Progress(*columns) as progress:
-        task = progress.add_task("views", total=min(shards * recipe.views_per_shard, recipe.views))
+    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=_SPEED_WINDOW) as progress:
+        task = progress.add_task("views", total=sum(len(recipe.shard_views(k)) for k in shards))
         for count in counts:
             progress.advance(task, count)

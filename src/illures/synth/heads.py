@@ -9,56 +9,60 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from illures.errors import InputError
+from illures.synth import styles
+from illures.synth.dress import Anatomy, Person, Shape, dress
 from illures.synth.ict import IctModel
+from illures.synth.linear import LinearModel
 from illures.synth.makehuman import MakeHumanModel
-from illures.types import Head
+from illures.synth.recipes import Recipe
 
 
 @runtime_checkable
 class HeadModel(Protocol):
-    """Makes heads (head coordinates, m)."""
+    """Makes the shapes of people; see `dress` for the rest of them."""
 
-    def head(self, person: np.random.Generator, moment: np.random.Generator) -> Head:
-        """A random head.
+    @property
+    def anatomy(self) -> Anatomy:
+        """What its heads share."""
+        ...
+
+    def shape(self, rng: np.random.Generator, spread: float = 1.0) -> Shape:
+        """A random person's head, from expression weights to vertices (head coordinates, m).
 
         Args:
-            person: decides shape and skin.
-            moment: decides expression and gaze.
+            rng: decides the shape.
+            spread: factor on the difference from the average.
         """
         ...
 
 
-def _makehuman(path: Path | None) -> HeadModel:
-    return MakeHumanModel()
+# NAME=FILE: builds the model from the file; the one that ships needs none.
+FROM_FILE: dict[str, Callable[[Path], HeadModel]] = {"ict": IctModel, "linear": LinearModel}
 
 
-def _ict(path: Path | None) -> HeadModel:
-    if path is None:
-        raise InputError("model = 'ict': needs the path of the ICT-FaceKit npz")
-    return IctModel(path)
-
-
-# Builds a model from its file; the one that ships needs none.
-MODELS: dict[str, Callable[[Path | None], HeadModel]] = {"makehuman": _makehuman, "ict": _ict}
-
-
-def head_source(ict: Path | None, ict_share: float, seed: int) -> Callable[[int, np.random.Generator], Head]:
-    """What `generate` draws its heads from: (number of a person, generator of the moment) to a head.
-
-    Args:
-        ict: file of the ICT model, or None for MakeHuman heads alone.
-        ict_share: share of the people that come from ICT if there is a file, in [0, 1].
-        seed: of the people.
+def load_model(text: str) -> HeadModel:
+    """The head model that "makehuman" or NAME=FILE names.
 
     Raises:
-        InputError: the ICT file is not there or not a model.
+        InputError: there is no such model, or the file is not one.
     """
-    makehuman = MODELS["makehuman"](None)
-    other = makehuman if ict is None else MODELS["ict"](ict)
+    name, _, file = text.partition("=")
+    if text == "makehuman":
+        return MakeHumanModel()
+    if name not in FROM_FILE or not file:
+        known = ", ".join(f"{known}=FILE" for known in FROM_FILE)
+        raise InputError(f"models = {text!r}: must be makehuman or {known}")
+    return FROM_FILE[name](Path(file))
 
-    def head(identity: int, moment: np.random.Generator) -> Head:
-        person = np.random.default_rng([seed, 1, identity])
-        model = other if person.random() < ict_share else makehuman
-        return model.head(person, moment)
 
-    return head
+def people(recipe: Recipe) -> Callable[[int], Person]:
+    """From the number of a person in a set to the person; models take turns."""
+    models = [load_model(text) for text in recipe.models]
+
+    def person(identity: int) -> Person:
+        rng = np.random.default_rng([recipe.seed, 1, identity])
+        model = models[identity % len(models)]
+        style = identity % styles.COUNT if recipe.styles else None
+        return dress(model.anatomy, model.shape(rng, recipe.spread), rng, recipe.wear, style)
+
+    return person

@@ -6,20 +6,22 @@ face units. It is not shipped; the README tells where to get it.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
 from illures.errors import InputError
-from illures.synth.dress import Material, Vertices, cut, dress, split_quads
-from illures.synth.expressions import Weights, random_expression
+from illures.synth.dress import Anatomy, Material, Shape, Vertices, cut, split_quads
+from illures.synth.embedding import load_embedding
+from illures.synth.expressions import Weights
 from illures.synth.paint import canvas
-from illures.types import Head
 
 _MATERIALS: dict[Material, tuple[int, ...]] = {"skin": (0, 1, 2, 3), "eyes": (4, 5, 6, 7), "mouth": (8,), "teeth": (9,)}
 _RIGHT_EYE, _LEFT_EYE = (5, 7), (4, 6)  # vertex groups
 _KEYS = ("vertices", "quads", "vertex_group", "identity", "expression", "expression_names", "lm68")
+_VERTICES = 21614  # of the mesh on which the 478 landmarks are measured
 _LIMIT = 2.2  # standard deviations; past it the heads are no longer people
 
 
@@ -34,7 +36,7 @@ class IctModel:
         """
         data = _read(path)
         mean = data["vertices"].astype(np.float64) / 100
-        self._landmarks, self._group = data["lm68"], data["vertex_group"]
+        self._group = data["vertex_group"]
         self._mean = mean - self._origin(mean)
         self._identity = data["identity"].astype(np.float32).reshape(len(data["identity"]), -1) / 100
         units = data["expression"].astype(np.float32).reshape(len(data["expression"]), -1) / 100
@@ -42,14 +44,14 @@ class IctModel:
         triangles = split_quads(data["quads"])
         group = self._group[triangles[:, 0]]
         pieces = ((name, triangles[np.isin(group, groups)]) for name, groups in _MATERIALS.items())
-        self._cuts = tuple(cut(name, self._mean, piece) for name, piece in pieces if len(piece))
-        self._canvas = canvas(self._mean[self._landmarks])
+        cuts = tuple(cut(name, self._mean, piece) for name, piece in pieces if len(piece))
+        points = data["lm68"].astype(np.int64)
+        self.anatomy = Anatomy(cuts, points, load_embedding("ict"), canvas(self._mean[points]))
 
-    def head(self, person: np.random.Generator, moment: np.random.Generator) -> Head:
-        """A random person with a random expression (see `heads.HeadModel`)."""
-        modes = np.clip(person.normal(size=len(self._identity)), -_LIMIT, _LIMIT) * person.uniform(0.6, 1.1)
-        vertices = self._posed(modes.astype(np.float32), random_expression(moment))
-        return dress(self._cuts, vertices, vertices[self._landmarks], self._canvas, person)
+    def shape(self, rng: np.random.Generator, spread: float = 1.0) -> Shape:
+        """A random person (see `heads.HeadModel`)."""
+        modes = np.clip(rng.normal(size=len(self._identity)), -_LIMIT, _LIMIT) * rng.uniform(0.6, 1.1) * spread
+        return partial(self._posed, modes.astype(np.float32))
 
     def _posed(self, modes: np.ndarray, weights: Weights) -> Vertices:
         """Vertices (head coordinates, m)."""
@@ -77,7 +79,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: {error}; must be the npz of an ICT-FaceKit model") from error
-    count, units = len(data["vertices"]), len(data["expression_names"])
+    count, units = _VERTICES, len(data["expression_names"])
     shapes = {
         "vertices": (count, 3),
         "quads": (len(data["quads"]), 4),

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.resources import as_file, files
 
 import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
-from illures.synth.dress import Material, Vertices, cut, dress, split_quads
-from illures.synth.expressions import Weights, random_expression
+from illures.synth.dress import Anatomy, Material, Shape, Vertices, cut, split_quads
+from illures.synth.embedding import load_embedding
+from illures.synth.expressions import Weights
 from illures.synth.paint import canvas
 from illures.synth.subdivide import catmull_clark
-from illures.types import Head
 
 _MATERIALS: tuple[Material, ...] = ("skin", "mouth", "eyes", "teeth")  # as the file numbers them
 _METRES = 0.1  # a unit of the base mesh
@@ -49,30 +50,32 @@ class MakeHumanModel:
         self._eyes = [np.unique(eyes[(base[eyes[:, 0], 0] < 0) == right]) for right in (True, False)]
         self._smooth, fine = catmull_clark(quads, len(base))
         material = np.tile(data["material"], 4)
-        average = {name: weight for name, weight in _macro_mix(np.ones(3) / 3, 0.5, 35.0, 0.5, 0.5)}
-        mean = self._posed(self._macro_weights(average), np.zeros(self._locals), {})
+        mean = self.average()
         pieces = ((name, split_quads(fine[material == k])) for k, name in enumerate(_MATERIALS))
-        self._cuts = tuple(cut(name, mean, triangles) for name, triangles in pieces)
-        self._landmarks = data["landmarks"].astype(np.int64)
-        self._canvas = canvas(mean[self._landmarks])
+        cuts = tuple(cut(name, mean, triangles) for name, triangles in pieces)
+        points = data["landmarks"].astype(np.int64)
+        self.anatomy = Anatomy(cuts, points, load_embedding("makehuman"), canvas(mean[points]))
 
-    def head(self, person: np.random.Generator, moment: np.random.Generator) -> Head:
-        """A random grown-up with a random expression (see `heads.HeadModel`)."""
-        people = person.dirichlet((0.4, 0.4, 0.4))
-        gender = person.beta(0.4, 0.4)  # 0 female, 1 male
-        muscle, weight = np.clip(person.normal(0.5, 0.22, 2), 0, 1)
-        mix = dict(_macro_mix(people, gender, person.uniform(18, 80), muscle, weight))
-        locals_ = self._random_locals(person)
-        vertices = self._posed(self._macro_weights(mix), locals_, random_expression(moment))
-        return dress(self._cuts, vertices, vertices[self._landmarks], self._canvas, person)
+    def average(self, expression: Weights | None = None) -> Vertices:
+        """Vertices (head coordinates, m) of the average head, at rest or with an expression."""
+        mix = self._macro_weights(dict(_macro_mix(np.ones(3) / 3, 0.5, 35.0, 0.5, 0.5)))
+        return self._posed(mix, np.zeros(self._locals), expression or {})
+
+    def shape(self, rng: np.random.Generator, spread: float = 1.0) -> Shape:
+        """A random grown-up (see `heads.HeadModel`)."""
+        people = rng.dirichlet((0.4, 0.4, 0.4))
+        gender = rng.beta(0.4, 0.4)  # 0 female, 1 male
+        muscle, weight = np.clip(rng.normal(0.5, 0.22, 2), 0, 1)
+        mix = self._macro_weights(dict(_macro_mix(people, gender, rng.uniform(18, 80), muscle, weight)))
+        return partial(self._posed, mix, self._random_locals(rng, spread))
 
     def _macro_weights(self, mix: dict[str, float]) -> Float[np.ndarray, " macros"]:
         return np.array([mix.get(str(name), 0.0) for name in self._macros])
 
-    def _random_locals(self, rng: np.random.Generator) -> Float[np.ndarray, " locals"]:
+    def _random_locals(self, rng: np.random.Generator, spread: float) -> Float[np.ndarray, " locals"]:
         """Weights of the local targets: modifiers pull one of two ways, mirror images almost alike."""
         low, high, group = self._modifiers.T
-        pull = self._spread * rng.normal(size=group.max() + 1)[group] + _UNEVEN * rng.normal(size=len(group))
+        pull = spread * self._spread * rng.normal(size=group.max() + 1)[group] + _UNEVEN * rng.normal(size=len(group))
         weights = np.zeros(self._locals)
         weights[high] = np.clip(pull, 0, 1)
         paired = low >= 0

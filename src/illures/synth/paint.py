@@ -57,6 +57,10 @@ class Canvas:
         plane = cv2.GaussianBlur(white, (0, 0), sigmaX=across, sigmaY=down or across)
         return plane / plane.std()
 
+    def to_texture(self, layout: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
+        """Texture pixels of places in (s, y) [cm]."""
+        return _to_texture(layout)
+
     def jaw(self) -> Float[np.ndarray, " rows columns"]:
         """Height of the jaw line [cm] below each texel."""
         line = to_layout(self.landmarks[:17])

@@ -1,4 +1,4 @@
-"""What a synthetic set is made of; the defaults are the published set's."""
+"""The synthetic sets: what each is made of. The counts are the method's; every one is an option of `illures synth`."""
 
 from __future__ import annotations
 
@@ -6,74 +6,186 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from illures.errors import InputError
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the bytes of a synthetic set.
+    """A set of your own: everything that decides its bytes.
+
+    A view is a person under one pose with one expression; a person's views are the grid poses × expressions, and the
+    same lights fall on all of them.
 
     Attributes:
-        views: heads under one pose and expression each.
-        identities: different people; views go round them.
-        lights: images a view, each under a light of its own. 0 stores albedo and normal alone (a tenth of the time);
-            training then shades them with any light.
+        identities: different people.
+        poses: of each person.
+        expressions: of each person.
+        lights: of each person; every view is stored under each. 0 stores albedo and normals alone.
+        transport: trace global illumination; if not, images are A ∘ f(N, L) and shaded when they are read.
+        motion: where expressions come from: "talking" draws expressions and poses as fitted to clips of real people,
+            "posed" smiles, frowns, ... by name, "exaggerated" the strong ones, "deformed" weights of 20 deformations.
+        spread: factor on how much people differ in shape; about 2 are caricatures.
+        styles: lay one of 50 texture styles over each albedo, so that only displacement can be learnt from it.
+        wear: share of people who may have hair, glasses and hats, in [0, 1].
+        obstacles: share of views with a hand or an object before the face or its light, in [0, 1].
         size: side of the images [px].
         samples: paths a pixel.
         shadow_samples: shadow rays a pixel towards lamps.
         depth: most surface points on a path of light.
         denoise: clean the images with Open Image Denoise (`pyoidn`), guided by albedo and normal.
+        models: head models in equal shares: "makehuman", or NAME=FILE as in "ict=ict_head.npz" or "linear=bfm.npz".
         hdri: folder of environment maps (.npy, .hdr, .exr), or None for procedural lights alone.
-        ict: file of the ICT-FaceKit model, or None for MakeHuman heads alone.
-        ict_share: share of the identities that come from the ICT model if there is one.
         yaw_sigma_deg, yaw_limit_deg, pitch_limit_deg, roll_limit_deg: spread of the head poses [deg].
-        views_per_shard: views in a tar.
+        identities_per_shard: people in a tar; a person is never split.
         seed: of everything.
     """
 
-    views: int = 2000
     identities: int = 1000
+    poses: int = 1
+    expressions: int = 2
     lights: int = 5
+    transport: bool = True
+    motion: Literal["talking", "posed", "exaggerated", "deformed"] = "posed"
+    spread: float = 1.0
+    styles: bool = False
+    wear: float = 1.0
+    obstacles: float = 0.12
     size: int = 128
     samples: int = 64
     shadow_samples: int = 16
     depth: int = 3
     denoise: bool = True
+    models: tuple[str, ...] = ("makehuman",)
     hdri: Path | None = None
-    ict: Path | None = None
-    ict_share: float = 0.5
     yaw_sigma_deg: float = 22.0
     yaw_limit_deg: float = 60.0
     pitch_limit_deg: float = 25.0
     roll_limit_deg: float = 12.0
-    views_per_shard: int = 50
+    identities_per_shard: int = 2
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse values that make no set."""
-        for name in ("views", "identities", "size", "samples", "shadow_samples", "depth", "views_per_shard"):
+        counts = ("identities", "poses", "expressions", "size", "samples", "shadow_samples", "depth")
+        for name in (*counts, "identities_per_shard"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} = {getattr(self, name)}: must be at least 1")
-        if self.lights < 0:
-            raise InputError(f"lights = {self.lights}: must not be negative")
-        if not 0 <= self.ict_share <= 1:
-            raise InputError(f"ict_share = {self.ict_share}: must lie in [0, 1]")
+        for name in ("lights", "spread", "yaw_sigma_deg", "yaw_limit_deg", "pitch_limit_deg", "roll_limit_deg", "seed"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} = {getattr(self, name)}: must not be negative")
+        for name in ("wear", "obstacles"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} = {getattr(self, name)}: must lie in [0, 1]")
+        if not self.models:
+            raise InputError("models: at least one head model is needed")
+
+    @property
+    def views_per_identity(self) -> int:
+        """Poses × expressions."""
+        return self.poses * self.expressions
+
+    @property
+    def views(self) -> int:
+        """Of all people."""
+        return self.identities * self.views_per_identity
 
     @property
     def shards(self) -> int:
         """Number of tars."""
-        return -(-self.views // self.views_per_shard)
+        return -(-self.identities // self.identities_per_shard)
+
+    def shard_views(self, shard: int) -> range:
+        """Numbers of the views in a shard; views of a person follow each other."""
+        first = shard * self.identities_per_shard * self.views_per_identity
+        return range(first, min(first + self.identities_per_shard * self.views_per_identity, self.views))
+
+
+@dataclass(frozen=True)
+class SfsnetSyn(Recipe):
+    """Many people, 15 poses with a light each, without global illumination."""
+
+    identities: int = 12_500
+    poses: int = 15
+    expressions: int = 1
+    lights: int = 1
+    transport: bool = False
+    identities_per_shard: int = 10
+
+
+@dataclass(frozen=True)
+class ExpreSyn(Recipe):
+    """Expressions and poses of talking people, with global illumination."""
+
+    identities: int = 114
+    poses: int = 4
+    expressions: int = 6
+    motion: Literal["talking", "posed", "exaggerated", "deformed"] = "talking"
+
+
+@dataclass(frozen=True)
+class CaricSyn(Recipe):
+    """Exaggerated faces and expressions, with global illumination."""
+
+    identities: int = 100
+    poses: int = 4
+    expressions: int = 6
+    motion: Literal["talking", "posed", "exaggerated", "deformed"] = "exaggerated"
+    spread: float = 1.6
+
+
+@dataclass(frozen=True)
+class AlignAlbedo(Recipe):
+    """Albedos under texture styles, poses and expressions: pairs to train AlignNet_a."""
+
+    identities: int = 540
+    poses: int = 4
+    expressions: int = 6
+    lights: int = 0
+    transport: bool = False
+    styles: bool = True
+
+
+@dataclass(frozen=True)
+class AlignNormal(Recipe):
+    """Normals under poses and random weights of 20 shape deformations: pairs to train AlignNet_n."""
+
+    identities: int = 540
+    poses: int = 4
+    expressions: int = 6
+    lights: int = 0
+    transport: bool = False
+    motion: Literal["talking", "posed", "exaggerated", "deformed"] = "deformed"
+
+
+SETS: dict[str, type[Recipe]] = {
+    "sfsnet-syn": SfsnetSyn,
+    "expre-syn": ExpreSyn,
+    "caric-syn": CaricSyn,
+    "align-albedo": AlignAlbedo,
+    "align-normal": AlignNormal,
+    "custom": Recipe,
+}
 
 
 def to_json(recipe: Recipe) -> str:
-    """Readable text, equal for equal recipes; paths by name alone, so that a set may move."""
+    """Readable text, equal for recipes that make equal sets: files by name and content, so that a set may move."""
     facts = asdict(recipe)
-    for name in ("hdri", "ict"):
-        facts[name] = facts[name] and Path(facts[name]).name
+    facts["models"] = [_described(model) for model in recipe.models]
+    facts["hdri"] = recipe.hdri and sorted(path.name for path in Path(recipe.hdri).glob("*") if path.is_file())
     return json.dumps(facts, indent=2) + "\n"
 
 
 def fingerprint(recipe: Recipe) -> str:
     """Short hash of the recipe, stored with each view."""
     return hashlib.sha256(to_json(recipe).encode()).hexdigest()[:12]
+
+
+def _described(model: str) -> str:
+    """NAME=FILE as the file's name and the hash of its bytes."""
+    name, _, file = model.partition("=")
+    path = Path(file)
+    if not file or not path.is_file():
+        return model
+    return f"{name}={path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from illures.errors import InputError
+from illures.faces.contour import points68
 from illures.faces.crop import alignment
 from illures.types import Head, Part
 
@@ -63,14 +64,14 @@ class View:
         translation: of the head's origin, camera frame [m].
         plane: similarity that takes crop pixels (x right, y down, centres at integers) to the image plane at
             distance 1 (x right, y down): the ray of a pixel is (X, -Y, -1).
-        landmarks: the 68 landmarks in crop pixels, z in crop pixels toward the viewer from between the eyes.
+        landmarks: the 478 landmarks in crop pixels, z in crop pixels toward the viewer from between the eyes.
     """
 
     size: int
     rotation: Float[np.ndarray, "3 3"]
     translation: Float[np.ndarray, "3"]
     plane: Float[np.ndarray, "2 3"]
-    landmarks: Float[np.ndarray, "68 3"]
+    landmarks: Float[np.ndarray, "478 3"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Surface:
     opaque: bool
 
 
-def place(landmarks: Float[np.ndarray, "68 3"], pose: Pose, size: int, jitter: Jitter | None = None) -> View:
+def place(landmarks: Float[np.ndarray, "478 3"], pose: Pose, size: int, jitter: Jitter | None = None) -> View:
     """Put a head before the camera and frame it as `faces.crop.alignment` frames its projected landmarks."""
     rotation = _rotation(pose)
     right, up = np.tan(np.deg2rad(pose.offset_deg))
@@ -108,7 +109,7 @@ def place(landmarks: Float[np.ndarray, "68 3"], pose: Pose, size: int, jitter: J
     if points[:, 2].max() > -0.05:
         raise InputError(f"camera distance {pose.distance} m: the face must be more than 0.05 m in front of the camera")
     plane = _PLANE_PX * np.stack([points[:, 0], -points[:, 1]], axis=1) / -points[:, 2:]
-    to_crop = _jittered(alignment(plane, size).astype(np.float64), jitter or Jitter(), size)
+    to_crop = _jittered(alignment(points68(plane), size).astype(np.float64), jitter or Jitter(), size)
     scale = np.hypot(to_crop[0, 0], to_crop[1, 0])
     # An axis-parallel plane at the eyes' distance maps to the crop with this many pixels a metre.
     per_metre = scale * _PLANE_PX / pose.distance

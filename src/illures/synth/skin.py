@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from illures.math.color import individual_typology_angle_deg
 from illures.synth.paint import Canvas, Plane, to_layout
+from illures.synth.relief import paint_relief
 
 Colour = Float[np.ndarray, "3"]
 Texture = Float[np.ndarray, "rows columns 3"]
@@ -22,6 +24,7 @@ _HAIR = np.log(
     [[0.012, 0.009, 0.008], [0.02, 0.013, 0.01], [0.05, 0.028, 0.016], [0.12, 0.07, 0.035]]
     + [[0.3, 0.2, 0.1], [0.35, 0.33, 0.31], [0.1, 0.04, 0.02]]
 )
+_GREY = np.log([0.33, 0.31, 0.29])
 _HAIR_SHARES = [0.34, 0.22, 0.16, 0.1, 0.07, 0.07, 0.04]
 _IRIS = np.array([[0.03, 0.015, 0.008], [0.06, 0.03, 0.015], [0.12, 0.09, 0.05], [0.08, 0.14, 0.2], [0.1, 0.16, 0.1]])
 _IRIS_SHARES = [0.4, 0.25, 0.12, 0.15, 0.08]
@@ -32,6 +35,18 @@ _LIPS = range(48, 60)
 _LIP_SEAM = [48, 60, 61, 62, 63, 64, 54]
 
 
+def _tone(melanin: float) -> Colour:
+    """Log albedo of skin with melanin in [0, 1] and a usual amount of blood."""
+    nodes = np.linspace(0, 1, len(_TONES))
+    return np.array([np.interp(melanin, nodes, channel) for channel in _TONES.T])
+
+
+# Melanin and the typology angle that it gives, to draw the angle evenly.
+_MELANIN_NODES = np.linspace(0, 1, 65)
+_ITA_NODES = individual_typology_angle_deg(np.exp([_tone(melanin) for melanin in _MELANIN_NODES]))
+_ITA_RANGE = (-60.0, 62.0)
+
+
 @dataclass(frozen=True)
 class Looks:
     """What a person is coloured like.
@@ -40,29 +55,43 @@ class Looks:
         skin: log albedo of the skin.
         hair: log albedo of the hair.
         unrest: strength of blotches; 1 is usual.
+        age: in years.
     """
 
     skin: Colour
     hair: Colour
     unrest: float
+    age: float
 
 
 def random_looks(rng: np.random.Generator) -> Looks:
-    """Over the whole range of people."""
-    melanin = rng.beta(0.8, 1.6) if rng.random() < 0.8 else rng.uniform()
+    """Over the whole range of people: even over the individual typology angle, so that no tone is rare."""
+    tone = random_tone(rng, float(np.interp(rng.uniform(*_ITA_RANGE), _ITA_NODES[::-1], _MELANIN_NODES[::-1])))
+    age = rng.uniform(18, 80)
     hair = _HAIR[rng.choice(len(_HAIR), p=_HAIR_SHARES)]
-    return Looks(random_tone(rng, melanin), hair + rng.normal(0, 0.1), rng.uniform(0.4, 1.4))
+    grey = rng.random() < np.clip((age - 35) / 50, 0, 0.8)
+    hair = _GREY if grey else hair
+    return Looks(tone, hair + rng.normal(0, 0.15), rng.uniform(0.5, 1.8), age)
 
 
 def random_tone(rng: np.random.Generator, melanin: float) -> Colour:
     """Log albedo of skin with melanin in [0, 1], blood and a little chance."""
-    nodes = np.linspace(0, 1, len(_TONES))
-    tone = np.array([np.interp(melanin, nodes, channel) for channel in _TONES.T])
-    return tone + 0.35 * rng.normal() * _BLOOD + rng.normal(0, 0.05) + rng.normal(0, 0.025, 3)
+    tone = _tone(melanin)
+    return tone + rng.normal(0.3, 0.45) * _BLOOD + rng.normal(0, 0.05) + rng.normal(0, 0.025, 3)
 
 
-def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Texture:
-    """Albedo of a whole head, linear, in [0.004, 0.9]."""
+@dataclass(frozen=True)
+class Skin:
+    """Textures and gloss of a skin: linear albedo, height [m], GGX alpha, specular weight."""
+
+    albedo: Texture
+    bump: Plane
+    roughness: float
+    specular: float
+
+
+def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Skin:
+    """Skin of a whole head; albedo in [0.004, 0.9]."""
     log = np.tile(looks.skin, (*canvas.s.shape, 1)).astype(np.float32)
     log += _blotches(canvas, looks, rng)
     log += _eye_sockets(canvas, rng)
@@ -73,7 +102,8 @@ def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Textur
     log = _over(log, *_brows(canvas, looks, rng))
     if rng.random() < 0.85:
         log = _over(log, *_scalp(canvas, looks, rng))
-    return np.clip(np.exp(log), 0.004, 0.9).astype(np.float32)
+    albedo = np.clip(np.exp(log), 0.004, 0.9).astype(np.float32)
+    return Skin(albedo, paint_relief(canvas, looks.age, rng), float(rng.uniform(0.28, 0.5)), float(rng.uniform(0.2, 0.7)))
 
 
 def face_mask(canvas: Canvas) -> Plane:

@@ -1,9 +1,11 @@
-"""One view of a synthetic set: draw pose and lights, render, expose, composite."""
+"""One view of a synthetic set: draw expression, pose and lights, render, expose, composite."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -12,67 +14,114 @@ from jaxtyping import Float
 from illures.data.shards import IMAGE_RANGE, ViewRecord
 from illures.math.color import luminance
 from illures.math.sh import project_environment
+from illures.render import shade
 from illures.synth import lights
+from illures.synth.denoise import denoised
+from illures.synth.expressions import Weights, exaggerated, random_deformation, random_expression
+from illures.synth.lights import Environment
+from illures.synth.motion import random_motion
 from illures.synth.recipes import Recipe, fingerprint
 from illures.synth.scene import Jitter, Pose, View, merge, place
-from illures.synth.transport import Guides, Transport
+from illures.synth.transport import Transport
 from illures.types import Head
 
 _BACKGROUND_LIMIT = 4.0  # linear; brighter backgrounds carry nothing
+_PERSON, _POSE, _EXPRESSION, _LIGHT, _VIEW = range(1, 6)  # streams of random numbers
+_GUIDE_SAMPLES = 24  # paths a pixel where there is albedo and normal alone
 
-# Makes the head of a person (by number), with an expression drawn from the generator.
-Heads = Callable[[int, np.random.Generator], Head]
+
+@runtime_checkable
+class Posable(Protocol):
+    """A person whose expression is open (see `dress.Person`)."""
+
+    @property
+    def tone(self) -> float:
+        """Luminance of the skin's albedo."""
+        ...
+
+    def head(self, expression: Weights, obstacles: np.random.Generator | None = None) -> Head:
+        """The head with an expression, and perhaps with something before it."""
+        ...
 
 
 @dataclass(frozen=True)
+class Lit:
+    """A light as it falls on all views of a person: exposed environment and its SH coefficients."""
+
+    environment: Environment
+    coefficients: Float[np.ndarray, "9 3"]
+
+
 class Studio:
     """What all views of a worker share.
 
-    Attributes:
+    Args:
         recipe: of the set.
-        heads: makes them.
+        people: makes a person by number.
         hdris: environment maps at mean luminance 1; may be empty.
+
+    Attributes:
+        person: the person of a number.
+        lights: the lights that fall on a person.
     """
 
-    recipe: Recipe
-    heads: Heads
-    hdris: list[Float[np.ndarray, "128 256 3"]]
+    def __init__(
+        self, recipe: Recipe, people: Callable[[int], Posable], hdris: list[Float[np.ndarray, "128 256 3"]]
+    ) -> None:
+        self.recipe = recipe
+        self.fingerprint = fingerprint(recipe)
+        self._hdris = hdris
+        # Views of a person follow each other.
+        self.person = lru_cache(maxsize=1)(people)
+        self.lights = lru_cache(maxsize=1)(self._lights)
+
+    def _lights(self, identity: int) -> tuple[Lit, ...]:
+        made = []
+        for k in range(self.recipe.lights):
+            rng = np.random.default_rng([self.recipe.seed, _LIGHT, identity, k])
+            environment = lights.split(lights.random_environment(rng, self._hdris))
+            coefficients = project_environment(environment.radiance)
+            gain = random_exposure(coefficients, self.person(identity).tone, rng)
+            made.append(Lit(lights.scaled(environment, gain), (coefficients * gain).astype(np.float32)))
+        return tuple(made)
 
 
 def render_view(studio: Studio, index: int) -> ViewRecord:
     """View `index` of the set; the same bytes whenever and wherever it is made."""
     recipe = studio.recipe
-    rng = np.random.default_rng([recipe.seed, index])
-    identity = index % recipe.identities
-    head = studio.heads(identity, rng)
-    view = place(head.landmarks, random_pose(rng, recipe), recipe.size, random_jitter(rng))
-    samples, depth = (recipe.samples, recipe.depth) if recipe.lights else (min(recipe.samples, 24), 0)
+    identity, place_in_grid = divmod(index, recipe.views_per_identity)
+    pose, expression = divmod(place_in_grid, recipe.expressions)
+    rng = np.random.default_rng([recipe.seed, _VIEW, index])
+    weights = _expression(recipe, np.random.default_rng([recipe.seed, _EXPRESSION, identity, expression]))
+    obstacles = rng if rng.random() < recipe.obstacles else None
+    head = studio.person(identity).head(weights, obstacles)
+    posed = _pose(recipe, pose, np.random.default_rng([recipe.seed, _POSE, identity, pose]))
+    view = place(head.landmarks, posed, recipe.size, random_jitter(rng))
+    samples, depth = (recipe.samples, recipe.depth) if recipe.transport else (min(recipe.samples, _GUIDE_SAMPLES), 0)
     transport = Transport(merge(head, view), view, samples, depth, seed=int(rng.integers(2**30)))
-    lit = [_lit(studio, transport, view, rng) for _ in range(recipe.lights)]
+    falling = studio.lights(identity)
     return ViewRecord(
         albedo=transport.guides.albedo,
         normal=transport.guides.normal,
         mask=transport.guides.mask,
         landmarks=view.landmarks,
-        images=tuple(image for image, _ in lit),
-        lights=tuple(light for _, light in lit),
-        lightings=tuple(index * recipe.lights + k for k in range(recipe.lights)),
+        images=tuple(_photo(recipe, transport, view, lit, rng) for lit in falling) if recipe.transport else (),
+        lights=tuple(lit.coefficients for lit in falling),
+        lightings=tuple(identity * recipe.lights + k for k in range(recipe.lights)),
         identity=identity,
-        expression=index,
-        pose=index,
+        expression=identity * recipe.expressions + expression,
+        pose=identity * recipe.poses + pose,
         seed=recipe.seed,
-        recipe=fingerprint(recipe),
+        recipe=studio.fingerprint,
     )
 
 
 def random_pose(rng: np.random.Generator, recipe: Recipe) -> Pose:
     """Mostly toward the camera, at the distance of a phone or of a portrait lens."""
-    yaw = np.clip(rng.normal(0, recipe.yaw_sigma_deg), -recipe.yaw_limit_deg, recipe.yaw_limit_deg)
-    pitch = np.clip(rng.normal(0, recipe.pitch_limit_deg / 2.5), -recipe.pitch_limit_deg, recipe.pitch_limit_deg)
-    roll = np.clip(rng.normal(0, recipe.roll_limit_deg / 2), -recipe.roll_limit_deg, recipe.roll_limit_deg)
-    distance = float(np.exp(rng.uniform(np.log(0.4), np.log(2.0))))
-    right, up = np.clip(rng.normal(0, 5, 2), -12, 12)
-    return Pose(float(yaw), float(pitch), float(roll), distance, (float(right), float(up)))
+    yaw = rng.normal(0, recipe.yaw_sigma_deg)
+    pitch = rng.normal(0, recipe.pitch_limit_deg / 2.5)
+    roll = rng.normal(0, recipe.roll_limit_deg / 2)
+    return _camera(rng, recipe, (yaw, pitch, roll))
 
 
 def random_jitter(rng: np.random.Generator) -> Jitter:
@@ -81,41 +130,61 @@ def random_jitter(rng: np.random.Generator) -> Jitter:
     return Jitter(1 + 0.08 * scale, (0.04 * right, 0.04 * down), 6 * turn)
 
 
-def _lit(
-    studio: Studio, transport: Transport, view: View, rng: np.random.Generator
-) -> tuple[Float[np.ndarray, "size size 3"], Float[np.ndarray, "9 3"]]:
-    """The view under one random light, exposed, with a background; and the light's coefficients."""
-    guides = transport.guides
-    environment = lights.split(lights.random_environment(rng, studio.hdris))
-    surface = transport.light(environment, studio.recipe.shadow_samples)
-    if studio.recipe.denoise:
-        surface = denoised(surface, guides)
-    gain = _exposure(surface, guides, rng)
-    background = _background(environment.radiance * gain, view, rng)
-    image = surface * gain + (1 - guides.coverage[..., None]) * background
-    light = project_environment(environment.radiance * gain)
-    return np.clip(image, 0, IMAGE_RANGE).astype(np.float32), light
+def _expression(recipe: Recipe, rng: np.random.Generator) -> Weights:
+    """A random expression of the recipe's kind."""
+    if recipe.motion == "talking":
+        return random_motion(rng)[0]
+    return {"posed": random_expression, "exaggerated": exaggerated, "deformed": random_deformation}[recipe.motion](rng)
 
 
-def denoised(image: Float[np.ndarray, "size size 3"], guides: Guides) -> Float[np.ndarray, "size size 3"]:
-    """Open Image Denoise with the guides, which are noise-free enough to be trusted."""
-    import pyoidn
-
-    albedo = guides.albedo * guides.coverage[..., None]
-    clean = pyoidn.denoise(image, albedo, guides.normal, hdr=True, clean_aux=True, quality="fast")
-    return np.maximum(clean, 0)
+def _pose(recipe: Recipe, pose: int, rng: np.random.Generator) -> Pose:
+    """Of talking people for every other pose where the recipe asks for them, else over the recipe's whole range."""
+    if recipe.motion == "talking" and pose % 2 == 0:
+        return _camera(rng, recipe, random_motion(rng)[1])
+    return random_pose(rng, recipe)
 
 
-def _exposure(image: Float[np.ndarray, "size size 3"], guides: Guides, rng: np.random.Generator) -> float:
-    """Gain that puts the face's mean luminance near 0.28, dark skin a little lower, with errors as cameras make."""
-    mask = guides.mask if guides.mask.any() else guides.coverage > 0.5
-    if not mask.any():
-        return 1.0
-    seen = float(luminance(image[mask]).mean())
-    skin = float(luminance(guides.albedo[mask]).mean())
+def _camera(rng: np.random.Generator, recipe: Recipe, angles_deg: tuple[float, float, float]) -> Pose:
+    """A head turned so, somewhere before the camera."""
+    limits = recipe.yaw_limit_deg, recipe.pitch_limit_deg, recipe.roll_limit_deg
+    yaw, pitch, roll = (float(np.clip(angle, -most, most)) for angle, most in zip(angles_deg, limits, strict=True))
+    distance = float(np.exp(rng.uniform(np.log(0.4), np.log(2.0))))
+    right, up = np.clip(rng.normal(0, 5, 2), -12, 12)
+    return Pose(yaw, pitch, roll, distance, (float(right), float(up)))
+
+
+def random_exposure(light: Float[np.ndarray, "9 3"], tone: float, rng: np.random.Generator) -> float:
+    """Gain that puts a face of luminance `tone` near 0.28, dark skin a little lower, with errors as cameras make.
+
+    Expression and pose do not enter, so that equal lights of a person are equal in all views.
+    """
+    irradiance = float(np.mean(np.maximum(luminance(shade(_FACE_NORMALS, light)), 0)))
     # A camera brings a dark face halfway up to a light one.
-    target = 0.28 * np.sqrt(np.clip(skin, 0.05, 0.6) / 0.35) * np.exp(rng.normal(0, 0.4))
-    return float(np.clip(target, 0.04, 0.7) / max(seen, 1e-4))
+    target = 0.28 * np.sqrt(np.clip(tone, 0.05, 0.6) / 0.35) * np.exp(rng.normal(0, 0.4))
+    return float(np.clip(target, 0.04, 0.7) / max(tone * irradiance, 1e-3))
+
+
+def _face_normals() -> Float[np.ndarray, "normals 3"]:
+    """Directions as face normals point: within 70 degrees of the viewer, dense in the middle."""
+    tilt, turn = np.meshgrid(np.deg2rad([10, 25, 40, 55, 70]), np.linspace(0, 2 * np.pi, 12, endpoint=False))
+    x, y, z = np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)
+    return np.stack([x, y, z], -1).reshape(-1, 3).astype(np.float32)
+
+
+_FACE_NORMALS = _face_normals()
+
+
+def _photo(
+    recipe: Recipe, transport: Transport, view: View, lit: Lit, rng: np.random.Generator
+) -> Float[np.ndarray, "size size 3"]:
+    """The view under a light, with a background."""
+    guides = transport.guides
+    surface = transport.light(lit.environment, recipe.shadow_samples)
+    if recipe.denoise:
+        surface = denoised(surface, guides)
+    background = _background(lit.environment.radiance, view, rng)
+    image = surface + (1 - guides.coverage[..., None]) * background
+    return np.clip(image, 0, IMAGE_RANGE).astype(np.float32)
 
 
 def _background(

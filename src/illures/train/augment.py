@@ -49,10 +49,11 @@ class CameraConfig:
     cut: float = 0.2
 
 
-def relight(batch: Batch, rng: np.random.Generator) -> Batch:
+def relight(batch: Batch, rng: np.random.Generator, everything: bool = True) -> Batch:
     """Replace each image by the local image under another light of the batch, turned about the vertical.
 
-    This is L_s: infinitely many lights for one trace, with no residual.
+    This is L_s: infinitely many lights for one trace, with no residual. With `everything` False, images with global
+    illumination stay.
     """
     lights = batch.light[torch.from_numpy(rng.permutation(len(batch.light)))]
     mix = torch.from_numpy(rng.beta(0.4, 0.4, size=(len(lights), 1, 1))).float()
@@ -60,7 +61,26 @@ def relight(batch: Batch, rng: np.random.Generator) -> Batch:
     light = mix * turned + (1 - mix) * batch.light
     on_surface = (batch.normal.square().sum(dim=-1, keepdim=True) > 0.5).float()
     local = render(batch.albedo, batch.normal, light[:, None]).clamp(0, 1)
-    return replace(batch, light=light, image=on_surface * local + (1 - on_surface) * batch.image)
+    behind = torch.where(batch.traced[:, None, None, None] > 0, batch.image, _clutter(batch.image, rng))
+    image = on_surface * local + (1 - on_surface) * behind
+    chosen = torch.ones_like(batch.traced) if everything else 1 - batch.traced
+    pick = chosen > 0
+    return replace(
+        batch,
+        light=torch.where(pick[:, None, None], light, batch.light),
+        image=torch.where(pick[:, None, None, None], image, batch.image),
+        traced=torch.where(pick, torch.zeros_like(batch.traced), batch.traced),
+    )
+
+
+def _clutter(image: Float[Tensor, "batch height width 3"], rng: np.random.Generator) -> Tensor:
+    """Backgrounds for images that have none: other images of the batch, out of focus."""
+    order = torch.from_numpy(rng.permutation(len(image)))
+    size = image.shape[1]
+    coarse = avg_pool2d(image[order].permute(0, 3, 1, 2), size // 8)
+    blurred = interpolate(coarse, size=(size, size), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+    gain = torch.from_numpy(rng.uniform(0.2, 2.0, (len(image), 1, 1, 3))).float()
+    return (blurred * gain).clamp(0, 1)
 
 
 def _turn(rng: np.random.Generator) -> Float[np.ndarray, "3 3"]:
@@ -80,6 +100,7 @@ def flip(batch: Batch, rng: np.random.Generator) -> Batch:
         mask=torch.where(pick, batch.mask.flip(2), batch.mask),
         guide=torch.where(pick, mirror(batch.guide), batch.guide),
         light=torch.where(chosen[:, None, None], batch.light * _MIRROR_LIGHT, batch.light),
+        traced=batch.traced,
     )
 
 

@@ -18,6 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from illures.data.cache import Batch, SampleCache
 from illures.errors import InputError
+from illures.model.export import load_network
 from illures.model.network import IlluResSfSNet
 from illures.train import augment
 from illures.train.losses import Losses, supervised
@@ -53,7 +54,10 @@ class Training:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.seen = 0
         torch.manual_seed(recipe.seed)
-        self.model = IlluResSfSNet(recipe.network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = IlluResSfSNet(recipe.network)
+        if recipe.initial:
+            network.load_state_dict(_initial(recipe).state_dict())
+        self.model = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         decay = 1 - recipe.batch / recipe.average
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
         self.optimizer = torch.optim.AdamW(_parameter_groups(self.model, recipe.weight_decay))
@@ -136,8 +140,7 @@ class Training:
         order = {int(p): _order(self.recipe.seed, int(p), len(self.cache)) for p in np.unique(passes)}
         steps = np.arange(self.seen, self.seen + self.recipe.batch) % len(self.cache)
         batch = self.cache.batch([int(order[int(p)][i]) for p, i in zip(passes, steps, strict=True)])
-        if stage.data == "local":
-            batch = augment.relight(batch, rng)
+        batch = augment.relight(batch, rng, everything=stage.data == "local")
         batch = augment.flip(batch, rng)
         batch = augment.expose(batch, self.recipe.camera, rng)
         batch = augment.cut(batch, self.recipe.camera, rng)
@@ -159,6 +162,19 @@ class Training:
         self.optimizer.step()
         self.average.update_parameters(self.model)
         return losses
+
+
+def _initial(recipe: Recipe) -> IlluResSfSNet:
+    """The network that training starts from.
+
+    Raises:
+        InputError: there are no such weights, or they are of a network of another shape.
+    """
+    path = None if recipe.initial == "release" else Path(recipe.initial)
+    network, info = load_network(path)
+    if info.config != recipe.network:
+        raise InputError(f"initial = {recipe.initial!r}: weights of {info.config}, the recipe asks for {recipe.network}")
+    return network
 
 
 def network_inputs(

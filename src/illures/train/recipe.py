@@ -38,6 +38,7 @@ class Recipe:
         network: shape of the network.
         camera: what a camera does to the images.
         loss: weights of the terms.
+        initial: weights to start from: "" for none, "release" for those of the package, or the path of a file.
         batch: images a step.
         seed: of weights, order and augmentation.
         weight_decay: of AdamW; not on biases and normalisation.
@@ -52,6 +53,7 @@ class Recipe:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     loss: LossWeights = field(default_factory=LossWeights)
+    initial: str = ""
     batch: int = 16
     seed: int = 0
     weight_decay: float = 0.01
