@@ -25,7 +25,9 @@ def landmarks() -> np.ndarray:
 def test_crop_is_the_alignment_of_its_own_landmarks(pose: Pose) -> None:
     view = place(landmarks(), pose, 128)
     # Landmarks of an aligned crop are aligned already: their alignment moves nothing.
-    np.testing.assert_allclose(alignment(points68(view.landmarks)[:, :2], 128), [[1, 0, 0], [0, 1, 0]], rtol=0, atol=2e-3)
+    np.testing.assert_allclose(
+        alignment(points68(view.landmarks)[:, :2], 128), [[1, 0, 0], [0, 1, 0]], rtol=0, atol=2e-3
+    )
 
 
 def test_rays_through_landmarks_meet_them() -> None:

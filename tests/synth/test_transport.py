@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from illures.faces.contour import INDICES
 from illures.math import sh
 from illures.render import render
 from illures.synth import kernels, lights
@@ -36,9 +37,9 @@ def sphere(centre=(0.0, 0.0, 0.0), radius=0.1, rows=64, albedo=(0.6, 0.4, 0.3), 
 
 
 def landmarks() -> np.ndarray:
-    points = np.zeros((68, 3), np.float32)
-    points[36:42], points[42:48] = (-0.05, 0, 0), (0.05, 0, 0)
-    points[48], points[54] = (-0.03, -0.1, 0), (0.03, -0.1, 0)
+    points = np.zeros((478, 3), np.float32)
+    points[INDICES[36:42]], points[INDICES[42:48]] = (-0.05, 0, 0), (0.05, 0, 0)
+    points[INDICES[48]], points[INDICES[54]] = (-0.03, -0.1, 0), (0.03, -0.1, 0)
     return points
 
 

@@ -29,6 +29,23 @@ def test_relit_images_are_local_images(batch, rng):
     assert (lit.image - batch.image).abs().mean() > 0.01
 
 
+def test_images_with_global_illumination_stay_when_asked(batch, rng):
+    traced = torch.tensor([1.0, 0.0] * 8)
+    batch = replace(batch, traced=traced)
+    lit = augment.relight(batch, rng, everything=False)
+    torch.testing.assert_close(lit.image[traced > 0], batch.image[traced > 0])
+    torch.testing.assert_close(lit.light[traced > 0], batch.light[traced > 0])
+    changed = (lit.light - batch.light).abs().amax((1, 2))
+    assert (changed[traced == 0] > 1e-3).all()
+    assert not lit.traced[traced == 0].any() and lit.traced[traced > 0].all()
+
+
+def test_local_images_get_a_background(batch, rng):
+    batch = replace(batch, traced=torch.zeros(16), image=batch.image * batch.mask)
+    behind = augment.relight(batch, rng).image[batch.mask[..., 0] == 0]
+    assert behind.std() > 0.01 and behind.min() >= 0 and behind.max() <= 1
+
+
 def test_mirrored_residuals_are_residuals_mirrored(batch, rng):
     mirrored = augment.flip(batch, rng)
     plain, found = residual_of(batch), residual_of(mirrored)

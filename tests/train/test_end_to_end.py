@@ -17,7 +17,9 @@ from illures.train.run import run
 from illures.types import Sample
 
 ROOT = Path(__file__).parents[2]
-SET = Recipe(identities=40, expressions=1, lights=2, size=64, samples=24, yaw_sigma_deg=14, identities_per_shard=8, seed=5)
+SET = Recipe(
+    identities=40, expressions=1, lights=2, size=64, samples=24, yaw_sigma_deg=14, identities_per_shard=8, seed=5
+)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import torch
 from illures.data.cache import SampleCache
 from illures.errors import InputError
 from illures.model import NetworkConfig
+from illures.model.export import save_weights
 from illures.train.loop import Training
 from illures.train.recipe import Recipe, Stage, load_recipe, recipe_from_dict
 
@@ -46,6 +47,20 @@ def test_training_learns(cache, tmp_path):
     for name in ("normal", "albedo"):
         first, last = (sum(terms[name] for terms in part) for part in (seen[:5], seen[-5:]))
         assert last < 0.75 * first, name
+
+
+def test_training_starts_from_given_weights(cache, tmp_path):
+    first = Training(TINY, cache, tmp_path / "first")
+    path = tmp_path / "first.safetensors"
+    save_weights(path, first.network(), TINY.to_dict(), "none", {})
+    second = Training(dataclasses.replace(TINY, seed=9, initial=str(path)), cache, tmp_path / "second")
+    for name, value in first.network().state_dict().items():
+        torch.testing.assert_close(second.model.state_dict()[name], value, rtol=0, atol=0)
+    other = dataclasses.replace(TINY, initial=str(path), network=dataclasses.replace(TINY.network, width=16))
+    with pytest.raises(InputError, match="the recipe asks for"):
+        Training(other, cache, tmp_path / "third")
+    with pytest.raises(InputError, match="nowhere"):
+        Training(dataclasses.replace(TINY, initial="nowhere.safetensors"), cache, tmp_path / "fourth")
 
 
 def test_another_recipe_does_not_take_up_the_run(cache, tmp_path):

@@ -7,8 +7,9 @@ A view is one WebDataset sample `<key>.*` with
 - `landmarks.npy`, float32 [478, 3];
 - `json` with ids and seed, and the SH light of each image.
 
-What follows from these exactly is not stored but made when a shard is read: the residual, image - albedo ∘ f(normal, light);
-the contour; and in sets without global illumination the image, albedo ∘ f(normal, light). Equal views give equal bytes.
+What follows from these exactly is not stored but made when a shard is read: the residual, image - albedo ∘ f(normal,
+light); the contour; and in sets without global illumination the image, albedo ∘ f(normal, light). Equal views give
+equal bytes.
 """
 
 from __future__ import annotations

@@ -97,9 +97,7 @@ def borrowed_embedding(
     """The 478 landmarks of a model (head coordinates, m) that has 68 only: MakeHuman's, carried over."""
     model = MakeHumanModel()
     rest = model.average()
-    return transfer(
-        model.anatomy.embedding.points(rest), rest[model.anatomy.points68], mean[points68], mean, triangles
-    )
+    return transfer(model.anatomy.embedding.points(rest), rest[model.anatomy.points68], mean[points68], mean, triangles)
 
 
 @cache

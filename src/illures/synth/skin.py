@@ -103,7 +103,9 @@ def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Skin:
     if rng.random() < 0.85:
         log = _over(log, *_scalp(canvas, looks, rng))
     albedo = np.clip(np.exp(log), 0.004, 0.9).astype(np.float32)
-    return Skin(albedo, paint_relief(canvas, looks.age, rng), float(rng.uniform(0.28, 0.5)), float(rng.uniform(0.2, 0.7)))
+    return Skin(
+        albedo, paint_relief(canvas, looks.age, rng), float(rng.uniform(0.28, 0.5)), float(rng.uniform(0.2, 0.7))
+    )
 
 
 def face_mask(canvas: Canvas) -> Plane:

@@ -173,7 +173,9 @@ def _initial(recipe: Recipe) -> IlluResSfSNet:
     path = None if recipe.initial == "release" else Path(recipe.initial)
     network, info = load_network(path)
     if info.config != recipe.network:
-        raise InputError(f"initial = {recipe.initial!r}: weights of {info.config}, the recipe asks for {recipe.network}")
+        raise InputError(
+            f"initial = {recipe.initial!r}: weights of {info.config}, the recipe asks for {recipe.network}"
+        )
     return network
 
 
