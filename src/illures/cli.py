@@ -140,9 +140,7 @@ for _name, _kind in SETS.items():
 
 
 @synth.command
-def preview(
-    shards: Path, /, *, output: Annotated[Path | None, Parameter(alias="-o")] = None, count: int = 48
-) -> int:
+def preview(shards: Path, /, *, output: Annotated[Path | None, Parameter(alias="-o")] = None, count: int = 48) -> int:
     """Draw a contact sheet and statistics of a set: skin tones, poses, lights, residuals.
 
     Parameters
