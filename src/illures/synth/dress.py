@@ -99,13 +99,15 @@ class Person:
         shape: of this person.
         paints: look of each piece of the anatomy.
         wear: hair, glasses and the like.
-        tone: luminance of the skin's albedo.
+        skin: log albedo of the skin without its spots.
+        tone: luminance of the albedo of all of it.
     """
 
     anatomy: Anatomy
     shape: Shape
     paints: tuple[Paint, ...]
     wear: Wear
+    skin: Float[np.ndarray, "3"]
     tone: float
 
     def head(self, expression: Weights, obstacles: np.random.Generator | None = None) -> Head:
@@ -125,7 +127,7 @@ class Person:
         skin = next(part for part in parts if part.name == "skin")
         parts += self.wear.parts(skin, points)
         if obstacles is not None:
-            parts += random_obstacle(obstacles, points)
+            parts += random_obstacle(obstacles, points, self.skin)
         return Head(tuple(parts), self.anatomy.embedding.points(vertices).astype(np.float32))
 
 
@@ -152,9 +154,9 @@ def dress(
         "teeth": Paint(_plain(tooth), outside, None, 0.25, 0.6),
         "mouth": Paint(_plain(np.array([0.12, 0.03, 0.03])), outside, None, 0.4, 0.4),
     }
-    worn = random_wear(rng, anatomy.canvas, looks.hair, wear)
+    worn = random_wear(rng, looks.hair, wear)
     tone = float(luminance(albedo[face > 0.5]).mean())
-    return Person(anatomy, shape, tuple(paints[piece.material] for piece in anatomy.cuts), worn, tone)
+    return Person(anatomy, shape, tuple(paints[piece.material] for piece in anatomy.cuts), worn, looks.skin, tone)
 
 
 def _plain(colour: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2 2 3"]:

@@ -81,7 +81,7 @@ class Glasses:
         eye_front = landmarks[eye, 2].max() + _CORNEA + self.wrap * (middle[0] - landmarks[27, 0]) ** 2
         return np.stack([x, y, z + max(clear, eye_front)], 1)
 
-    def _bridge(self, rims: list[Points], front: _Front) -> Points:
+    def _bridge(self, rims: list[Points], front: _Front) -> Float[np.ndarray, "path 3"]:
         """From rim to rim over the nose."""
         ends = []
         for rim in rims:
@@ -92,7 +92,7 @@ class Glasses:
         middle[2] = max(middle[2], front.shift(middle[:1], middle[1:2], np.zeros(1)) + _CLEAR + self.wire)
         return curve(np.stack([ends[0], middle, ends[1]]), 9)
 
-    def _temple(self, rim: Points, skull: Skull, landmarks: np.ndarray) -> Points:
+    def _temple(self, rim: Points, skull: Skull, landmarks: np.ndarray) -> Float[np.ndarray, "path 3"]:
         """From the outer end of the rim along the head to behind the ear."""
         side = np.sign(rim[:, 0].mean())
         height = rim[:, 1].mean() + 0.22 * self.height

@@ -70,9 +70,9 @@ def random_style(rng: np.random.Generator) -> Style:
         kind=kind,
         fringe=fringe,
         line=rng.uniform(5.2, 7.4),
-        arch=rng.uniform(0.3, 3.0),
+        arch=rng.uniform(0.5, 4.0),
         recess=rng.uniform(0, 1.5),
-        temple=rng.uniform(52, 60),
+        temple=rng.uniform(53, 65),
         end=rng.uniform(-20, -6) if kind == "long" else rng.uniform(-4, -0.5),
         fringe_end=rng.uniform(1.6, 4.2),
         volume=volume,
@@ -137,7 +137,7 @@ def _layers(style: Style) -> tuple[tuple[float, float], ...]:
 def _line(style: Style, places: Layout) -> Plane:
     """Height of the hair line over the forehead [cm]: a little higher above the temples, then falling."""
     recess = style.recess * np.exp(-(((places.side - 32) / 12) ** 2))
-    return style.line + recess - style.arch * (places.side / 45) ** 2.5
+    return style.line + recess - style.arch * (places.side / 45) ** 1.8
 
 
 def _grown(style: Style, places: Layout) -> Plane:
@@ -147,7 +147,7 @@ def _grown(style: Style, places: Layout) -> Plane:
     if style.kind == "long":
         opening = style.temple + 12 - 14 * style.covered + 2.0 * np.clip(-y - 4, -4, 5) * (1 - style.covered)
         # Hair behind the ear leaves it free from the temple down.
-        ends = np.where(y > 2.5, 9.0, _arc(side - np.maximum(opening, style.temple)))
+        ends = _arc(side - np.maximum(opening, style.temple)) + 4 * np.clip(y - 1.5, 0, 3)
         ends = np.minimum(ends, y - style.end)
         scalp = np.maximum(y - _line(style, places), _arc(side - style.temple))
     else:

@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.synth.hair import BLOCK
-from illures.synth.shell import TEXTURE, Coat, Plane, Skull, layout
+from illures.synth.shell import AXIS, TEXTURE, Coat, Plane, Skull, layout
 from illures.synth.solids import Solid, joined, occluder, sheet
 from illures.types import Part
 
+_OVERLAP = 0.003  # brims begin this far above the edge [m]
 KINDS = {"beanie": 0.35, "cap": 0.35, "wide": 0.15, "hood": 0.15}
 
 
@@ -50,7 +51,7 @@ def random_hat(rng: np.random.Generator) -> Hat:
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     edge = {"beanie": rng.uniform(3.2, 5.5), "cap": 4.6, "wide": 4.8, "hood": 5.2}[kind] + rng.uniform(-0.4, 0.6)
     brim = {"cap": rng.uniform(0.06, 0.075), "wide": rng.uniform(0.05, 0.1)}.get(kind, 0.0)
-    colour = np.exp(rng.normal(-1.8, 0.9) + rng.normal(0, 0.35, 3)).clip(0.01, 0.85)
+    colour = np.exp(rng.normal(-1.8, 0.9) + rng.normal(0, 0.35, 3)).clip(0.01, 0.75)
     return Hat(kind, _coat(kind, edge, colour, rng), edge, brim, rng.uniform(0.05, 0.4), colour)
 
 
@@ -68,10 +69,11 @@ def _coat(kind: str, edge: float, colour: np.ndarray, rng: np.random.Generator) 
     height = edge + (min(edge, 2.0 + back) - edge) * (1 - np.cos(np.deg2rad(places.azimuth))) / 2
     inside = places.y - height
     if kind == "hood":
-        # An oval round the face, open at the front down to the floor.
+        # An arch over the face, open downward, narrower toward the neck.
         width = rng.uniform(50, 64)
-        inside = 6 * (np.hypot(places.azimuth / width, (places.y + 2.5) / (edge + 2.5)) - 1)
-        inside = np.where(places.y < -10, 9 * np.deg2rad(places.side - 0.6 * width), inside)
+        arch = 6 * (np.hypot(places.azimuth / width, (places.y + 2.5) / (edge + 2.5)) - 1)
+        narrow = width * (1 - 0.45 * np.clip((-places.y - 2.5) / 9, 0, 1) ** 2)
+        inside = np.where(places.y > -2.5, arch, 9 * np.deg2rad(places.side - narrow))
     opacity = np.clip(inside / 0.15 + 0.5, 0, 1)
     rows, columns = np.indices(TEXTURE, np.float32)
     weave = _weave(kind, rows, columns, rng)
@@ -105,14 +107,14 @@ def _weave(kind: str, rows: np.ndarray, columns: np.ndarray, rng: np.random.Gene
 def _brim(crown: Part, hat: Hat, reach_deg: float) -> Solid:
     """A band from the crown's edge outward, two sheets thick, widest in front."""
     azimuth = np.deg2rad(np.linspace(-reach_deg, reach_deg, 49))
-    edge = _edge(crown, azimuth)
+    edge = _edge(crown, azimuth) + [0, _OVERLAP, 0]
     share = np.clip(np.cos(azimuth * 90 / reach_deg), 0, 1) ** 0.4 if reach_deg < 180 else np.ones(49)
     out = np.stack([np.sin(azimuth), np.zeros(49), np.cos(azimuth)], 1)
     if reach_deg < 180:
         out = 0.45 * out + [0, 0, 0.55]  # a peak points forward
     # A peak is an arch: its sides lie lower than its middle.
     droop = 0.4 * (1 - np.cos(azimuth)) if reach_deg < 180 else 0.15 * np.abs(np.sin(azimuth))
-    steps = np.linspace(-0.06, 1, 6)[:, None, None]
+    steps = np.linspace(-0.04, 1, 6)[:, None, None]
     length = hat.brim * share[:, None]
     slope = np.stack([np.zeros(49), -np.tan(hat.pitch) - droop, np.zeros(49)], 1)
     top = edge + steps * length * (out + slope)
@@ -121,12 +123,16 @@ def _brim(crown: Part, hat: Hat, reach_deg: float) -> Solid:
 
 
 def _edge(crown: Part, azimuth: np.ndarray) -> np.ndarray:
-    """Points of the crown's lower edge at some azimuths."""
-    column = np.rint(crown.uv[:, 0] * 1000).astype(int)
+    """Points along the crown's lower edge, where its paint ends, at some azimuths."""
+    painted = crown.opacity > 0.5 if crown.opacity is not None else np.ones(TEXTURE, bool)
+    last = 1 - (painted.shape[0] - painted[::-1].argmax(0)) / painted.shape[0]  # v of the lowest painted texel
     points = []
-    for value in np.unique(column):
-        points.append(crown.vertices[column == value][np.argmin(crown.uv[column == value, 1])])
-    edge = np.array(points, np.float64)
-    around = np.arctan2(edge[:, 0], edge[:, 2] + 0.085)
+    for u in np.unique(crown.uv[:, 0]):
+        column = np.flatnonzero(crown.uv[:, 0] == u)
+        column = column[np.argsort(crown.uv[column, 1])]
+        end = last[min(int(u * painted.shape[1]), painted.shape[1] - 1)]
+        points.append([np.interp(end, crown.uv[column, 1], crown.vertices[column, k]) for k in range(3)])
+    edge = np.array(points)
+    around = np.arctan2(edge[:, 0], edge[:, 2] + AXIS)
     order = np.argsort(around)
     return np.stack([np.interp(azimuth, around[order], edge[order, k]) for k in range(3)], 1)

@@ -11,6 +11,7 @@ from illures.types import Part
 
 _UPPER, _LOWER = [[36, 37, 38, 39], [42, 43, 44, 45]], [[36, 41, 40, 39], [42, 47, 46, 45]]  # from image left to right
 _ALONG = 14  # points along a lid
+_LINE = 0.25  # share of a strip at its root that is nearly closed; lower lids go without
 _ROOT = 0.0005  # roots stand before the landmarks by this [m]
 
 
@@ -18,11 +19,12 @@ def lash_texture(rng: np.random.Generator, density: float) -> Float[np.ndarray, 
     """Opacity of a strip: tapered hairs, row 0 at their tips."""
     columns = np.arange(192)
     height = np.zeros(192)
-    for root in rng.uniform(0, 192, int(70 * density)):
-        height = np.maximum(height, rng.uniform(0.5, 1.0) * (np.abs(columns - root) < 1.0))
+    for root in rng.uniform(0, 192, int(110 * density)):
+        height = np.maximum(height, rng.uniform(0.5, 1.0) * (np.abs(columns - root) < 1.2))
     rows = np.linspace(1, 0, 16)[:, None]
-    hairs = np.clip((height - rows) * 6, 0, 1) * np.clip(1.2 - rows, 0, 1)
-    return cv2.GaussianBlur(hairs.astype(np.float32), (0, 0), 0.6)
+    hairs = np.clip((height - rows) * 6, 0, 1) * np.clip(1.4 - rows, 0, 1)
+    line = (0.4 + 0.5 * density) * np.clip((_LINE - rows) * 12, 0, 1)  # where many roots stand, all is dark
+    return cv2.GaussianBlur(np.maximum(hairs, line).astype(np.float32), (0, 0), 0.5)
 
 
 def lash_part(
@@ -48,4 +50,7 @@ def _strip(landmarks: np.ndarray, lid: list[int], length: float, rise: float) ->
     upward = np.stack([0.6 * across, np.full(_ALONG, 2.0 * rise), np.full(_ALONG, 0.5)], 1)
     middle = root + 0.55 * reach[:, None] * ahead / np.linalg.norm(ahead, axis=1, keepdims=True)
     tip = middle + 0.5 * reach[:, None] * upward / np.linalg.norm(upward, axis=1, keepdims=True)
-    return sheet(np.stack([tip, middle, root]))
+    strip = sheet(np.stack([tip, middle, root]))
+    if rise < 0:
+        strip.uv[:, 1] = _LINE + (1 - _LINE) * strip.uv[:, 1]
+    return strip

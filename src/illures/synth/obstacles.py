@@ -53,7 +53,8 @@ def _hand(rng: np.random.Generator, landmarks: Landmarks, side: float) -> Solid:
     thumb = np.array([[-0.02, -0.13, 0.004], [-0.045, -0.105, 0.0], [-0.05, -0.075, -0.006], [-0.046, -0.05, -0.01]])
     fingers.append(tube(curve(thumb, 10), np.linspace(0.013, 0.009, 10), sides=10))
     palm = ball(np.array([0.003, -0.112, 0.0]), np.array([0.042, 0.052, 0.014]), rows=14)
-    wrist = tube(np.array([[0.003, -0.14, 0], [0.003, -0.2, -0.01], [0, -0.32, -0.03]]), np.array([0.024, 0.026, 0.032]))
+    arm = np.array([[0.003, -0.14, 0], [0.003, -0.2, -0.01], [0, -0.32, -0.03]])
+    wrist = tube(arm, np.array([0.024, 0.026, 0.032]))
     hand = joined([*fingers, palm, wrist])
     hand = Solid(hand.vertices * [-side, 1, 1], hand.triangles[:, ::-1] if side > 0 else hand.triangles, hand.uv)
     roll = -side * np.deg2rad(rng.uniform(5, 55))
@@ -93,8 +94,8 @@ def _cup(rng: np.random.Generator, landmarks: Landmarks, side: float) -> Solid:
     grip = np.stack([rim - 0.004 + 0.028 * np.cos(loop), -0.45 * tall + 0.3 * tall * np.sin(loop), 0 * loop], 1)
     solids = [sheet(wall), sheet(lid), tube(grip * [side, 1, 1], 0.005)]
     lean = -np.deg2rad(rng.uniform(10, 55))
-    solid = moved(joined(solids), _turn(lean, 0, 0), np.array(landmarks[62], float) + [rng.normal(0, 0.01), -0.005, 0.04])
-    return _before(solid, landmarks)
+    mouth = np.array(landmarks[62], float) + [rng.normal(0, 0.01), -0.005, 0.04]
+    return _before(moved(joined(solids), _turn(lean, 0, 0), mouth), landmarks)
 
 
 def _sticks(rng: np.random.Generator, landmarks: Landmarks, side: float) -> Solid:

@@ -19,7 +19,7 @@ from illures.types import Part
 ROWS, COLUMNS, CELL = 32, 80, 8  # cells of the grid, texels a cell
 TEXTURE = (ROWS * CELL, COLUMNS * CELL)
 FLOOR = -0.17  # lowest row, below the eyes [m]
-_AXIS = 0.085  # the axis lies this far behind the eyes [m]
+AXIS = 0.085  # the axis lies this far behind the eyes [m]
 _DENSER = 0.75  # columns lie denser in front by this
 _BENT = 0.8  # rows lie denser near the eyes' height than at the crown
 _SHOULDERS = -0.13  # below this the skin spreads into shoulders [m]
@@ -66,7 +66,7 @@ class Coat:
 
     albedo: Float[np.ndarray, "rows columns 3"]
     opacity: Plane
-    lift: Plane
+    lift: Float[np.ndarray, "blocks_down blocks_across"]
     bump: Plane | None = None
     hang: float = 0.0
     over_ears: bool = True
@@ -118,8 +118,8 @@ class Skull:
         points = skin.vertices
         face = (points[:, 2] > _FACE[0]) & (points[:, 1] < _FACE[1])
         x, y, z = points[(points[:, 1] > _SHOULDERS) & ~face].T.astype(np.float64)
-        flat = np.hypot(x, z + _AXIS)
-        azimuth = np.arctan2(x, z + _AXIS)
+        flat = np.hypot(x, z + AXIS)
+        azimuth = np.arctan2(x, z + AXIS)
         radius = np.where(y > 0, np.hypot(flat, y), flat)
         rows, columns = _grid_place(azimuth, y, flat)
         ear = (np.abs(np.rad2deg(azimuth)) > _EAR_DEG[0]) & (np.abs(np.rad2deg(azimuth)) < _EAR_DEG[1])
@@ -139,12 +139,12 @@ class Skull:
         return Part(name, vertices.astype(np.float32), triangles, uv, *look)
 
     def half_width(self, y: float, z: Float[np.ndarray, " depths"]) -> Float[np.ndarray, " depths"]:
-        """Half the width of the head without ears at a height and some depths (head coordinates) [m]; 0 beside the face."""
+        """Half the width of the head without ears at a height and some depths [m]; 0 beside the face."""
         azimuth = np.linspace(0.3, 2.2, 40)
         # The polar angle of the height is taken from a head of average width.
         radius = self._bare[_grid_place(azimuth, np.full(40, y), np.full(40, _RADII[0] / 100))]
         flat = np.sqrt(np.maximum(radius**2 - max(y, 0.0) ** 2, 0))
-        depth = flat * np.cos(azimuth) - _AXIS
+        depth = flat * np.cos(azimuth) - AXIS
         return np.where(z < _FACE[0], np.interp(-z, -depth, flat * np.sin(azimuth)), 0.0)
 
 
@@ -215,4 +215,4 @@ def _positions(radius: Field) -> Float[np.ndarray, "corners 3"]:
     azimuth = _azimuth(np.linspace(0, 1, COLUMNS + 1))
     flat = radius * np.sin(polar)[:, None]
     y = radius * np.cos(polar)[:, None] + below[:, None]
-    return np.stack([flat * np.sin(azimuth), y, flat * np.cos(azimuth) - _AXIS], -1).reshape(-1, 3)
+    return np.stack([flat * np.sin(azimuth), y, flat * np.cos(azimuth) - AXIS], -1).reshape(-1, 3)

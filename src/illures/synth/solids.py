@@ -104,7 +104,7 @@ def occluder(
     )
 
 
-def curve(knots: Points, count: int) -> Points:
+def curve(knots: Float[np.ndarray, "knots 3"], count: int) -> Points:
     """Points along the Catmull-Rom spline through some knots."""
     padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
     t = np.linspace(0, len(knots) - 1, count)
@@ -114,7 +114,7 @@ def curve(knots: Points, count: int) -> Points:
     return p1 + 0.5 * f * (p2 - p0 + f * (2 * p0 - 5 * p1 + 4 * p2 - p3 + f * (3 * (p1 - p2) + p3 - p0)))
 
 
-def _capped(path: Points, radii: np.ndarray) -> tuple[Points, np.ndarray]:
+def _capped(path: Points, radii: np.ndarray) -> tuple[Float[np.ndarray, "longer 3"], np.ndarray]:
     """Quarter circles of rings before the first point and after the last."""
     angle = np.linspace(0, np.pi / 2, 4)[1:]
     first, last = path[0] - path[1], path[-1] - path[-2]

@@ -13,7 +13,6 @@ from illures.synth.hair import Style, hair_coats, random_style
 from illures.synth.hats import Hat, random_hat, under
 from illures.synth.lashes import lash_part, lash_texture
 from illures.synth.obstacles import random_obstacle
-from illures.synth.paint import Canvas
 from illures.synth.shell import Coat, Skull
 from illures.synth.solids import ball, occluder
 from illures.types import Part
@@ -65,14 +64,11 @@ class Wear:
         return *parts, lash_part(landmarks, self.lash_length, self.lash_colour, self.lashes)
 
 
-def random_wear(
-    rng: np.random.Generator, canvas: Canvas, hair: Float[np.ndarray, "3"], share: float = 1.0
-) -> Wear:
+def random_wear(rng: np.random.Generator, hair: Float[np.ndarray, "3"], share: float = 1.0) -> Wear:
     """Draw what a person wears and paint it.
 
     Args:
         rng: of the person.
-        canvas: of the person's base head.
         hair: log albedo of the hair.
         share: chance that hair, glasses and hats may be worn at all, in [0, 1]; 0 leaves lashes alone.
     """
