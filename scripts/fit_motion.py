@@ -13,6 +13,7 @@ import csv
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -74,7 +75,7 @@ class Clip:
 
 
 def read_model(path: Path) -> Model:
-    """The npz of `illures.synth.ict` at the landmarks; its units of gaze move lids alone, so the eyes are turned here."""
+    """The npz of `illures.synth.ict` at the landmarks; its units of gaze move lids alone: the eyes are turned here."""
     embedding = load_embedding("ict")
     with np.load(path) as data:
         stacks = [data[key].astype(np.float64) / 100 for key in ("vertices", "identity", "expression")]
@@ -168,7 +169,6 @@ def move(clip: Clip, step: Float[np.ndarray, "frames 7"]) -> None:
 
 def improve(clip: Clip, model: Model, expressive: bool) -> None:
     """One Gauss-Newton step of identity, then of weights and poses; poses are eliminated from both."""
-    # Image points and depth share trust, so that one linear problem holds all; the rest is bounded least squares.
     frames = len(clip.points)
     residual, by_pose, near = linearise(clip, model)
     basis = np.linalg.qr(by_pose.transpose(0, 2, 1))[0]
@@ -298,7 +298,7 @@ def score_correlation(
     density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) * (z[1] - z[0])
     waves = np.stack([eval_hermitenorm(k, z) / np.sqrt(gamma(k + 1)) for k in range(1, ORDER + 1)])
     series = np.stack([np.interp(z, SCORES, row) for row in table]) @ (waves * density).T
-    series /= np.linalg.norm(series, axis=1, keepdims=True)
+    series /= np.maximum(np.linalg.norm(series, axis=1, keepdims=True), 1e-9)  # 0 where a unit never moves
     trial = np.linspace(-0.99, 0.99, 397)
     curves = np.einsum("ik,jk,kr->ijr", series, series, trial ** np.arange(1, ORDER + 1)[:, None], optimize=True)
     found = trial[np.abs(curves - observed[..., None]).argmin(-1)]
@@ -309,7 +309,7 @@ def score_correlation(
     return root @ root.T
 
 
-def statistics(clips: list[Clip], model: Model) -> dict[str, np.ndarray]:
+def statistics(clips: list[Clip], model: Model) -> dict[str, Any]:
     """The copula; people weigh equally, then their clips, then frames. Mirror images count as moments, too."""
     people = [clip.person for clip in clips]
     values, share = [], []

@@ -1,7 +1,7 @@
 """How real faces move: expressions and head poses drawn from the statistics of fitted clips of talking people.
 
 `assets/motion.npz` is made by scripts/fit_motion.py. A Gaussian copula: correlated normal scores, each taken through
-the quantiles of its own variable. All variables of `VARIABLES`, so smiles come with squints, nods with raised brows.
+the quantiles of its own variable. All variables are drawn at once, so both sides of a face do about the same.
 """
 
 from __future__ import annotations
