@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
+import cv2
 import numpy as np
 
 from illures.errors import InputError
@@ -22,6 +23,7 @@ _MATERIALS: dict[Material, tuple[int, ...]] = {"skin": (0, 1, 2, 3), "eyes": (4,
 _RIGHT_EYE, _LEFT_EYE = (5, 7), (4, 6)  # vertex groups
 _KEYS = ("vertices", "quads", "vertex_group", "identity", "expression", "expression_names", "lm68")
 _VERTICES = 21614  # of the mesh on which the 478 landmarks are measured
+_ACROSS_DEG, _UP_DEG = 15.0, 10.5  # of a full unit of gaze; MakeHuman's units turn its eyes so
 _LIMIT = 2.2  # standard deviations; past it the heads are no longer people
 
 
@@ -60,11 +62,27 @@ class IctModel:
         for unit, weight in weights.items():
             if weight and unit in self._units:
                 shift = shift + np.float32(weight) * self._units[unit]
-        return self._mean + shift.reshape(-1, 3) - eyes
+        vertices = self._mean + shift.reshape(-1, 3) - eyes
+        for side, outward, groups in (("R", -1, _RIGHT_EYE), ("L", 1, _LEFT_EYE)):
+            eye = np.isin(self._group, groups)
+            vertices[eye] = _looking(vertices[eye], weights, side, outward)
+        return vertices
 
     def _origin(self, vertices: Vertices) -> np.ndarray:
         """The point between the eyes."""
         return np.mean([vertices[np.isin(self._group, eye)].mean(0) for eye in (_RIGHT_EYE, _LEFT_EYE)], axis=0)
+
+
+def _looking(eye: Vertices, weights: Weights, side: str, outward: int) -> Vertices:
+    """An eyeball turned about its middle; the file's units of gaze move the lids alone."""
+
+    def pull(one: str, other: str) -> float:
+        return weights.get(f"eyeLook{one}_{side}", 0.0) - weights.get(f"eyeLook{other}_{side}", 0.0)
+
+    across, up = np.deg2rad([outward * _ACROSS_DEG * pull("Out", "In"), _UP_DEG * pull("Up", "Down")])
+    turn = cv2.Rodrigues(np.array([0, across, 0.0]))[0] @ cv2.Rodrigues(np.array([-up, 0, 0.0]))[0]
+    middle = (eye.min(0) + eye.max(0)) / 2
+    return (eye - middle) @ turn.T + middle
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
