@@ -142,21 +142,20 @@ def _bsdf_class(mi: Any) -> type:
             self.m_flags = mi.BSDFFlags.DiffuseReflection | mi.BSDFFlags.GlossyReflection | sides
             self.m_components = [self.m_flags]
 
-        def _hit(self, si: Any, active: Any) -> kernels.Hit:
-            """The surface point in its own shading frame."""
+        def _at(self, si: Any, active: Any) -> kernels.Bsdf:
+            """Of the surface point, in its own shading frame."""
             relief = self._relief.eval_3(si, active)
             du, dv = (dr.gather(mi.Vector3f, self.slopes, si.prim_index * 2 + k, active) for k in range(2))
             normal = si.sh_frame.to_local(dr.normalize(si.sh_frame.n - relief.y * du - relief.z * dv))
             behind = dr.dot(si.n, si.to_world(si.wi)) < 0
-            normal = dr.select(behind, -normal, normal)
             albedo = mi.Color3f(self._albedo.eval_3(si, active))
-            return kernels.Hit(active, si.p, normal, normal, albedo, mi.Float(1), self._alpha, self._f0)
+            return kernels.Bsdf(dr.select(behind, -normal, normal), albedo, self._alpha, self._f0)
 
         def sample(self, ctx: Any, si: Any, sample1: Any, sample2: Any, active: Any) -> tuple[Any, Any]:
-            hit = self._hit(si, active)
+            bsdf = self._at(si, active)
             drawn = mi.BSDFSample3f()
-            drawn.wo, weight = kernels.sample(hit, si.wi, sample1, sample2)
-            drawn.pdf = kernels.evaluate(hit, si.wi, drawn.wo)[1]
+            drawn.wo, weight = kernels.sample(bsdf, si.wi, sample1, sample2)
+            drawn.pdf = kernels.evaluate(bsdf, si.wi, drawn.wo)[1]
             drawn.eta = 1.0
             drawn.sampled_type, drawn.sampled_component = mi.UInt32(+self.m_flags), mi.UInt32(0)
             return drawn, weight & active
@@ -168,7 +167,7 @@ def _bsdf_class(mi: Any) -> type:
             return self.eval_pdf(ctx, si, wo, active)[1]
 
         def eval_pdf(self, ctx: Any, si: Any, wo: Any, active: Any) -> tuple[Any, Any]:
-            value, density = kernels.evaluate(self._hit(si, active), si.wi, wo)
+            value, density = kernels.evaluate(self._at(si, active), si.wi, wo)
             return value & active, density & active
 
     return HeadBsdf

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -71,11 +74,12 @@ def test_matt_sphere_has_no_residual(view) -> None:
     assert abs(residual[inside].mean()) < 0.2 / 255
 
 
-def test_equals_mitsuba_path_tracer(view) -> None:
+@pytest.mark.parametrize("kind", [lights.studio, lights.lamp])
+def test_equals_mitsuba_path_tracer(view, kind) -> None:
     mi = kernels.start()
     head = Head(tuple(sphere(centre, albedo=albedo) for centre, albedo in PAIR), landmarks())
     surface = merge(head, view)
-    environment = lights.split(lights.studio(np.random.default_rng(3)))
+    environment = lights.split(kind(np.random.default_rng(3)))
     transport = Transport(surface, view, samples=256, depth=3, seed=2)
     ours = transport.light(environment, shadow_samples=256)
 
@@ -181,3 +185,11 @@ def test_bump_tilts_the_normal_by_its_slope() -> None:
     guides = Transport(merge(Head((part,), landmarks()), view), view, samples=4, depth=0).guides
     expected = np.array([-0.2, 0.1, 1]) / np.linalg.norm([-0.2, 0.1, 1])
     np.testing.assert_allclose(guides.normal[8:-8, 8:-8].reshape(-1, 3) - expected, 0, atol=1e-4)
+
+
+def test_missing_llvm_is_a_clear_error() -> None:
+    code = "from illures.synth import kernels\ntry: kernels.start()\nexcept kernels.InputError as error: print(error)"
+    environment = {**os.environ, "DRJIT_LIBLLVM_PATH": "/nowhere/libLLVM.so"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("LLVM: ")
+    assert "install karellen-llvm-core or set DRJIT_LIBLLVM_PATH" in done.stdout

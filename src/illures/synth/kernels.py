@@ -19,7 +19,7 @@ from jaxtyping import Float
 from illures.errors import InputError
 from illures.synth.scene import Surface
 
-SPECULAR_SHARE = 0.15  # of the directions that are sampled from the specular lobe
+_SPECULAR_SHARE = 0.15  # of the directions that are sampled from the specular lobe
 _EPS = 5e-5  # how far paths start above the surface [m]
 _LAYERS = 12  # of transparent surfaces that a ray may cross
 
@@ -42,7 +42,9 @@ def start(threads: int = 0) -> Any:
             mi.set_variant("llvm_ad_rgb")
             dr.eval(mi.Float([1.0]) + 1)
         except Exception as error:
-            raise InputError(f"LLVM: {error}; install karellen-llvm-core or set DRJIT_LIBLLVM_PATH") from error
+            raise InputError(
+                f"LLVM: {str(error).rstrip('.')}; install karellen-llvm-core or set DRJIT_LIBLLVM_PATH"
+            ) from error
     if threads:
         dr.set_thread_count(threads)
     return mi
@@ -63,17 +65,24 @@ def _find_llvm() -> str | None:
 
 
 @dataclass(frozen=True)
+class Bsdf:
+    """How surface points reflect, Dr.Jit arrays. `normal` is bumped and faces the viewer's side."""
+
+    normal: Any
+    albedo: Any
+    alpha: Any
+    f0: Any
+
+
+@dataclass(frozen=True)
 class Hit:
-    """Surface points, Dr.Jit arrays. `normal` is bumped, `flat` is the triangle's; both face the viewer's side."""
+    """Surface points, Dr.Jit arrays. `flat` is the triangle's normal; it faces the viewer's side."""
 
     valid: Any
     point: Any
-    normal: Any
     flat: Any
-    albedo: Any
     mask: Any
-    alpha: Any
-    f0: Any
+    bsdf: Bsdf
 
 
 class Geometry:
@@ -120,21 +129,18 @@ class Geometry:
         dv = dr.gather(mi.Vector3f, self._slopes, primitive * 2 + 1, valid)
         normal = dr.normalize(n[0] * b0 + n[1] * b1 + n[2] * b2) - relief.y * du - relief.z * dv
         specular = dr.gather(mi.Float, self._parts[4], part, valid)
-        return Hit(
-            valid=valid,
-            point=p[0] * b0 + p[1] * b1 + p[2] * b2,
+        bsdf = Bsdf(
             normal=dr.normalize(dr.select(behind, -normal, normal)),
-            flat=dr.select(behind, -flat, flat),
             albedo=mi.Color3f(color.x, color.y, color.z),
-            mask=color.w,
             alpha=dr.maximum(dr.gather(mi.Float, self._parts[3], part, valid), 0.02),
             f0=0.08 * specular,
         )
+        point = p[0] * b0 + p[1] * b1 + p[2] * b2
+        return Hit(valid, point, dr.select(behind, -flat, flat), color.w, bsdf)
 
-    def shadowed(self, hit: Hit, direction: Any, active: Any) -> Any:
-        """Whether something stands between surface points and the far end of `direction`."""
+    def shadowed(self, origin: Any, direction: Any, active: Any) -> Any:
+        """Whether something stands between points and the far end of `direction`."""
         dr, mi = device()
-        origin = above(hit)
         if self._opaque:
             return self._scene.ray_test(mi.Ray3f(origin, direction), active)
         found = self._through(self._nearest(origin, direction, active), origin, direction, active)
@@ -188,35 +194,35 @@ def above(hit: Hit) -> Any:
     return hit.point + hit.flat * _EPS
 
 
-def evaluate(hit: Hit, toward: Any, outgoing: Any) -> tuple[Any, Any]:
+def evaluate(bsdf: Bsdf, toward: Any, outgoing: Any) -> tuple[Any, Any]:
     """Reflection · cosine from `outgoing` to `toward` (both away from the surface), and `sample`'s density."""
     dr, mi = device()
-    frame = mi.Frame3f(hit.normal)
+    frame = mi.Frame3f(bsdf.normal)
     wi, wo = frame.to_local(toward), frame.to_local(outgoing)
     cosine = dr.maximum(wo.z, 0)
-    both = (wi.z > 1e-3) & (wo.z > 0) & (hit.f0 > 0)
+    both = (wi.z > 1e-3) & (wo.z > 0) & (bsdf.f0 > 0)
     m = dr.normalize(wi + wo)
-    lobe = mi.MicrofacetDistribution(mi.MicrofacetType.GGX, hit.alpha, True)
+    lobe = mi.MicrofacetDistribution(mi.MicrofacetType.GGX, bsdf.alpha, True)
     # Schlick's fifth power falls from 1 at grazing angles to F0.
-    fresnel = hit.f0 + (1 - hit.f0) * (1 - dr.clip(dr.dot(wo, m), 0, 1)) ** 5
+    fresnel = bsdf.f0 + (1 - bsdf.f0) * (1 - dr.clip(dr.dot(wo, m), 0, 1)) ** 5
     specular = dr.select(both, fresnel * lobe.eval(m) * lobe.G(wi, wo, m) / (4 * dr.maximum(wi.z, 1e-3)), 0)
-    share = dr.select((hit.f0 > 0) & (wi.z > 1e-3), SPECULAR_SHARE, 0)
+    share = dr.select((bsdf.f0 > 0) & (wi.z > 1e-3), _SPECULAR_SHARE, 0)
     half = dr.select(both, lobe.pdf(wi, m) / (4 * dr.maximum(dr.dot(wo, m), 1e-4)), 0)
-    return hit.albedo * (cosine / dr.pi) + specular, (1 - share) * cosine / dr.pi + share * half
+    return bsdf.albedo * (cosine / dr.pi) + specular, (1 - share) * cosine / dr.pi + share * half
 
 
-def sample(hit: Hit, toward: Any, choice: Any, point: Any) -> tuple[Any, Any]:
+def sample(bsdf: Bsdf, toward: Any, choice: Any, point: Any) -> tuple[Any, Any]:
     """Draw a direction from the mixture of cosine and visible-normal densities; returns it and its weight."""
     dr, mi = device()
-    frame = mi.Frame3f(hit.normal)
+    frame = mi.Frame3f(bsdf.normal)
     wi = frame.to_local(toward)
-    glossy = (hit.f0 > 0) & (wi.z > 1e-3) & (choice < SPECULAR_SHARE)
-    lobe = mi.MicrofacetDistribution(mi.MicrofacetType.GGX, hit.alpha, True)
+    glossy = (bsdf.f0 > 0) & (wi.z > 1e-3) & (choice < _SPECULAR_SHARE)
+    lobe = mi.MicrofacetDistribution(mi.MicrofacetType.GGX, bsdf.alpha, True)
     m = lobe.sample(wi, point)[0]
     mirrored = 2 * dr.dot(wi, m) * m - wi
     local = dr.select(glossy, mirrored, mi.warp.square_to_cosine_hemisphere(point))
     direction = frame.to_world(local)
-    value, density = evaluate(hit, toward, direction)
+    value, density = evaluate(bsdf, toward, direction)
     return direction, dr.select((local.z > 0) & (density > 1e-9), value / dr.maximum(density, 1e-9), 0)
 
 

@@ -23,7 +23,7 @@ _DIRECTIONS = directions(HEIGHT, WIDTH).astype(np.float32)
 _EDGES = np.cos(np.pi * np.arange(HEIGHT + 1) / HEIGHT)
 _SOLID_ANGLE = ((_EDGES[:-1] - _EDGES[1:]) * 2 * np.pi / WIDTH)[:, None].astype(np.float32)
 
-_LAMP_OVER_MEAN = 8.0  # texels brighter than this many times the mean are sampled as lamps
+_LAMP_OVER_MEAN = 3.0  # texels brighter than this many times the mean are sampled as lamps
 _LAMP_SHARE = 0.02  # of the energy; lamps with less stay in the lookup
 _LAMP_SAMPLES = 4096
 

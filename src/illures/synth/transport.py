@@ -15,12 +15,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from illures.synth import kernels
-from illures.synth.lights import HEIGHT, WIDTH, Environment
+from illures.synth.lights import HEIGHT, WIDTH, Environment, Lamps
 from illures.synth.scene import Surface, View
 
+_FIRST_RAYS = 16  # shadow rays that decide whether a pixel is in a penumbra
 _FIREFLY = 8.0  # largest throughput; skin reaches it by sampling noise alone
 
 
@@ -62,9 +63,11 @@ class Transport:
         # Numbers that change from view to view are opaque, or each view would compile kernels of its own.
         self._plane = [dr.opaque(mi.Float, float(value)) for value in view.plane.ravel()]
         self._geometry = kernels.Geometry(surface)
-        self._points: tuple[int, Any] | None = None
+        self._points: tuple[int, list[Any]] | None = None
         self._sequence = mi.Float(kernels.stratified(samples).ravel())
+        self._covered = dr.arange(mi.UInt32, view.size**2)
         self.guides = self._trace(depth)
+        self._covered = mi.UInt32(np.flatnonzero(self.guides.coverage))
 
     def light(self, environment: Environment, shadow_samples: int = 48) -> Float[np.ndarray, "size size 3"]:
         """The surfaces under an environment: linear radiance times `guides.coverage`.
@@ -94,16 +97,16 @@ class Transport:
         origin, direction, stratum, rng, lane = self._primary(self._samples)
         hit = self._geometry.hit(origin, direction, mi.Bool(True))
         seen = dr.select(hit.valid, 1.0, 0.0)
-        first = mi.Vector4f(hit.albedo.x, hit.albedo.y, hit.albedo.z, 1.0) * seen
-        second = mi.Vector4f(hit.normal.x, hit.normal.y, hit.normal.z, hit.mask) * seen
+        first = mi.Vector4f(*hit.bsdf.albedo, 1.0) * seen
+        second = mi.Vector4f(*hit.bsdf.normal, hit.mask) * seen
         seen_maps = [self._store(first, lane), self._store(second, lane)]
         if depth > 0:
-            outgoing, weight = kernels.sample(hit, -direction, stratum[0], mi.Point2f(stratum[1], stratum[2]))
+            outgoing, weight = kernels.sample(hit.bsdf, -direction, stratum[0], mi.Point2f(stratum[1], stratum[2]))
             throughput, self._texel = self._follow(hit, outgoing, weight, rng, depth)
-            self._throughput = self._store(mi.Vector4f(throughput.x, throughput.y, throughput.z, 0), lane)
+            self._throughput = self._store(mi.Vector4f(*throughput, 0), lane)
             dr.eval(self._throughput, self._texel)
         dr.eval(seen_maps)
-        return _guides(*(self._mean(partial(dr.gather, mi.Vector4f, stored), self._samples) for stored in seen_maps))
+        return _guides(*(self._mean(partial(dr.gather, mi.Vector4f, seen), self._samples) for seen in seen_maps))
 
     def _follow(self, hit: Any, outgoing: Any, weight: Any, rng: Any, depth: int) -> tuple[Any, Any]:
         """Continue paths until they escape: throughput (0 if they do not) and texel (second table after a bounce)."""
@@ -120,8 +123,8 @@ class Transport:
             going = going & hit.valid & (count < depth)
             # Past the first point surfaces count as matt: highlights of highlights are not worth their time.
             local = mi.warp.square_to_cosine_hemisphere(mi.Point2f(rng.next_float32(), rng.next_float32()))
-            following = mi.Frame3f(hit.normal).to_world(local)
-            carried = dr.select(going, carried * hit.albedo, carried)
+            following = mi.Frame3f(hit.bsdf.normal).to_world(local)
+            carried = dr.select(going, carried * hit.bsdf.albedo, carried)
             point = dr.select(going, kernels.above(hit), point)
             outgoing = dr.select(going, following, outgoing)
             return point, going, carried, escaped, texel, outgoing, rng, count + 1
@@ -132,30 +135,58 @@ class Transport:
         final = dr.while_loop(state, lambda *s: s[1], body)
         return dr.minimum(final[3], _FIREFLY), final[4]
 
-    def _light_lamps(self, lamps: Any, samples: int) -> Float[np.ndarray, "size size 3"]:
-        """Direct light of the lamps, by shadow rays from fresh primary points."""
+    def _light_lamps(self, lamps: Lamps, samples: int) -> Float[np.ndarray, "size size 3"]:
+        """Direct light of the lamps, by shadow rays from primary points of their own."""
         dr, mi = kernels.device()
-        hit, direction, stratum, lane = self._shadow_points(samples)
-        choice = mi.UInt32(stratum[1] * len(lamps.direction))
-        chosen = dr.minimum(choice, len(lamps.direction) - 1)
-        toward = dr.gather(mi.Vector3f, mi.Float(lamps.direction.ravel()), chosen)
-        radiance = dr.gather(mi.Color3f, mi.Float(lamps.radiance.ravel()), chosen)
-        value = kernels.evaluate(hit, -direction, toward)[0]
-        lit = hit.valid & (dr.max(value) > 0)
-        lit &= ~self._geometry.shadowed(hit, toward, lit)
-        light = mi.Color3f(dr.select(lit, value * radiance, 0))
-        stored = self._store(mi.Vector4f(light.x, light.y, light.z, 0), lane)
-        dr.eval(stored)
-        return self._mean(partial(dr.gather, mi.Vector4f, stored), samples)[..., :3]
+        points = self._shadow_points(samples)
+        order = _nearby(lamps.direction)
+        directions, radiances = (mi.Float(array[order].ravel()) for array in (lamps.direction, lamps.radiance))
+        count = dr.opaque(mi.UInt32, len(lamps.direction))
 
-    def _shadow_points(self, samples: int) -> tuple[Any, Any, list[Any], Any]:
-        """Fresh primary points, kept in memory: all lamps of all lights are seen from the same ones."""
+        def body(k: Any, total: Any, lit: Any, dark: Any) -> tuple[Any, ...]:
+            a, b, c = (dr.gather(mi.Vector4f, memory, k * self._size**2 + self._covered) for memory in points)
+            bsdf = kernels.Bsdf(mi.Normal3f(b.x, b.y, b.z), mi.Color3f(c.x, c.y, c.z), b.w, c.w)
+            chosen = dr.minimum(mi.UInt32(a.w * count), count - 1)
+            toward = dr.gather(mi.Vector3f, directions, chosen)
+            origin = mi.Point3f(a.x, a.y, a.z)
+            value = kernels.evaluate(bsdf, dr.normalize(-origin), toward)[0]
+            facing = dr.max(value) > 0
+            # Where the first rays agree, the others would, too.
+            traced = facing & ((k < _FIRST_RAYS) | ((lit > 0) & (dark > 0)))
+            blocked = dr.select(traced, self._geometry.shadowed(origin, toward, traced), dark > lit)
+            radiance = dr.gather(mi.Color3f, radiances, chosen)
+            total = total + dr.select(facing & ~blocked, value * radiance, 0)
+            lit, dark = lit + dr.select(traced & ~blocked, 1, 0), dark + dr.select(traced & blocked, 1, 0)
+            return k + 1, total, lit, dark
+
+        zero = dr.zeros(mi.UInt32, dr.width(self._covered))
+        start = (zero, dr.zeros(mi.Color3f, dr.width(zero)), zero, zero)
+        last = dr.opaque(mi.UInt32, samples)
+        return self._image(dr.while_loop(start, lambda *s: s[0] < last, body)[1] / samples)
+
+    def _shadow_points(self, samples: int) -> list[Any]:
+        """Fresh primary points, kept in memory: all lamps of all lights are seen from the same ones.
+
+        Returns:
+            four floats a point each: where shadow rays start and which lamp they go to, in [0, 1); normal and alpha;
+            albedo and F0. Points off the surface are black.
+        """
         dr, mi = kernels.device()
         if self._points is None or self._points[0] != samples:
             origin, direction, stratum, _, lane = self._primary(samples, salt=1)
             hit = self._geometry.hit(origin, direction, mi.Bool(True))
-            dr.eval(vars(hit), direction, stratum, lane)
-            self._points = samples, (hit, direction, stratum, lane)
+            seen = dr.select(hit.valid, 1.0, 0.0)
+            start = dr.select(hit.valid, kernels.above(hit), direction)
+            # Jittered within strata that come in one order: rays of neighbours go the same way, which is quicker.
+            sequence = mi.Float(np.ascontiguousarray(kernels.stratified(samples)[:, 4]))
+            base = dr.gather(mi.Float, sequence, lane // self._size**2)
+            jitter = stratum[2] - base
+            lamp = base + (jitter - dr.floor(jitter)) / samples
+            bsdf = hit.bsdf
+            values = (*start, lamp), (*bsdf.normal, bsdf.alpha), (*(bsdf.albedo * seen), bsdf.f0 * seen)
+            points = [self._store(mi.Vector4f(*value), lane) for value in values]
+            dr.eval(points)
+            self._points = samples, points
         return self._points[1]
 
     def _primary(self, samples: int, salt: int = 0) -> tuple[Any, Any, list[Any], Any, Any]:
@@ -188,18 +219,32 @@ class Transport:
         dr.scatter(memory, value, lane)
         return memory
 
-    def _mean(self, term: Callable[[Any], Any], samples: int) -> Float[np.ndarray, "size size 4"]:
-        """Mean of `term(path)` over the paths of each pixel."""
+    def _mean(self, term: Callable[[Any], Any], samples: int) -> Float[np.ndarray, "size size channels"]:
+        """Mean of `term(path)` over the paths of each covered pixel."""
         dr, mi = kernels.device()
-        pixels = self._size**2
-        pixel = dr.arange(mi.UInt32, pixels)
 
         def body(k: Any, total: Any) -> tuple[Any, Any]:
-            return k + 1, total + term(k * pixels + pixel)
+            return k + 1, total + term(k * self._size**2 + self._covered)
 
-        start = (dr.zeros(mi.UInt32, pixels), dr.zeros(mi.Vector4f, pixels))
-        total = dr.while_loop(start, lambda k, total: k < samples, body)[1] / samples
-        return np.array(total).T.reshape(self._size, self._size, 4)
+        count = dr.width(self._covered)
+        last = dr.opaque(mi.UInt32, samples)
+        start = (dr.zeros(mi.UInt32, count), dr.zeros(mi.Vector4f, count))
+        return self._image(dr.while_loop(start, lambda k, total: k < last, body)[1] / samples)
+
+    def _image(self, values: Any) -> Float[np.ndarray, "size size channels"]:
+        """Values of the covered pixels, among zeros."""
+        image = np.zeros((self._size**2, len(values)), np.float32)
+        image[self._covered.numpy()] = values.numpy().T
+        return image.reshape(self._size, self._size, -1)
+
+
+def _nearby(direction: Float[np.ndarray, "samples 3"]) -> Int[np.ndarray, " samples"]:
+    """An order of directions in which neighbours lie close together: along a Z curve over latitude and longitude."""
+    angle = np.stack([np.arctan2(direction[:, 0], direction[:, 2]) / 2 + np.pi / 2, np.arccos(direction[:, 1])])
+    cell = np.clip(angle * (256 / np.pi), 0, 255).astype(np.int64)
+    bits = np.arange(8)
+    curve = ((cell[:, :, None] >> bits & 1) << (2 * bits + np.array([[[0]], [[1]]]))).sum((0, 2))
+    return np.argsort(curve, kind="stable")
 
 
 def _guides(albedo_coverage: Float[np.ndarray, "size size 4"], normal_mask: Float[np.ndarray, "size size 4"]) -> Guides:
