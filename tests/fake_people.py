@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,23 @@ class Killer:
             if identity == 1 and not self.mark.exists():
                 self.mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
+            return pyramids(recipe)(identity)
+
+        return person
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A source of people that are made once `until` files started-* are in the folder; each process adds one."""
+
+    folder: Path
+    until: int
+
+    def __call__(self, recipe):
+        def person(identity: int) -> Pyramid:
+            (self.folder / f"started-{os.getpid()}").touch()
+            while len(list(self.folder.glob("started-*"))) < self.until:
+                time.sleep(0.05)
             return pyramids(recipe)(identity)
 
         return person

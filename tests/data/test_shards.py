@@ -11,7 +11,8 @@ from illures.math.normals import angular_error_deg
 from illures.render import render
 
 
-def view(seed: int, images: int = 2, size: int = 16) -> ViewRecord:
+def view(seed: int, images: int = 2, size: int = 16, lights: int | None = None) -> ViewRecord:
+    lights = images if lights is None else lights
     rng = np.random.default_rng(seed)
     normal = rng.normal(size=(size, size, 3))
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
@@ -20,10 +21,10 @@ def view(seed: int, images: int = 2, size: int = 16) -> ViewRecord:
         albedo=rng.random((size, size, 3), np.float32),
         normal=normal.astype(np.float32),
         mask=rng.random((size, size)) > 0.5,
-        landmarks=rng.normal(8, 4, (68, 3)).astype(np.float32),
+        landmarks=rng.normal(8, 4, (478, 3)).astype(np.float32),
         images=tuple(3 * rng.random((size, size, 3), np.float32) for _ in range(images)),
-        lights=tuple(rng.normal(size=(9, 3)).astype(np.float32) for _ in range(images)),
-        lightings=tuple(range(10 * seed, 10 * seed + images)),
+        lights=tuple(rng.normal(size=(9, 3)).astype(np.float32) for _ in range(lights)),
+        lightings=tuple(range(10 * seed, 10 * seed + lights)),
         identity=seed,
         expression=seed + 1,
         pose=seed + 2,
@@ -33,17 +34,20 @@ def view(seed: int, images: int = 2, size: int = 16) -> ViewRecord:
 
 
 def test_round_trip(tmp_path) -> None:
-    views = [view(1), view(2, images=3), view(3, images=0)]
+    views = [view(1), view(2, images=3), view(3, images=0), view(4, images=0, lights=2)]
     write_shard(tmp_path / "a.tar", [(f"{k:06d}", v) for k, v in enumerate(views)])
     back = list(read_views(shard_paths(tmp_path)))
-    assert [len(v.images) for v in back] == [2, 3, 0]
+    assert [len(v.images) for v in back] == [2, 3, 0, 0]
+    assert [len(v.lights) for v in back] == [2, 3, 0, 2]
     for old, new in zip(views, back, strict=True):
         np.testing.assert_allclose(new.albedo, old.albedo, rtol=0, atol=0.006)
         np.testing.assert_array_equal(new.mask, old.mask)
-        np.testing.assert_allclose(new.landmarks, old.landmarks, rtol=0, atol=1e-4)
+        np.testing.assert_array_equal(new.landmarks, old.landmarks)
         surface = np.abs(old.normal).sum(-1) > 0
         assert not new.normal[~surface].any()
         assert angular_error_deg(new.normal[surface], old.normal[surface]).max() < 0.01
+        for a, b in zip(old.lights, new.lights, strict=True):
+            np.testing.assert_allclose(b, a, rtol=0, atol=1e-6)
         for a, b in zip(old.images, new.images, strict=True):
             np.testing.assert_allclose(b, a, rtol=0.002, atol=1e-3)
         assert (new.identity, new.expression, new.pose, new.seed, new.recipe, new.lightings) == (
@@ -57,6 +61,17 @@ def test_samples_obey_the_equation(tmp_path) -> None:
     assert [s.lighting for s in samples] == [10, 11, 20, 21]
     for s in samples:
         np.testing.assert_allclose(s.image, render(s.albedo, s.normal, s.light, s.residual), rtol=0, atol=1e-5)
+
+
+def test_without_images_views_are_shaded_when_they_are_read(tmp_path) -> None:
+    write_shard(tmp_path / "a.tar", [("0", view(1, images=0, lights=2)), ("1", view(2, images=0))])
+    samples = list(read_shards([tmp_path / "a.tar"]))
+    assert [s.lighting for s in samples] == [10, 11]
+    for s in samples:
+        local = render(s.albedo, s.normal, s.light)
+        assert (local < 0).any()  # what rings below zero is dark to a camera
+        np.testing.assert_allclose(s.image, np.clip(local, 0, 8), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(s.residual, s.image - local, rtol=0, atol=1e-6)
 
 
 def test_equal_views_give_equal_bytes(tmp_path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_people import Killer, pyramids
 
+from fake_people import Killer, pyramids
 from illures.data.shards import read_shards, read_views, shard_paths
 from illures.errors import InputError
 from illures.synth import pool
@@ -19,7 +19,7 @@ from illures.synth.generate import generate, shard_path
 from illures.synth.recipes import Recipe
 
 RECIPE = Recipe(
-    identities=3, poses=2, expressions=1, lights=2, size=24, samples=4, shadow_samples=4, denoise=False,
+    identities=5, poses=2, expressions=1, lights=2, size=24, samples=4, shadow_samples=4, denoise=False,
     identities_per_shard=2,
 )  # fmt: skip
 
@@ -36,11 +36,15 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_set_is_what_its_recipe_says(made) -> None:
-    # Two shards; all views of a person are in one, and all lie under the person's lights.
-    assert [[v.identity for v in read_views([path])] for path in shard_paths(made)] == [[0, 0, 1, 1], [2, 2]]
+    # Three shards; all views of a person are in one, and all lie under the person's lights.
+    assert [[v.identity for v in read_views([path])] for path in shard_paths(made)] == [
+        [0, 0, 1, 1],
+        [2, 2, 3, 3],
+        [4, 4],
+    ]
     samples = list(read_shards(shard_paths(made)))
-    assert [s.lighting for s in samples] == [0, 1, 0, 1, 2, 3, 2, 3, 4, 5, 4, 5]
-    assert [s.pose for s in samples[::2]] == [0, 1, 2, 3, 4, 5]
+    assert [s.lighting for s in samples] == [2 * k + light for k in range(5) for light in (0, 1, 0, 1)]
+    assert [s.pose for s in samples[::2]] == list(range(10))
     for s in samples:
         assert s.image.shape == (24, 24, 3) and np.isfinite(s.residual).all()
         assert s.mask.mean() > 0.2
@@ -58,7 +62,7 @@ def test_processes_write_the_bytes_that_one_does_and_keep_what_is_there(made, tm
 
 
 def test_a_killed_process_loses_nothing(tmp_path) -> None:
-    recipe = dataclasses.replace(RECIPE, poses=1, lights=1, identities_per_shard=1)
+    recipe = dataclasses.replace(RECIPE, identities=3, poses=1, lights=1, identities_per_shard=1)
     generate(recipe, tmp_path / "whole", workers=1, make_people=pyramids)
     generate(recipe, tmp_path / "killed", workers=2, make_people=Killer(tmp_path / "mark"))
     assert (tmp_path / "mark").exists()
@@ -77,7 +81,7 @@ def test_processes_that_always_die_are_given_up(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(pool, "_until_broken", broken)
     with pytest.raises(InputError, match="killed 4 times"):
         generate(RECIPE, tmp_path, workers=2, make_people=pyramids)
-    assert rounds == [(0, 1), *[(1,)] * 3]
+    assert rounds == [(0, 1, 2), *[(1, 2)] * 3]
     assert shard_path(tmp_path, 0).exists()
 
 

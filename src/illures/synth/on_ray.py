@@ -73,7 +73,7 @@ class _Crew:
         import ray
 
         self._ray, self._most = ray, most
-        self._worker = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
+        self._worker: Any = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
         self._start = recipe, make_people, fingerprint(recipe)
         self._starting: dict[Any, Any] = {}  # reference to the result -> actor
         self._rendering: dict[Any, tuple[Any, int]] = {}  # likewise -> actor and shard
@@ -134,7 +134,7 @@ def _connected(address: str, workers: int | None) -> Iterator[None]:
         import ray
     except ImportError as error:
         raise InputError(f"ray: {error}; install it with pip install illures[ray]") from error
-    own = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
+    own: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
