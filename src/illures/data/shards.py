@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from jaxtyping import Bool, Float
 
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
+from illures.files import write_whole
 from illures.math.color import linear_to_srgb, srgb_to_linear
 from illures.math.normals import decode, encode
 from illures.render import render
@@ -62,19 +62,25 @@ class ViewRecord:
     recipe: str = ""
 
 
+def shard_bytes(views: Iterable[tuple[str, ViewRecord]]) -> bytes:
+    """A tar of keyed views."""
+    memory = io.BytesIO()
+    with tarfile.open(fileobj=memory, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for key, view in views:
+            for name, data in _files(view):
+                info = tarfile.TarInfo(f"{key}.{name}")
+                info.size = len(data)  # mtime, owner and mode keep their constant defaults
+                tar.addfile(info, io.BytesIO(data))
+    return memory.getvalue()
+
+
 def write_shard(path: Path, views: Iterable[tuple[str, ViewRecord]]) -> None:
-    """Write keyed views to a tar: all of it or, if anything fails, nothing."""
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for key, view in views:
-                for name, data in _files(view):
-                    info = tarfile.TarInfo(f"{key}.{name}")
-                    info.size = len(data)  # mtime, owner and mode keep their constant defaults
-                    tar.addfile(info, io.BytesIO(data))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """Write keyed views to a tar: all of it or, if anything fails, nothing.
+
+    Raises:
+        InputError: the file can't be written.
+    """
+    write_whole(path, shard_bytes(views))
 
 
 def shard_paths(folder: Path) -> list[Path]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 
-from illures.data.shards import write_shard
+from illures.data.shards import shard_bytes
 from illures.errors import InputError
-from illures.files import write_error
 from illures.synth.recipes import Recipe
 from illures.synth.views import Posable, Studio, render_view
 
@@ -85,13 +82,7 @@ def open_studio(recipe: Recipe, make_people: MakePeople) -> Studio:
 def render_shard(studio: Studio, shard: int) -> bytes:
     """The bytes of a shard; the same whenever and wherever it is rendered."""
     views = ((f"{index:07d}", render_view(studio, index)) for index in studio.recipe.shard_views(shard))
-    with tempfile.TemporaryDirectory(prefix="illures-") as scratch:
-        path = Path(scratch) / f"shard-{shard:06d}.tar"
-        try:
-            write_shard(path, views)
-            return path.read_bytes()
-        except OSError as error:
-            raise write_error(path, error) from error
+    return shard_bytes(views)
 
 
 def _until_broken(recipe: Recipe, shards: Sequence[int], make_people: MakePeople, workers: int) -> Shards:
@@ -102,34 +93,32 @@ def _until_broken(recipe: Recipe, shards: Sequence[int], make_people: MakePeople
     """
     waiting = list(reversed(shards))
     running: dict[Future[bytes], int] = {}
-    with tempfile.TemporaryDirectory(prefix="illures-") as scratch:
-        # Spawned, as Dr.Jit's threads do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        executor = ProcessPoolExecutor(workers, context, _start_worker, (recipe, make_people, scratch))
-        try:
-            while waiting or running:
-                # One more each than they work on: nobody waits, and finished shards do not pile up in memory.
-                while waiting and len(running) < 2 * workers:
-                    running[executor.submit(_worker_shard, waiting[-1])] = waiting[-1]
-                    waiting.pop()
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in sorted(done, key=lambda future: future.exception() is not None):
-                    yield running.pop(future), future.result()
-        finally:
-            # At the end nobody works; after Ctrl-C or a failure nobody should.
-            processes = list((executor._processes or {}).values())
-            executor.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.join()
+    # Spawned, as Dr.Jit's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(workers, context, _start_worker, (recipe, make_people))
+    try:
+        while waiting or running:
+            # One more each than they work on: nobody waits, and finished shards do not pile up in memory.
+            while waiting and len(running) < 2 * workers:
+                running[executor.submit(_worker_shard, waiting[-1])] = waiting[-1]
+                waiting.pop()
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in sorted(done, key=lambda future: future.exception() is not None):
+                yield running.pop(future), future.result()
+    finally:
+        # At the end nobody works; after Ctrl-C or a failure nobody should.
+        processes = list((executor._processes or {}).values())
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
 
 
-def _start_worker(recipe: Recipe, make_people: MakePeople, scratch: str) -> None:
+def _start_worker(recipe: Recipe, make_people: MakePeople) -> None:
     global _STUDIO
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    tempfile.tempdir = scratch  # the parent clears it, as a process that is killed cannot
     try:
         _STUDIO = open_studio(recipe, make_people)
     except InputError as error:  # raised here, it would reach the user as a broken pool

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from illures import __version__
 from illures.errors import InputError
 
 
@@ -171,7 +172,7 @@ SETS: dict[str, type[Recipe]] = {
 
 def to_json(recipe: Recipe) -> str:
     """Readable text, equal for recipes that make equal sets: files by name and content, so that a set may move."""
-    facts = asdict(recipe)
+    facts = {"illures": __version__} | asdict(recipe)
     facts["models"] = [_described(model) for model in recipe.models]
     facts["hdri"] = recipe.hdri and sorted(path.name for path in Path(recipe.hdri).glob("*") if path.is_file())
     return json.dumps(facts, indent=2) + "\n"
