@@ -41,6 +41,7 @@ SURFACE = 468  # points of the mesh; then come the irises, 5 points each: middle
 OTHER_IRIS = (0, 3, 2, 1, 4)  # the same points seen in a mirror
 LATTICE = 5  # samples along an edge of a triangle
 REACH, IRIS_REACH = 0.03, 0.014  # how far from the first guess a point may go [m]
+COARSE, FINE = 9, 0.003  # every ninth sample is tried first, then all within this distance of the best [m]
 HUBER = 0.03  # eye distances: errors beyond this count less
 PULL = 20.0  # cost of being away from the first guess [eye distances / m²]: 0.002 at 1 cm
 OPEN = {"jawOpen": 0.5, "eyeBlink_L": 0.5, "eyeBlink_R": 0.5}  # parts the lips, moves the lids
@@ -247,8 +248,13 @@ def choose(samples: Samples, shots: list[Shot], guess: Float[np.ndarray, "478 3"
         near = np.flatnonzero((samples.iris == of_iris) & (((samples.rest - guess[k]) ** 2).sum(1) < reach**2))
         if twin[k] == k:
             near = near[np.abs(samples.rest[near, 0]) < 3e-4]
-        total = cost(samples, near, k, shots, guess) + cost(samples, samples.mirror[near], twin[k], shots, guess)
-        best[k] = near[total.argmin()]
+
+        def least(some: Int[np.ndarray, " some"], k: int = k) -> int:
+            other = cost(samples, samples.mirror[some], int(twin[k]), shots, guess)
+            return int(some[(cost(samples, some, k, shots, guess) + other).argmin()])
+
+        coarse = samples.rest[least(near[::COARSE])]
+        best[k] = least(near[((samples.rest[near] - coarse) ** 2).sum(1) < FINE**2])
         best[twin[k]] = samples.mirror[best[k]]
     return best
 

@@ -92,10 +92,10 @@ def test_points_follow_jaw_lids_and_gaze(model: MakeHumanModel) -> None:
     gap = [float(p[13, 1] - p[14, 1]) for p in (rest, open_)]  # of the inner lips
     assert gap[0] < 0.004
     assert gap[1] > gap[0] + 0.008
-    shut = points(eyeBlink_L=1.0)
-    height = [float(p[386, 1] - p[374, 1]) for p in (rest, shut)]  # of the subject's left eye
+    half = points(eyeBlink_L=0.5)
+    height = [float(p[386, 1] - p[374, 1]) for p in (rest, half)]  # of the opening of the subject's left eye
     assert height[0] > 0.006
-    assert abs(height[1]) < 0.35 * height[0]
+    assert 0 < height[1] < 0.5 * height[0]
     left = points(eyeLookOut_L=0.8, eyeLookIn_R=0.8)
     assert np.all(left[[468, 473], 0] > rest[[468, 473], 0] + 0.002)
     np.testing.assert_allclose(left[list(INDICES[48:])], rest[list(INDICES[48:])], rtol=0, atol=1e-3)
@@ -105,7 +105,9 @@ def test_irises_are_round_and_in_the_opening_of_the_eyes(model: MakeHumanModel) 
     points = model.anatomy.embedding.points(model.average())
     for iris, eye in ((points[IRIS_RIGHT], points[list(EYE_LEFT)]), (points[IRIS_LEFT], points[list(EYE_RIGHT)])):
         radius = np.linalg.norm(iris[1:, :2] - iris[0, :2], axis=1)
-        assert np.all((radius > 0.004) & (radius < 0.0075))  # of people: 5.9 mm
+        # Of people: 5.9 mm; where lids cover the iris, the detector puts its top and bottom nearer to the middle.
+        assert np.all((radius > 0.003) & (radius < 0.0075))
+        np.testing.assert_allclose(radius[[0, 2]], 0.0059, rtol=0, atol=0.0009)
         assert eye[:, 0].min() < iris[0, 0] < eye[:, 0].max()
         assert eye[:, 1].min() < iris[0, 1] < eye[:, 1].max()
         assert iris[2, 1] > iris[0, 1] > iris[4, 1]

@@ -144,7 +144,7 @@ def dress(
         style: texture style laid over the albedo (see `styles`), or None.
     """
     looks = random_looks(rng)
-    skin, eyes = paint_skin(anatomy.canvas, looks, rng), eye_strip(rng)
+    skin, eyes = paint_skin(anatomy.canvas, looks, rng), eye_strip(rng, looks.melanin)
     albedo = skin.albedo if style is None else stylized(skin.albedo, style, anatomy.canvas)
     tooth = np.array([0.5, 0.45, 0.38]) * rng.uniform(0.6, 1)
     face, outside, inside = face_mask(anatomy.canvas), np.zeros((2, 2), np.float32), np.ones((2, 2), np.float32)
