@@ -67,12 +67,6 @@ class Canvas:
         cv2.fillPoly(plane, [_fixed(self.landmarks[list(ids)])], 1.0, cv2.LINE_AA, 4)
         return cv2.GaussianBlur(plane, (0, 0), soft)
 
-    def stroke(self, points: Float[np.ndarray, "points 2"], width: float, soft: float) -> Plane:
-        """A line through texture points in [0, 1], `width` [px] wide, blurred by `soft` [px]."""
-        plane = np.zeros_like(self.s)
-        cv2.polylines(plane, [_fixed(points)], False, 1.0, max(1, round(width)), cv2.LINE_AA, 4)
-        return cv2.GaussianBlur(plane, (0, 0), soft)
-
     def lines(self, lines: Sequence[tuple[Points, float]], width: float) -> Plane:
         """Tapered lines of points (s, y) [cm] and weights in [0, 1], Gaussian across with a radius of `width` [px]."""
         plane = np.zeros(self.s.shape, np.uint8)

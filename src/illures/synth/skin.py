@@ -104,7 +104,8 @@ def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Skin:
         make_up(layers, canvas, rng)
     if looks.male and rng.random() < 0.7:
         paint_beard(layers, canvas, looks.hair, rng)
-    paint_brows(layers, canvas, np.minimum(looks.hair, -1.6), looks.male, rng)
+    brow = looks.hair - max(0.0, float(looks.hair.max()) + 1.2)  # brows stay darker than light hair
+    paint_brows(layers, canvas, brow, looks.male, rng)
     if rng.random() < 0.85:
         paint_scalp(layers, canvas, looks.hair, looks.male, rng)
     oil = rng.beta(1.5, 1.5)
