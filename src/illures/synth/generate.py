@@ -53,6 +53,8 @@ def generate(
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}: must be at least 1")
+    if make_people is None:
+        _check_files(recipe)
     backend = pool.render if ray is None else partial(on_ray.render, address=ray)
     with _locked(out):
         missing = _prepare(recipe, out)
@@ -71,6 +73,17 @@ def default_people(recipe: Recipe) -> People:
     from illures.synth.heads import people
 
     return people(recipe)
+
+
+def _check_files(recipe: Recipe) -> None:
+    """Say what is wrong with models and maps at once, before a folder is made and workers start."""
+    from illures.synth.heads import load_model
+    from illures.synth.lights import load_hdris
+
+    for model in recipe.models:
+        load_model(model)
+    if recipe.hdri is not None:
+        load_hdris(recipe.hdri)
 
 
 @contextmanager
@@ -93,11 +106,12 @@ def _locked(out: Path) -> Iterator[None]:
 
 def _prepare(recipe: Recipe, out: Path) -> list[int]:
     """Hold the folder to one recipe and clear it of what was left half written; returns the shards that are missing."""
-    note = out / "recipe.json"
-    if not note.exists():
-        write_whole(note, to_json(recipe).encode())
-    elif note.read_text() != to_json(recipe):
-        raise InputError(f"{note}: this folder holds a set of another recipe; choose another folder")
+    note, text = out / "recipe.json", to_json(recipe)
+    kept = note.read_text() if note.exists() else None
+    if kept != text:
+        if kept is not None and any(out.glob("*.tar")):
+            raise InputError(f"{note}: this folder holds a set of another recipe; choose another folder")
+        write_whole(note, text.encode())
     for left in out.glob(".shard-*.part*"):  # by processes that are gone, as the lock is ours
         left.unlink()
     return [k for k in range(recipe.shards) if not shard_path(out, k).exists()]
