@@ -54,7 +54,7 @@ class Recipe:
     wear: float = 1.0
     obstacles: float = 0.12
     size: int = 128
-    samples: int = 64
+    samples: int = 48
     shadow_samples: int = 16
     depth: int = 3
     denoise: bool = True
