@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _measure(recipe: Recipe) -> tuple[float, float, float]:
-    """Seconds from the first finished shards to the last, megabytes on disk, peak resident megabytes of a worker."""
+    """Seconds from the first shard of each worker to its last, megabytes on disk, peak resident megabytes of a worker."""
     with tempfile.TemporaryDirectory() as folder:
         out, times, peak, done = Path(folder), list[float](), [0.0], threading.Event()
 
@@ -81,10 +81,13 @@ def _measure(recipe: Recipe) -> tuple[float, float, float]:
         end = time.monotonic()
         done.set()
         watcher.join()
+        while len(times) < recipe.shards:
+            times.append(end)
         assert sum(1 for _ in read_views(shard_paths(out))) == recipe.views
         workers = os.cpu_count() or 1
         size = sum(path.stat().st_size for path in shard_paths(out)) / 1e6
-        return end - times[workers - 1], size, peak[0]
+        # Means over the workers, so that one that ends later than the others does not count twice.
+        return sum(times[-workers:]) / workers - sum(times[:workers]) / workers, size, peak[0]
 
 
 def _workers_mb() -> list[float]:
