@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _measure(recipe: Recipe) -> tuple[float, float, float]:
-    """Seconds from the first shard of each worker to its last, megabytes on disk, peak resident megabytes of a worker."""
+    """Seconds from the first shard of each worker to its last, megabytes on disk, peak megabytes of a worker."""
     with tempfile.TemporaryDirectory() as folder:
         out, times, peak, done = Path(folder), list[float](), [0.0], threading.Event()
 
