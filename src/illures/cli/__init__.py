@@ -1,0 +1,11 @@
+"""The command line, one module a command.
+
+Heavy modules are imported inside the commands, so that `--help` comes at once.
+
+A new command is a module here and its name in the import below.
+"""
+
+from illures.cli import decompose, synth, train  # noqa: F401 (hung on the app by being imported)
+from illures.cli.app import app, main
+
+__all__ = ["app", "main"]

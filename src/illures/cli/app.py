@@ -1,0 +1,36 @@
+"""The one `app` that every command is hung on, and what commands share."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App, CycloptsError, Parameter
+
+from illures import __version__
+from illures.errors import InputError
+
+OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+Flag = Parameter(negative="")
+
+app = App(
+    name="illures",
+    help="Take photos of faces apart into albedo, normal, light and residual; make the data and train the networks.",
+    version=__version__,
+    suppress_keyboard_interrupt=False,  # `main` says what is left behind
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
+    try:
+        code = app(arguments, exit_on_error=False, result_action="return_value")
+    except CycloptsError:  # cyclopts has said what is wrong
+        code = BAD_INPUT
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted; what is finished is whole, the same command goes on", file=sys.stderr)
+        code = INTERRUPTED
+    sys.exit(code)

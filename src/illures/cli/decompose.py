@@ -1,0 +1,67 @@
+"""`illures decompose`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from illures.cli.app import BAD_INPUT, OK, Flag, app
+
+
+@app.command
+def decompose(
+    photos: list[Path],
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    format: Literal["png", "png16", "exr"] = "png",
+    json: Annotated[bool, Flag] = False,
+    weights: Path | None = None,
+    size: int | None = None,
+    crop_only: Annotated[bool, Flag] = False,
+    skip_existing: Annotated[bool, Flag] = False,
+) -> int:
+    """Decompose every face in every photo.
+
+    Each photo gets the folder OUTPUT/NAME: maps of the photo's size, sheet.png to look at, and for each face a folder
+    (face-1, face-2, ...) of maps of the crop's size with light.json, probe.png and face.json.
+
+    Parameters
+    ----------
+    photos
+        Photos, or folders of photos (their subfolders are not searched).
+    output
+        Folder for the results; made where it is missing.
+    format
+        png: 8 bits, to look at; png16 and exr: to compute with.
+    json
+        Print one line of JSON for each photo instead of words.
+    weights
+        A weights file instead of the one in the package.
+    size
+        Side of the crop in pixels; default: what the network was trained on.
+    crop_only
+        Leave out the maps of the photo's size, which take most of the time.
+    skip_existing
+        Leave photos alone whose results are there already.
+    """
+    from illures.files import check_writable
+    from illures.inputs import expand
+
+    check_writable(output)
+    sources, problems = expand(photos)
+
+    from illures.batch import Report, decompose_all
+    from illures.decompose import Decomposer
+    from illures.formats import Format
+
+    report = Report(json, len(sources) + len(problems))
+    for path, problem in problems:
+        report.failed(path, problem)
+    if sources:
+        decompose_all(
+            sources, output, report, Decomposer.from_pretrained(weights, size), Format(format), crop_only, skip_existing
+        )
+    return OK if report.summary() else BAD_INPUT
