@@ -2,8 +2,10 @@
 
 A view is one WebDataset sample `<key>.*` with
 
-- `albedo.png` 8-bit sRGB, `normal.png` 16-bit (n + 1) / 2, 0 where there is no surface, `mask.png` 8-bit 0 or 255;
-- `image<k>.png`, 16-bit, the sRGB curve over linear / 8 (so that highlights up to 8 survive) in steps of 1 / 4095;
+- `albedo.webp` 8-bit sRGB, lossless; `mask.png` 8-bit, 0 or 255;
+- `normal.png`, 16-bit, (n + 1) / 2 in steps of 1 / 2047 (0.06 degrees), 0 where there is no surface;
+- `image<k>.png`, 16-bit, the sRGB curve over linear / 8 (so that highlights up to 8 survive) in steps of 1 / 2047, at
+  skin's brightness three times as fine as 8 bits over 1;
 - `landmarks.npy`, float32 [478, 3];
 - `json` with ids and seed, and the SH light of each image.
 
@@ -23,7 +25,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt16
 
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
@@ -34,8 +36,9 @@ from illures.render import render
 from illures.types import Sample
 
 IMAGE_RANGE = 8.0  # largest linear value an image file holds
-_IMAGE_STEPS = 4095  # 12 bits: finer than the noise of the renders, two thirds of the bytes of 16
-_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 6]
+_BITS = 11  # of 16: finer than the noise of the renders, two thirds of the bytes
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 6, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED]
+_LOSSLESS = [cv2.IMWRITE_WEBP_QUALITY, 101]
 
 
 @dataclass(frozen=True)
@@ -144,13 +147,14 @@ def samples(view: ViewRecord) -> Iterator[Sample]:
 def _files(view: ViewRecord) -> Iterator[tuple[str, bytes]]:
     """Names and contents of a view's files."""
     surface = (np.abs(view.normal).sum(-1, keepdims=True) > 0).astype(np.float32)
-    yield "albedo.png", _png(np.round(255 * linear_to_srgb(np.clip(view.albedo, 0, 1))).astype(np.uint8))
+    albedo = np.round(255 * linear_to_srgb(np.clip(view.albedo, 0, 1))).astype(np.uint8)
+    yield "albedo.webp", _encoded(".webp", albedo, _LOSSLESS)
     # Code 0 cannot come from a unit normal, whose three components are never all -1.
-    yield "normal.png", _png(np.round(65535 * encode(view.normal) * surface).astype(np.uint16))
-    yield "mask.png", _png(view.mask.astype(np.uint8) * 255)
+    yield "normal.png", _encoded(".png", _quantized(encode(view.normal) * surface), _PNG)
+    yield "mask.png", _encoded(".png", view.mask.astype(np.uint8) * 255, _PNG)
     for k, image in enumerate(view.images):
         code = linear_to_srgb(np.clip(image, 0, IMAGE_RANGE) / IMAGE_RANGE)
-        yield f"image{k}.png", _png((np.round(_IMAGE_STEPS * code).astype(np.uint16)) << 4)
+        yield f"image{k}.png", _encoded(".png", _quantized(code), _PNG)
     yield "landmarks.npy", _npy(view.landmarks.astype(np.float32))
     facts = {
         "images": len(view.images),
@@ -167,10 +171,10 @@ def _files(view: ViewRecord) -> Iterator[tuple[str, bytes]]:
 
 def _view(files: dict[str, bytes]) -> ViewRecord:
     facts = json.loads(files["json"])
-    code = _pixels(files["normal.png"]).astype(np.float32) / 65535
+    code = _dequantized(files["normal.png"])
     surface = code.max(-1, keepdims=True) > 0
     return ViewRecord(
-        albedo=srgb_to_linear(_pixels(files["albedo.png"]).astype(np.float32) / 255),
+        albedo=srgb_to_linear(_pixels(files["albedo.webp"]).astype(np.float32) / 255),
         normal=np.where(surface, decode(code), 0).astype(np.float32),
         mask=_pixels(files["mask.png"]) > 127,
         landmarks=np.load(io.BytesIO(files["landmarks.npy"]), allow_pickle=False),
@@ -186,8 +190,7 @@ def _view(files: dict[str, bytes]) -> ViewRecord:
 
 
 def _image(data: bytes) -> Float[np.ndarray, "size size 3"]:
-    code = (_pixels(data) >> 4).astype(np.float32) / _IMAGE_STEPS
-    return srgb_to_linear(code) * np.float32(IMAGE_RANGE)
+    return srgb_to_linear(_dequantized(data)) * np.float32(IMAGE_RANGE)
 
 
 def _grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -204,11 +207,20 @@ def _grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
         yield key, files
 
 
-def _png(pixels: np.ndarray) -> bytes:
-    """PNG of RGB or grey pixels."""
-    done, data = cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels, _PNG)
+def _quantized(values: Float[np.ndarray, "size size 3"]) -> UInt16[np.ndarray, "size size 3"]:
+    """[0, 1] in `_BITS` bits, which stand above zeros so that any reader of 16-bit PNG sees the right brightness."""
+    return np.round((2**_BITS - 1) * values).astype(np.uint16) << (16 - _BITS)
+
+
+def _dequantized(data: bytes) -> Float[np.ndarray, "size size 3"]:
+    return (_pixels(data) >> (16 - _BITS)).astype(np.float32) / np.float32(2**_BITS - 1)
+
+
+def _encoded(kind: str, pixels: np.ndarray, options: list[int]) -> bytes:
+    """A file of RGB or grey pixels."""
+    done, data = cv2.imencode(kind, pixels[..., ::-1] if pixels.ndim == 3 else pixels, options)
     if not done:
-        raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} do not encode as PNG")
+        raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} do not encode as {kind}")
     return data.tobytes()
 
 
@@ -221,7 +233,7 @@ def _npy(array: np.ndarray) -> bytes:
 def _pixels(data: bytes) -> np.ndarray:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise ValueError("not a PNG file")
+        raise ValueError("not an image file")
     return np.ascontiguousarray(pixels[..., ::-1]) if pixels.ndim == 3 else pixels
 
 
