@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test lint types clean
+.PHONY: demo test lint types docs-pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/illures decompose src/illures/assets/astronaut.jpg -o $(OUT)
@@ -31,6 +31,9 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install -q -e ".[dev]"
 	touch $@ $(VENV)/.installed
+
+docs-pictures: $(VENV)/.installed-dev
+	$(BIN)/python scripts/docs_pictures.py
 
 clean:
 	rm -rf $(VENV) out build src/*.egg-info

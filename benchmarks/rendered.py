@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from illures.environment import load_hdris
 from illures.faces import find_faces
 from illures.faces.contour import (
     BROW_LEFT,
@@ -28,7 +29,7 @@ from illures.faces.contour import (
     NOSE_BRIDGE,
 )
 from illures.math.color import linear_to_srgb
-from illures.synth import kernels, lights
+from illures.synth import kernels
 from illures.synth.heads import people
 from illures.synth.recipes import Recipe
 from illures.synth.views import Studio, render_view
@@ -83,7 +84,7 @@ def main() -> None:
 
 def measure(recipe: Recipe) -> dict[str, Any]:
     """Share of faces found, and distances between found and projected points by group."""
-    hdris = list(lights.load_hdris(recipe.hdri).values()) if recipe.hdri else []
+    hdris = list(load_hdris(recipe.hdri).values()) if recipe.hdri else []
     studio = Studio(recipe, people(recipe), hdris)
     errors = []
     for index in range(recipe.views):

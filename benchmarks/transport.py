@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from illures.environment import load_hdris
 from illures.math.color import linear_to_srgb, luminance
 from illures.synth import kernels, lights
 from illures.synth.denoise import denoised
@@ -69,7 +70,7 @@ def main() -> None:
 
 def draw(count: int, folder: Path | None, seed: int) -> Environments:
     """Environments of each kind in turn, at mean luminance 1, with their kinds."""
-    maps = list(lights.load_hdris(folder).values()) if folder else []
+    maps = list(load_hdris(folder).values()) if folder else []
     kinds: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
         "studio": lights.studio,
         "lamp": lights.lamp,

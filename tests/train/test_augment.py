@@ -1,12 +1,15 @@
 """Augmentation keeps the equation: whatever is done to a sample, image = albedo ∘ f(normal, light) + residual."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from illures.faces import mesh_normals
 from illures.math.color import linear_to_srgb
+from illures.math.normals import mirror
 from illures.render import render
 from illures.train import augment
 
@@ -92,3 +95,34 @@ def test_a_real_camera_stays_near_and_in_range(batch, rng):
 def test_augmentation_repeats_with_its_seed(batch):
     once, again = (augment.photograph(batch.image, CAMERA, np.random.default_rng(3)) for _ in range(2))
     assert torch.equal(once, again)
+
+
+def test_mirrored_landmarks_draw_the_mirrored_face(batch):
+    points = batch.landmarks[:1]
+    mirrored = augment.mirror_landmarks(points, 32)
+    torch.testing.assert_close(augment.mirror_landmarks(mirrored, 32), points, rtol=0, atol=1e-5)
+    face, seen = (p[0].numpy() for p in (points, mirrored))
+    # Painting differs by the pixels that an edge runs through.
+    normals = np.abs(mesh_normals(seen, 32) - mirror(mesh_normals(face, 32))).max(axis=-1)
+    assert (normals > 0.1).mean() < 0.05
+    assert (np.abs(mesh_normals(seen, 32)).sum(axis=-1) > 0).mean() > 0.2
+
+
+def test_the_frames_of_a_pair_are_mirrored_and_grey_alike(batch, rng):
+    pairs = replace(batch, **{f.name: torch.cat([getattr(batch, f.name)[:8]] * 2) for f in fields(batch)})
+    flipped = augment.flip(pairs, rng, tied=2)
+    torch.testing.assert_close(flipped.image[:8], flipped.image[8:])
+    torch.testing.assert_close(flipped.landmarks[:8], flipped.landmarks[8:])
+    changed = (flipped.image - pairs.image).abs().amax(dim=(1, 2, 3)) > 0.01
+    assert changed.any() and not changed.all()
+    exposed = augment.expose(pairs, replace(CAMERA, grey=0.5), rng, tied=2)
+    grey = exposed.image.std(dim=-1).amax(dim=(1, 2)) < 1e-6
+    assert grey.any() and not grey.all() and torch.equal(grey[:8], grey[8:])
+    assert not torch.allclose(exposed.image[:8], exposed.image[8:])
+
+
+def test_frames_of_videos_go_through_the_same_camera(batch):
+    frames = augment.Frames(batch.image, batch.mask, batch.guide, batch.landmarks, batch.mask)
+    for change in (augment.flip, partial(augment.expose, config=CAMERA)):
+        ours, theirs = (change(x, rng=np.random.default_rng(1)) for x in (frames, batch))
+        torch.testing.assert_close(ours.image, theirs.image)

@@ -16,7 +16,6 @@ from illures.synth.recipes import Recipe
 from illures.train.run import run
 from illures.types import Sample
 
-ROOT = Path(__file__).parents[2]
 SET = Recipe(
     identities=40, expressions=1, lights=2, size=64, samples=24, yaw_sigma_deg=14, identities_per_shard=8, seed=5
 )
@@ -38,7 +37,7 @@ def mean_face(samples: list[Sample]) -> np.ndarray:
 
 def test_a_tiny_training_beats_the_mean_face(folders, tmp_path):
     train, test = folders
-    predictor = Predictor.from_pretrained(run(ROOT / "recipes" / "tiny.toml", [train], tmp_path / "run"))
+    predictor = Predictor.from_pretrained(run("tiny", [train], tmp_path / "run"))
     baseline = mean_face(list(read_shards(shard_paths(train))))
     found, dummy, albedo, flat = [], [], [], []
     for sample in read_shards(shard_paths(test)):

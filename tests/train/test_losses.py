@@ -1,3 +1,5 @@
+from dataclasses import fields, replace
+
 import pytest
 import torch
 
@@ -28,11 +30,39 @@ def test_only_the_mask_counts(batch, name):
     spoilt[name] = torch.where(batch.mask > 0, spoilt[name], 0.77)
     assert supervised(Estimate(**spoilt), batch).total(LossWeights()).item() < 1e-5
     spoilt[name] = torch.full_like(spoilt[name], 0.77)
-    assert getattr(supervised(Estimate(**spoilt), batch), name) > 0.05
+    assert getattr(supervised(Estimate(**spoilt), batch), name).mean() > 0.05
 
 
-def test_a_wrong_light_is_seen_by_light_and_image_alone(batch):
+def test_a_wrong_light_is_seen_by_light_and_both_images_alone(batch):
     truth = truth_as_estimate(batch)
     losses = supervised(Estimate(truth.albedo, truth.normal, truth.light * 1.5, truth.residual), batch)
-    assert losses.light > 0.1 and losses.image > 0.02
-    assert losses.normal + losses.albedo + losses.residual < 1e-5
+    for name in ("light", "local", "image"):
+        assert getattr(losses, name).mean() > 0.02
+    assert (losses.normal + losses.albedo + losses.residual).sum() < 1e-5
+
+
+def test_light_costs_the_square_of_its_error(batch):
+    truth = truth_as_estimate(batch)
+    once, twice = (
+        supervised(replace(truth, light=truth.light + k * torch.eye(9)[:, :3]), batch).light for k in (0.1, 0.2)
+    )
+    torch.testing.assert_close(twice, 4 * once)
+
+
+def test_each_image_counts_alike_wherever_the_batch_is_cut(batch):
+    """What several processes rest on: the mean over a batch is the mean of the means over equal parts."""
+    wrong = replace(truth_as_estimate(batch), albedo=batch.albedo * 0.5, normal=-batch.normal)
+
+    def cost(start: int, stop: int) -> torch.Tensor:
+        cut = replace(batch, **{f.name: getattr(batch, f.name)[start:stop] for f in fields(batch)})
+        estimate = Estimate(*(getattr(wrong, f.name)[start:stop] for f in fields(wrong)))
+        return supervised(estimate, cut).total(LossWeights())
+
+    assert len({int(mask.sum()) for mask in batch.mask}) > 1
+    torch.testing.assert_close(cost(0, 6), (cost(0, 3) + cost(3, 6)) / 2)
+
+
+def test_a_face_out_of_sight_costs_nothing(batch):
+    hidden = replace(batch, mask=torch.zeros_like(batch.mask))
+    wrong = replace(truth_as_estimate(batch), albedo=batch.albedo * 0.5)
+    assert supervised(wrong, hidden).total(LossWeights()) == 0

@@ -7,26 +7,53 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from illures.cli.app import OK, app
+from illures.cli.app import OK, Flag, app
+from illures.errors import InputError
 
 
 @app.command
-def train(recipe: Path, data: list[Path], /, *, output: Annotated[Path, Parameter(alias="-o")]) -> int:
-    """Train weights on synthetic sets; a run that was stopped goes on where it stood.
+def train(
+    recipe: str | None = None,
+    data: list[Path] | None = None,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    videos: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
+    initial: Path | None = None,
+    align: Path | None = None,
+    list_recipes: Annotated[bool, Parameter(name="--list"), Flag] = False,
+) -> int:
+    """Train weights on synthetic sets and real videos; a run that was stopped goes on where it stood.
 
-    Needs the extra: pip install illures[train]. OUTPUT gets checkpoint.pt, TensorBoard logs and weights.safetensors,
-    which `illures decompose --weights` takes.
+    Needs the extra: pip install illures[train]. OUTPUT gets checkpoint.safetensors, best.safetensors, TensorBoard logs
+    (tensorboard --logdir OUTPUT) and weights.safetensors, which `illures decompose --weights` takes.
+    On several GPUs: torchrun --nproc-per-node N -m illures train …
 
     Parameters
     ----------
     recipe
-        A TOML file, such as recipes/release.toml.
+        Name of a recipe of the package (see --list), or a TOML file.
     data
         Folders of shards that `illures synth` wrote.
     output
         Folder of the run.
+    videos
+        Folders of shards that `illures videos` wrote; for recipes that train on real pairs.
+    initial
+        Weights to start from, instead of the recipe's.
+    align
+        Folder of trained AlignNets, for recipes with align = "alignnet".
+    list_recipes
+        Name the recipes of the package, and do nothing else.
     """
-    from illures.train.run import run
-
-    print(run(recipe, data, output))
+    try:
+        from illures.train.run import recipes, run
+    except ImportError as error:
+        raise InputError(f"{error.name}: not installed; training needs `pip install illures[train]`") from error
+    if list_recipes:
+        print(recipes())
+        return OK
+    if recipe is None or not data or output is None:
+        raise InputError("a recipe, at least one folder of shards and --output are needed; --list names the recipes")
+    print(run(recipe, data, output, videos=videos, initial=initial, align=align))
     return OK

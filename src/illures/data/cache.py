@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from illures.errors import InputError
@@ -33,6 +33,8 @@ _MAPS = {
     "guide": (np.int8, 3),
 }
 _INDEX = "index.json"
+_FORMAT = 2  # since landmarks and views are kept
+_LINEAR = srgb_to_linear(torch.arange(256) / 255)  # of each 8-bit code
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Batch:
         guide: normals of the dense face mesh found in the image, zero where there is none.
         light: L.
         traced: 1 if the image has global illumination, 0 if it is A ∘ f(N, L).
+        landmarks: of the dense mesh, as in `Sample`.
     """
 
     image: Float[Tensor, "batch height width 3"]
@@ -56,6 +59,7 @@ class Batch:
     guide: Float[Tensor, "batch height width 3"]
     light: Float[Tensor, "batch 9 3"]
     traced: Float[Tensor, " batch"]
+    landmarks: Float[Tensor, "batch 478 3"]
 
 
 Guide = Callable[[Float[np.ndarray, "height width 3"]], Float[np.ndarray, "height width 3"]]
@@ -76,13 +80,15 @@ def build_cache(samples: Iterable[Sample], folder: Path, guide: Guide, source: s
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    lights, identities, traced, size = [], [], [], 0
+    lights, landmarks, identities, traced, views, size = [], [], [], [], _Views(), 0
     files = {name: open(part / f"{name}.raw", "wb") for name in _MAPS}  # noqa: SIM115 (closed below, all together)
     try:
         for sample in samples:
             size = sample.image.shape[0]
             _append(files, sample, guide)
             lights.append(sample.light)
+            landmarks.append(sample.landmarks)
+            views.add(sample)
             identities.append(sample.identity)
             # Without transport the residual is what clipping leaves of the negative lobes of SH, which is on no face.
             traced.append(float(np.abs(sample.residual[sample.mask]).max(initial=0) > 0))
@@ -92,12 +98,35 @@ def build_cache(samples: Iterable[Sample], folder: Path, guide: Guide, source: s
     if not lights:
         raise InputError(f"{source}: holds no samples, at least one is needed")
     np.save(part / "light.npy", np.stack(lights).astype(np.float32))
+    np.save(part / "landmarks.npy", np.stack(landmarks).astype(np.float32))
+    np.save(part / "view.npy", np.array(views.of_samples, dtype=np.int64))
     np.save(part / "identity.npy", np.array(identities, dtype=np.int64))
     np.save(part / "traced.npy", np.array(traced, dtype=np.float32))
-    (part / _INDEX).write_text(json.dumps({"count": len(lights), "size": size, "source": source}))
+    (part / _INDEX).write_text(json.dumps({"format": _FORMAT, "count": len(lights), "size": size, "source": source}))
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)
     return len(lights)
+
+
+class _Views:
+    """Numbers the views of a set: samples of equal identity, expression and pose differ by the light alone."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, int], int] = {}
+        self.of_samples: list[int] = []
+
+    def add(self, sample: Sample) -> None:
+        """Note the view of the next sample."""
+        key = (sample.identity, sample.expression, sample.pose)
+        self.of_samples.append(self._known.setdefault(key, len(self._known)))
+
+
+def is_current(folder: Path, shards: Sequence[Path]) -> bool:
+    """Whether a cache is there, of today's format and newer than the shards that it is made from."""
+    index = folder / _INDEX
+    if not index.is_file() or index.stat().st_mtime < max(shard.stat().st_mtime for shard in shards):
+        return False
+    return json.loads(index.read_text()).get("format") == _FORMAT
 
 
 def _append(files: Mapping[str, BinaryIO], sample: Sample, guide: Guide) -> None:
@@ -116,6 +145,12 @@ def _append(files: Mapping[str, BinaryIO], sample: Sample, guide: Guide) -> None
 class SampleCache:
     """Random access to the samples of one or several caches of the same size.
 
+    Attributes:
+        size: side of the images [px].
+        set: number of each sample's cache, in the order of `folders`.
+        identity: of each sample, within its set.
+        view: of each sample, all over the sets; samples of one view differ by their light alone.
+
     Raises:
         InputError: a folder is not a cache, or the sizes differ.
     """
@@ -127,22 +162,26 @@ class SampleCache:
             raise InputError(f"{', '.join(map(str, folders))}: sizes {sorted(sizes)} differ, one size is needed")
         self.size: int = sizes.pop()
         self._starts = np.cumsum([0] + [len(part["image"]) for part in self._parts])
+        self.set = np.repeat(np.arange(len(self._parts)), np.diff(self._starts))
         self.identity = np.concatenate([part["identity"] for part in self._parts])
+        counts = np.cumsum([0] + [int(part["view"].max()) + 1 for part in self._parts])
+        self.view = np.concatenate([part["view"] + start for part, start in zip(self._parts, counts, strict=False)])
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> Batch:
         """Read the samples at `indices`."""
-        raw = {name: self._read(name, indices) for name in [*_MAPS, "light", "traced"]}
+        raw = {name: self._read(name, indices) for name in [*_MAPS, "light", "traced", "landmarks"]}
         return Batch(
-            image=srgb_to_linear(raw["image"] / 255),
-            albedo=srgb_to_linear(raw["albedo"] / 255),
+            image=_decoded(raw["image"]),
+            albedo=_decoded(raw["albedo"]),
             normal=normalize(raw["normal"] / 127),
             mask=raw["mask"] / 255,
             guide=raw["guide"] / 127,
             light=raw["light"],
             traced=raw["traced"],
+            landmarks=raw["landmarks"],
         )
 
     def _read(self, name: str, indices: Sequence[int] | np.ndarray) -> Tensor:
@@ -150,7 +189,12 @@ class SampleCache:
         for index in indices:
             part = int(np.searchsorted(self._starts, index, side="right")) - 1
             rows.append(self._parts[part][name][index - self._starts[part]])
-        return torch.from_numpy(np.stack(rows)).float()
+        return torch.from_numpy(np.stack(rows))
+
+
+def _decoded(codes: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch height width 3"]:
+    """8-bit sRGB to linear by table, five times as fast as by the curve."""
+    return _LINEAR.index_select(0, codes.flatten().int()).view(codes.shape)
 
 
 def _open_cache(folder: Path) -> dict[str, np.ndarray]:
@@ -158,9 +202,14 @@ def _open_cache(folder: Path) -> dict[str, np.ndarray]:
     if not index.is_file():
         raise InputError(f"{folder}: is not a training cache, it has no {_INDEX}")
     about = json.loads(index.read_text())
+    if about.get("format") != _FORMAT:
+        raise InputError(
+            f"{folder}: cache of format {about.get('format')}, {_FORMAT} is needed; `prepare` makes it anew"
+        )
     count, size = about["count"], about["size"]
     arrays: dict[str, np.ndarray] = {
         name: np.memmap(folder / f"{name}.raw", dtype=dtype, mode="r", shape=(count, size, size, channels))
         for name, (dtype, channels) in _MAPS.items()
     }
-    return arrays | {name: np.load(folder / f"{name}.npy") for name in ("light", "identity", "traced")}
+    arrays["landmarks"] = np.load(folder / "landmarks.npy", mmap_mode="r")
+    return arrays | {name: np.load(folder / f"{name}.npy") for name in ("light", "identity", "traced", "view")}

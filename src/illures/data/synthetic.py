@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from illures.data.cache import build_cache
+from illures.data.cache import build_cache, is_current
 from illures.data.shards import read_shards, shard_paths
 from illures.faces import find_face_in_crop, mesh_normals
 from illures.types import Sample
 
 
 def prepare(folders: list[Path], cache: Path, progress: Callable[[int], None] = lambda count: None) -> tuple[Path, ...]:
-    """Make the cache of each folder of shards under `cache`, unless it is there and newer than the shards.
+    """Make the cache of each folder of shards under `cache`, unless it is there, current and newer than the shards.
 
     Args:
         folders: of shards, each a synthetic set.
@@ -32,8 +32,7 @@ def prepare(folders: list[Path], cache: Path, progress: Callable[[int], None] = 
     for k, folder in enumerate(folders):
         target = cache / f"{k}-{folder.resolve().name}"
         shards = shard_paths(folder)
-        index = target / "index.json"
-        if not index.is_file() or index.stat().st_mtime < max(shard.stat().st_mtime for shard in shards):
+        if not is_current(target, shards):
             build_cache(_counted(read_shards(shards), progress), target, guide_in, str(folder))
         made.append(target)
     return tuple(made)

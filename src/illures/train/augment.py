@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from importlib.resources import files
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from illures.data.cache import Batch
+from illures.data.pairs import VideoBatch
 from illures.math import sh
 from illures.math.color import linear_to_srgb, luminance
 from illures.math.normals import mirror
@@ -20,6 +24,12 @@ from illures.render import render
 
 # Functions that are odd in x change their sign in the mirror: x, xy, xz.
 _MIRROR_LIGHT = torch.tensor([1.0, 1, 1, -1, -1, 1, 1, -1, 1])[:, None]
+
+
+# Images of which nothing but the landmarks is known; of synthetic people, too, where their truth is not used.
+Frames = VideoBatch
+
+Images = TypeVar("Images", Batch, VideoBatch)
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,9 @@ def relight(batch: Batch, rng: np.random.Generator, everything: bool = True) -> 
     This is L_s: infinitely many lights for one trace, with no residual. With `everything` False, images with global
     illumination stay.
     """
+    chosen = torch.ones_like(batch.traced) if everything else 1 - batch.traced
+    if not chosen.any():
+        return batch
     lights = batch.light[torch.from_numpy(rng.permutation(len(batch.light)))]
     mix = torch.from_numpy(rng.beta(0.4, 0.4, size=(len(lights), 1, 1))).float()
     turned = torch.stack([sh.rotate(light, _turn(rng)) for light in lights])
@@ -63,7 +76,6 @@ def relight(batch: Batch, rng: np.random.Generator, everything: bool = True) -> 
     local = render(batch.albedo, batch.normal, light[:, None]).clamp(0, 1)
     behind = torch.where(batch.traced[:, None, None, None] > 0, batch.image, _clutter(batch.image, rng))
     image = on_surface * local + (1 - on_surface) * behind
-    chosen = torch.ones_like(batch.traced) if everything else 1 - batch.traced
     pick = chosen > 0
     return replace(
         batch,
@@ -89,37 +101,72 @@ def _turn(rng: np.random.Generator) -> Float[np.ndarray, "3 3"]:
     return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
 
 
-def flip(batch: Batch, rng: np.random.Generator) -> Batch:
-    """Mirror a random half of the batch."""
-    chosen = torch.from_numpy(rng.random(len(batch.light)) < 0.5)
-    pick = chosen[:, None, None, None]
-    return Batch(
-        image=torch.where(pick, batch.image.flip(2), batch.image),
-        albedo=torch.where(pick, batch.albedo.flip(2), batch.albedo),
-        normal=torch.where(pick, mirror(batch.normal), batch.normal),
-        mask=torch.where(pick, batch.mask.flip(2), batch.mask),
-        guide=torch.where(pick, mirror(batch.guide), batch.guide),
-        light=torch.where(chosen[:, None, None], batch.light * _MIRROR_LIGHT, batch.light),
-        traced=batch.traced,
-    )
+def flip(batch: Images, rng: np.random.Generator, tied: int = 1) -> Images:
+    """Mirror a random half of the batch.
+
+    Args:
+        batch: holds `tied` equally long runs of images; the k-th of each run are mirrored alike.
+        rng: draws which.
+        tied: 2 for pairs, whose first frames come before all second ones.
+    """
+    chosen = torch.from_numpy(np.tile(rng.random(len(batch.image) // tied) < 0.5, tied))
+
+    def mirrored(name: str, value: Tensor) -> Tensor:
+        if name in ("normal", "guide"):
+            return mirror(value)
+        if name == "landmarks":
+            return mirror_landmarks(value, batch.image.shape[2])
+        if name == "light":
+            return value * _MIRROR_LIGHT
+        return value if name == "traced" else value.flip(2)
+
+    def picked(name: str) -> Tensor:
+        value = getattr(batch, name)
+        return torch.where(chosen.view(-1, *[1] * (value.ndim - 1)), mirrored(name, value), value)
+
+    return replace(batch, **{f.name: picked(f.name) for f in fields(batch)})
 
 
-def expose(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Batch:
+def mirror_landmarks(landmarks: Float[Tensor, "*batch 478 3"], width: int) -> Float[Tensor, "*batch 478 3"]:
+    """The landmarks of the mirrored image: left and right points change their places in the list, too."""
+    shift, sign = torch.tensor([width - 1.0, 0, 0]), torch.tensor([-1.0, 1, 1])
+    return landmarks[..., _partners(), :] * sign + shift
+
+
+@cache
+def _partners() -> Int[Tensor, "478"]:
+    """Number of the point across the face from each; the canonical mesh is symmetric to the bit."""
+    with np.load(str(files("illures.faces") / "weights" / "face_mesh.npz")) as mesh:
+        points = mesh["positions"].astype(np.float64)
+    across = np.linalg.norm((points * [-1, 1, 1])[:, None] - points, axis=-1).argmin(axis=1)
+    irises = [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]  # centre, then around: outer and inner change places
+    return torch.from_numpy(np.concatenate([across, irises]))
+
+
+def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: int = 1) -> Images:
     """Change exposure and white balance, and turn some images grey: image and light change together, albedo stays.
 
     A grey image has grey albedo and light; what is not the product of the two stays in the residual.
+
+    Args:
+        batch: holds `tied` equally long runs of images; the k-th of each run are grey alike.
+        config: strengths.
+        rng: draws them.
+        tied: as in `flip`.
     """
-    count = len(batch.light)
+    count = len(batch.image)
     stops = rng.normal(0, config.exposure, (count, 1)) + rng.normal(0, config.white_balance, (count, 3)) * [1, 0, 1]
     gain = torch.from_numpy(2.0**stops).float()
-    image, light, albedo = batch.image * gain[:, None, None], batch.light * gain[:, None], batch.albedo
-    grey = torch.from_numpy(rng.random(count) < config.grey)
+    grey = torch.from_numpy(np.tile(rng.random(count // tied) < config.grey, tied))
 
     def greyed(value: Tensor) -> Tensor:
         chosen = grey.view(-1, *[1] * (value.ndim - 1))
         return torch.where(chosen, luminance(value)[..., None].expand_as(value), value)
 
-    return replace(batch, image=greyed(image).clamp(0, 1), light=greyed(light), albedo=greyed(albedo))
+    image = greyed(batch.image * gain[:, None, None]).clamp(0, 1)
+    if isinstance(batch, Frames):
+        return replace(batch, image=image)
+    return replace(batch, image=image, light=greyed(batch.light * gain[:, None]), albedo=greyed(batch.albedo))
 
 
 def cut(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Batch:
@@ -180,7 +227,7 @@ def _jpeg(srgb: Float[Tensor, "height width 3"], config: CameraConfig, rng: np.r
     return torch.from_numpy(np.asarray(Image.open(buffer), dtype=np.float32) / 255)
 
 
-def drop_guide(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Batch:
+def drop_guide(batch: Images, config: CameraConfig, rng: np.random.Generator) -> Images:
     """Take the guide away from some images, so that the network also stands without it."""
     keep = torch.from_numpy(rng.random(len(batch.guide)) >= config.no_guide).float()
     return replace(batch, guide=batch.guide * keep[:, None, None, None])

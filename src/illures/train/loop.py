@@ -1,207 +1,250 @@
-"""The training loop: stages of a recipe over a cache, resumable to the image."""
+"""The training loop: stages of a recipe over synthetic samples and real pairs, resumable to the bit."""
 
 from __future__ import annotations
 
 import math
-import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn.utils import clip_grad_norm_
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 
-from illures.data.cache import Batch, SampleCache
+from illures.data.cache import SampleCache
 from illures.errors import InputError
-from illures.model.export import load_network
-from illures.model.network import IlluResSfSNet
-from illures.train import augment
-from illures.train.losses import Losses, supervised
+from illures.files import write_whole
+from illures.model.export import save_weights
+from illures.train.augment import Frames
+from illures.train.checkpoint import Checkpoint, check_recipe, read_checkpoint, write_checkpoint
+from illures.train.cost import term_means
+from illures.train.distributed import Ranks
+from illures.train.feed import Feed, PairSource, Step
+from illures.train.learner import Learner
+from illures.train.objective import Consistency
 from illures.train.panel import panel
 from illures.train.recipe import Recipe, Stage
+from illures.train.validate import Validation, held_out
+from illures.train.watch import watch
+
+CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
+_LOG_EVERY = 50  # steps
+_SHOWN = 6  # rows of a panel
 
 Report = Callable[[int, dict[str, float]], None]
 
 
-def has_fast_bf16(device: torch.device) -> bool:
-    """Whether bf16 convolutions are faster than float32 ones: on GPUs, and on CPUs with AMX or AVX-512 BF16."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+@dataclass(frozen=True)
+class RealPairs:
+    """Frames of real videos.
+
+    Attributes:
+        train: pairs to train on.
+        held_out: first and second frames of people whom training never sees, or None.
+    """
+
+    train: PairSource
+    held_out: tuple[Frames, Frames] | None = None
 
 
 class Training:
-    """A run in a folder: `checkpoint.pt` resumes it, TensorBoard reads it, `network()` is what it has learnt.
+    """A run in a folder: `checkpoint.safetensors` resumes it, TensorBoard reads it, `best.safetensors` is its best.
 
     Args:
         recipe: all settings.
-        cache: training samples.
+        cache: synthetic samples.
         folder: made if missing; a checkpoint there is taken up.
+        videos: real pairs, or None for recipes without.
+        consistency: L_a and L_n, for recipes with pairs.
+        ranks: this process among those that train together, and where it computes.
+        data: what it is trained on, in words; goes into the weights.
 
     Raises:
-        InputError: the folder holds the checkpoint of another recipe, or the cache's size is not the network's.
+        InputError: the folder holds the checkpoint of another recipe; the data's size is not the network's; initial
+            weights, videos or what aligns them are missing.
     """
 
-    def __init__(self, recipe: Recipe, cache: SampleCache, folder: Path, device: str | None = None) -> None:
-        if cache.size != recipe.network.size:
-            raise InputError(f"samples are {cache.size} px wide, the recipe's network takes {recipe.network.size} px")
-        self.recipe, self.cache, self.folder = recipe, cache, folder
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.seen = 0
-        torch.manual_seed(recipe.seed)
-        network = IlluResSfSNet(recipe.network)
-        if recipe.initial:
-            network.load_state_dict(_initial(recipe).state_dict())
-        self.model = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        decay = 1 - recipe.batch / recipe.average
-        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-        self.optimizer = torch.optim.AdamW(_parameter_groups(self.model, recipe.weight_decay))
-        fast = has_fast_bf16(self.device) if recipe.precision == "auto" else recipe.precision == "bf16"
-        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
+    def __init__(
+        self,
+        recipe: Recipe,
+        cache: SampleCache,
+        folder: Path,
+        *,
+        videos: RealPairs | None = None,
+        consistency: Consistency | None = None,
+        ranks: Ranks | None = None,
+        data: str = "",
+    ) -> None:
+        _check_inputs(recipe, cache, videos, consistency)
+        self.recipe, self.folder, self._ranks, self._data = recipe, folder, ranks or Ranks(), data
+        out = held_out(cache, recipe.held_out)
+        self._feed = Feed(recipe, cache, np.flatnonzero(~out), videos.train if videos else None, self._ranks)
+        self._real = videos.held_out if videos else None
+        count = recipe.validation_images
+        self._validation = Validation(cache, np.flatnonzero(out), count, self._real) if out.any() else None
         folder.mkdir(parents=True, exist_ok=True)
-        self._resume()
+        path = folder / CHECKPOINT
+        self.learner = Learner(recipe, consistency, self._ranks, fresh=not path.exists())
+        self.seen, self._validated, self._best = 0, 0, math.inf
+        if path.exists():
+            self._resume(path)
 
-    def network(self) -> IlluResSfSNet:
-        """The averaged network."""
-        return cast(IlluResSfSNet, self.average.module)
+    def run(self, report: Report = lambda seen, figures: None) -> None:
+        """Train to the end of the recipe.
 
-    def run(self, report: Report = lambda seen, terms: None) -> None:
-        """Train to the end of the recipe; Ctrl-C leaves a checkpoint and raises KeyboardInterrupt on.
+        SIGINT and SIGTERM end it after the step at hand: a checkpoint is written and KeyboardInterrupt raised.
 
         Args:
-            report: called after every step with the images seen and the terms of the loss.
+            report: called after every step with the images seen and the terms of the loss, and after every validation
+                with its figures.
+
+        Raises:
+            InputError: the loss is not finite; the last checkpoint stays.
         """
-        writer = SummaryWriter(self.folder, purge_step=self.seen)
-        recipe = self.recipe
+        writer = SummaryWriter(self.folder, purge_step=self.seen) if self._ranks.first else None
+        steps = self._feed.steps(self.seen)
         try:
-            while self.seen < recipe.images:
-                stage, progress, done = self._stage()
-                rng = np.random.default_rng([recipe.seed, self.seen])
-                batch = self._batch(stage, rng)
-                losses = self._step(stage, batch, rng, _learning_rate(stage, progress, done, recipe))
-                terms = {f.name: getattr(losses, f.name).item() for f in fields(losses)}
-                before, self.seen = self.seen, self.seen + recipe.batch
-                if not all(map(math.isfinite, terms.values())):
-                    raise FloatingPointError(f"loss is not finite after {self.seen} images: {terms}")
-                report(self.seen, terms)
-                if _crosses(before, self.seen, 50 * recipe.batch):
-                    for name, value in terms.items():
-                        writer.add_scalar(f"loss/{name}", value, self.seen)
-                if _crosses(before, self.seen, recipe.panel):
-                    writer.add_image("panel", panel(self.network(), batch), self.seen, dataformats="HWC")
-                if _crosses(before, self.seen, recipe.checkpoint):
-                    self.save()
-        finally:
+            with _asked_to_stop() as asked:
+                if self.seen == 0 and self.recipe.initial:  # those weights may be the best there will be
+                    self._validate(writer, report)
+                for step in steps:
+                    stop = self._advance(step, asked.is_set(), writer, report)
+                    if self._is_due():
+                        self._validate(writer, report)
+                    if stop or self._passes(self.recipe.checkpoint):
+                        self.save()
+                    if stop:
+                        raise KeyboardInterrupt
             self.save()
-            writer.close()
+        finally:
+            steps.close()
+            if writer is not None:
+                writer.close()
+
+    def finish(self, path: Path) -> None:
+        """Write what has been learnt: the weights that validated best, or without validation the last average."""
+        if self._validation is not None:
+            write_whole(path, (self.folder / BEST).read_bytes())
+        else:
+            save_weights(path, self.learner.network(), self.recipe.to_dict(), self._data, {})
 
     def save(self) -> None:
-        """Write `checkpoint.pt`, whole or not at all."""
-        state = {
-            "recipe": self.recipe.to_dict(),
-            "seen": self.seen,
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        part = self.folder / "checkpoint.pt.part"
-        torch.save(state, part)
-        os.replace(part, self.folder / "checkpoint.pt")
+        """Write the checkpoint, whole or not at all."""
+        if self._ranks.first:
+            best = None if math.isinf(self._best) else self._best
+            state = Checkpoint(self.learner.state(), self.recipe.to_dict(), self.seen, self._validated, best)
+            write_checkpoint(self.folder / CHECKPOINT, state)
 
-    def _resume(self) -> None:
-        path = self.folder / "checkpoint.pt"
-        if not path.exists():
+    def _resume(self, path: Path) -> None:
+        state = read_checkpoint(path)
+        check_recipe(path, state.recipe, self.recipe.to_dict())
+        self.learner.restore(state.tensors)
+        self.seen, self._validated = state.seen, state.validated
+        self._best = math.inf if state.best is None else state.best
+
+    def _advance(self, step: Step, asked: bool, writer: SummaryWriter | None, report: Report) -> bool:
+        """One step; whether a process was asked to stop."""
+        stage, done = self.recipe.stage_at(self.seen)
+        with_residual = self.recipe.residual and stage.kind != "local"
+        step = step.to(self._ranks.device)
+        try:
+            taken = self.learner.learn(step, _learning_rate(stage, done, self.recipe), with_residual, asked)
+        except FloatingPointError as error:
+            raise InputError(f"{self.folder}: {error} after {self.seen} images; {self._advice(stage)}") from error
+        means = term_means(taken.terms, self._feed.shares(self.seen), with_residual)
+        self.seen += self.recipe.batch
+        if writer is not None:
+            report(self.seen, means)
+            if self._passes(_LOG_EVERY * self.recipe.batch):
+                _write(writer, "loss", means, self.seen)
+                _write(writer, "watch", asdict(watch(taken.estimate, step)), self.seen)
+            if self._passes(self.recipe.panel):
+                self._draw(writer)
+        return taken.stop
+
+    def _advice(self, stage: Stage) -> str:
+        path = self.folder / CHECKPOINT
+        kept = f"{path} of an earlier step is kept" if path.exists() else "there is no checkpoint yet"
+        return f"learning_rate = {stage.learning_rate:g} of stage {stage.kind!r} may be too high; {kept}"
+
+    def _passes(self, every: int) -> bool:
+        """Whether a multiple of `every` images was passed in the last step."""
+        return self.seen // every > (self.seen - self.recipe.batch) // every
+
+    def _is_due(self) -> bool:
+        """Whether it is time to validate; at the end it always is."""
+        every = self.recipe.validate
+        ended = self.seen >= self.recipe.images > self._validated
+        return ended or self.seen // every > self._validated // every
+
+    def _validate(self, writer: SummaryWriter | None, report: Report) -> None:
+        """Measure on people held out, and keep the weights if they are the best."""
+        self._validated = self.seen
+        if self._validation is None or writer is None:
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        if state["recipe"] != self.recipe.to_dict():
-            raise InputError(f"{path}: was made by another recipe; give another folder or the same recipe")
-        self.seen = state["seen"]
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        network = self.learner.network()
+        figures = self._validation(network)
+        found = figures.found()
+        _write(writer, "validation", found, self.seen)
+        report(self.seen, found)
+        if figures.score() < self._best:
+            self._best = figures.score()
+            metrics = {f"validation_{name}": value for name, value in found.items()}
+            save_weights(self.folder / BEST, network, self.recipe.to_dict(), self._data, metrics)
 
-    def _stage(self) -> tuple[Stage, float, int]:
-        """The stage of the next image, how far through it we are in [0, 1), and its images already seen."""
-        start = 0
-        for stage in self.recipe.stages:
-            if self.seen < start + stage.images:
-                return stage, (self.seen - start) / stage.images, self.seen - start
-            start += stage.images
-        raise AssertionError("called only while images are left")
-
-    def _batch(self, stage: Stage, rng: np.random.Generator) -> Batch:
-        """The samples of this step: every pass over the cache is a permutation of its own."""
-        passes = np.arange(self.seen, self.seen + self.recipe.batch) // len(self.cache)
-        order = {int(p): _order(self.recipe.seed, int(p), len(self.cache)) for p in np.unique(passes)}
-        steps = np.arange(self.seen, self.seen + self.recipe.batch) % len(self.cache)
-        batch = self.cache.batch([int(order[int(p)][i]) for p, i in zip(passes, steps, strict=True)])
-        batch = augment.relight(batch, rng, everything=stage.data == "local")
-        batch = augment.flip(batch, rng)
-        batch = augment.expose(batch, self.recipe.camera, rng)
-        batch = augment.cut(batch, self.recipe.camera, rng)
-        return augment.drop_guide(batch, self.recipe.camera, rng)
-
-    def _step(self, stage: Stage, batch: Batch, rng: np.random.Generator, rate: float) -> Losses:
-        seen = augment.photograph(batch.image, self.recipe.camera, rng)
-        image, guide = network_inputs(seen, batch.guide if self.recipe.network.guide else None, self.device)
-        truth = Batch(*(getattr(batch, f.name).to(self.device) for f in fields(batch)))
-        self.model.train()
-        with self.autocast:
-            estimate = self.model(image, guide, with_residual=stage.data == "global")
-        losses = supervised(estimate.float(), truth)
-        self.optimizer.zero_grad(set_to_none=True)
-        losses.total(self.recipe.loss).backward()
-        clip_grad_norm_(self.model.parameters(), 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        self.average.update_parameters(self.model)
-        return losses
+    def _draw(self, writer: SummaryWriter) -> None:
+        network = self.learner.network()
+        if self._validation is not None:
+            samples = self._validation.examples(_SHOWN)
+            writer.add_image("panel/synthetic", panel(network, samples), self.seen, dataformats="HWC")
+        if self._real is not None:
+            writer.add_image("panel/real", panel(network, self._real[0], _SHOWN), self.seen, dataformats="HWC")
 
 
-def _initial(recipe: Recipe) -> IlluResSfSNet:
-    """The network that training starts from.
-
-    Raises:
-        InputError: there are no such weights, or they are of a network of another shape.
-    """
-    path = None if recipe.initial == "release" else Path(recipe.initial)
-    network, info = load_network(path)
-    if info.config != recipe.network:
-        raise InputError(
-            f"initial = {recipe.initial!r}: weights of {info.config}, the recipe asks for {recipe.network}"
-        )
-    return network
+def _check_inputs(
+    recipe: Recipe, cache: SampleCache, videos: RealPairs | None, consistency: Consistency | None
+) -> None:
+    sizes = {"samples": cache.size} | ({"frames of the videos": videos.train.size} if videos else {})
+    for what, size in sizes.items():
+        if size != recipe.network.size:
+            raise InputError(f"{what} are {size} px wide, the recipe's network takes {recipe.network.size} px")
+    if recipe.needs_videos and videos is None:
+        raise InputError("the recipe trains on real pairs: give frames of videos with --videos")
+    if consistency is None and recipe.needs_alignment:
+        raise InputError(f"the recipe trains on pairs: align = {recipe.align!r} needs what aligns them")
 
 
-def network_inputs(
-    image: torch.Tensor, guide: torch.Tensor | None, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Channel-last maps as the network takes them: channel axis second, channels-last memory."""
-    image = image.to(device).permute(0, 3, 1, 2)
-    return image, None if guide is None else guide.to(device).permute(0, 3, 1, 2)
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """Notes SIGINT and SIGTERM instead of dying in the middle of a step; a second one does what it always does."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+        yield asked
+        return
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: object) -> None:
+        asked.set()
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _order(seed: int, epoch: int, count: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch, 1]).permutation(count)
+def _write(writer: SummaryWriter, group: str, values: dict[str, float], seen: int) -> None:
+    for name, value in values.items():
+        writer.add_scalar(f"{group}/{name}", value, seen)
 
 
-def _learning_rate(stage: Stage, progress: float, done: int, recipe: Recipe) -> float:
+def _learning_rate(stage: Stage, done: int, recipe: Recipe) -> float:
+    """Warm-up, then half a cosine down to 0 at the stage's end."""
     warm = min(1.0, (done + recipe.batch) / recipe.warmup)
-    return stage.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * progress))
-
-
-def _crosses(before: int, after: int, every: int) -> bool:
-    return after // every > before // every
-
-
-def _parameter_groups(model: nn.Module, weight_decay: float) -> Iterator[dict[str, object]]:
-    """Weights decay; biases and normalisation do not."""
-    parameters = list(model.parameters())
-    yield {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay}
-    yield {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}
+    return stage.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, done / stage.images)))

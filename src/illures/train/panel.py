@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from illures.data.cache import Batch
 from illures.math.color import linear_to_srgb
 from illures.math.normals import encode
 from illures.model.network import Estimate, IlluResSfSNet
 from illures.render import render, shade
+from illures.train.augment import Frames
+from illures.train.validate import estimate
 
 
 @torch.no_grad()
-def panel(network: IlluResSfSNet, batch: Batch, count: int = 6) -> UInt8[np.ndarray, "height width 3"]:
-    """Rows of image, then albedo, normal, shading and residual as found and as they should be, then the image again."""
-    device = next(network.parameters()).device
-    image = linear_to_srgb(batch.image[:count]).clamp(0, 1).to(device).permute(0, 3, 1, 2)
-    guide = batch.guide[:count].to(device).permute(0, 3, 1, 2) if network.config.guide else None
+def panel(
+    network: IlluResSfSNet, images: Batch | Frames, count: int | None = None
+) -> UInt8[np.ndarray, "height width 3"]:
+    """A row an image: the image; albedo, normal, shading and residual, each with its truth beside it; the sum of all.
+
+    Frames of videos have no truth, and rows without it. `count`: rows at most.
+    """
+    images = replace(images, **{f.name: getattr(images, f.name)[:count] for f in fields(images)})
     was_training = network.training
-    found = network.eval()(image, guide)
+    found = estimate(network.eval(), images)
     network.train(was_training)
-    light = batch.light[:count]
-    albedo, normal = batch.albedo[:count], batch.normal[:count]
-    truth = Estimate(albedo, normal, light, batch.image[:count] - render(albedo, normal, light[:, None]))
-    columns = [linear_to_srgb(batch.image[:count])]
-    for ours, true in zip(_pictures(found), _pictures(truth), strict=True):
-        columns += [ours.cpu(), true]
-    columns.append(linear_to_srgb(found.render()).cpu())
-    mask = batch.mask[:count]
-    rows = torch.cat([columns[0], *[column * mask for column in columns[1:]]], dim=2)
+    columns = [linear_to_srgb(images.image)]
+    for ours, true in zip(_pictures(found), _truths(images), strict=True):
+        columns += [ours] if true is None else [ours, true]
+    columns.append(linear_to_srgb(found.render()))
+    rows = torch.cat([columns[0], *[column * images.mask for column in columns[1:]]], dim=2)
     return (torch.cat(list(rows)).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
 
-def _pictures(estimate: Estimate) -> list[torch.Tensor]:
+def _truths(images: Batch | Frames) -> list[Float[Tensor, "batch height width 3"]] | list[None]:
+    if isinstance(images, Frames):
+        return [None] * 4
+    residual = images.image - render(images.albedo, images.normal, images.light[:, None])
+    return _pictures(Estimate(images.albedo, images.normal, images.light, residual))
+
+
+def _pictures(estimate: Estimate) -> list[Float[Tensor, "batch height width 3"]]:
     shading = shade(estimate.normal, estimate.light[:, None])
     return [
         linear_to_srgb(estimate.albedo),

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
+from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from illures.errors import InputError
 from illures.model.config import NetworkConfig
 from illures.train.augment import CameraConfig
 from illures.train.losses import LossWeights
 
+GROUP = 8  # images that are made together, see `train.feed`
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One supervised stage.
+    """One stage of training.
 
     Attributes:
-        data: "local" trains SfSNet on L_s, shading albedo and normals anew under lights of the set, with no residual;
-            "global" trains the whole on L_g, images with global illumination.
+        kind: "local" trains SfSNet on L_s, shading albedo and normals anew under lights of the set, with no residual;
+            "global" trains the whole on L_g, images with global illumination;
+            "pairs" trains on pairs of frames alone, real and synthetic: reconstruction, L_a and L_n, no truth;
+            "all" trains on synthetic samples with L_g and on real pairs together.
         images: training images seen in this stage.
         learning_rate: peak of a cosine schedule with warm-up over the stage.
+        real: share of the images that are real in the kinds "pairs" and "all"; the method's 30,000 real and 16,272
+            synthetic pairs are 0.65.
     """
 
-    data: Literal["local", "global"]
+    kind: Literal["local", "global", "pairs", "all"]
     images: int
     learning_rate: float = 1e-3
+    real: float = 0.65
+
+    @property
+    def needs_videos(self) -> bool:
+        """Whether real pairs are drawn."""
+        return self.kind in ("pairs", "all") and self.real > 0
 
 
 @dataclass(frozen=True)
@@ -38,12 +51,22 @@ class Recipe:
         network: shape of the network.
         camera: what a camera does to the images.
         loss: weights of the terms.
-        initial: weights to start from: "" for none, "release" for those of the package, or the path of a file.
-        batch: images a step.
+        initial: weights to start from: "" for none, "release" for those of the package, the path of a file, or the name
+            of a shipped recipe whose weights must then be given.
+        residual: False leaves IlluResNet untouched, whose residual starts at 0 and stays there: SfSNet alone.
+        align: what carries albedo and normals from frame to frame: "alignnet" the trained networks, "warp" the mesh of
+            the dense landmarks.
+        plain: L_a as the method's plain L1 norm; otherwise darker or duller albedo does not pay (`train.consistency`).
+        across: chance that the frames of a real pair are from two shots or clips, where there are several of a person;
+            0 where a clip may show one person after another.
+        batch: images a step over all processes, a multiple of 8.
         seed: of weights, order and augmentation.
         weight_decay: of AdamW; not on biases and normalisation.
         warmup: images over which the learning rate rises, in each stage.
         average: the released weights are an exponential average that remembers about this many images.
+        held_out: share of the identities that training leaves to validation; 0 for no validation.
+        validate: measure on those every so many images.
+        validation_images: how many of them at most.
         checkpoint: save all that is needed to resume every so many images.
         panel: log a panel of pictures every so many images.
         precision: "bf16" pays on CPUs with AMX and on GPUs; "auto" takes it there and float32 elsewhere.
@@ -54,57 +77,150 @@ class Recipe:
     camera: CameraConfig = field(default_factory=CameraConfig)
     loss: LossWeights = field(default_factory=LossWeights)
     initial: str = ""
+    residual: bool = True
+    align: Literal["alignnet", "warp"] = "alignnet"
+    plain: bool = False
+    across: float = 0.25
     batch: int = 16
     seed: int = 0
     weight_decay: float = 0.01
     warmup: int = 2_000
     average: int = 8_000
+    held_out: float = 0.05
+    validate: int = 4_000
+    validation_images: int = 192
     checkpoint: int = 4_000
     panel: int = 4_000
     precision: Literal["auto", "float32", "bf16"] = "auto"
+
+    def __post_init__(self) -> None:
+        counts = ("batch", "warmup", "average", "validate", "validation_images", "checkpoint", "panel")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise InputError(f"recipe: {name} = {getattr(self, name)}, at least 1 is needed")
+        if self.batch % GROUP:
+            raise InputError(f"recipe: batch = {self.batch}, a multiple of {GROUP} is needed")
+        if not 0 <= self.across <= 1:
+            raise InputError(f"recipe: across = {self.across}, a chance from 0 to 1 is needed")
+        if not 0 <= self.held_out < 1:
+            raise InputError(f"recipe: held_out = {self.held_out}, a share from 0 to below 1 is needed")
+        if not self.stages or min(stage.images for stage in self.stages) < 1:
+            raise InputError("recipe: at least one stage is needed, and at least one image in each")
+        if not all(0 <= stage.real <= 1 for stage in self.stages):
+            raise InputError("recipe: real is a share, from 0 to 1")
 
     @property
     def images(self) -> int:
         """Training images of all stages."""
         return sum(stage.images for stage in self.stages)
 
+    @property
+    def needs_videos(self) -> bool:
+        """Whether a stage draws real pairs."""
+        return any(stage.needs_videos for stage in self.stages)
+
+    @property
+    def needs_alignment(self) -> bool:
+        """Whether a stage draws pairs at all."""
+        return self.needs_videos or any(stage.kind == "pairs" for stage in self.stages)
+
+    def stage_at(self, seen: int) -> tuple[Stage, int]:
+        """The stage of the image after `seen` ones, and the images of that stage already seen."""
+        for stage in self.stages:
+            if seen < stage.images:
+                return stage, seen
+            seen -= stage.images
+        raise ValueError("all stages are over")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain nested values, as written into checkpoints and weights."""
         return asdict(self)
+
+
+def shipped() -> dict[str, Path]:
+    """The recipes of the package, by name."""
+    folder = Path(str(files("illures.train") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def about(path: Path) -> str:
+    """What a recipe file says of itself: its first line, a comment."""
+    return path.read_text().partition("\n")[0].removeprefix("#").strip()
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a shipped recipe's name, or the path itself.
+
+    Raises:
+        InputError: there is neither.
+    """
+    known = shipped()
+    if name in known:
+        return known[name]
+    if not Path(name).is_file():
+        raise InputError(f"{name}: no such recipe; the package has {', '.join(known)}, or give a TOML file")
+    return Path(name)
 
 
 def load_recipe(path: Path) -> Recipe:
     """Read a TOML recipe.
 
     Raises:
-        InputError: the file is missing, is not TOML, or names a setting that does not exist.
+        InputError: the file is missing, is not TOML, names a setting that does not exist, or gives one a wrong value.
     """
     try:
         values = tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
+    except OSError as error:
         raise InputError(f"{path}: no such recipe") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not TOML: {error}") from error
     return recipe_from_dict(values, str(path))
 
 
 def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:
-    """Make a recipe of plain nested values; unknown names are errors that say `where`."""
+    """Make a recipe of plain nested values; unknown names and wrong types are errors that say `where`."""
     nested = {"network": NetworkConfig, "camera": CameraConfig, "loss": LossWeights}
     made: dict[str, Any] = {}
     for name, value in values.items():
         if name == "stages":
-            made[name] = tuple(_fill(Stage, stage, f"{where}: stages") for stage in value)
+            if not isinstance(value, list | tuple):
+                raise InputError(f"{where}: stages = {value!r}: tables [[stages]] are needed")
+            made[name] = tuple(fill(Stage, stage, f"{where}: stages") for stage in value)
         elif name in nested:
-            made[name] = _fill(nested[name], value, f"{where}: {name}")
+            made[name] = fill(nested[name], value, f"{where}: {name}")
         else:
             made[name] = value
-    return _fill(Recipe, made, where)
+    return fill(Recipe, made, where)
 
 
-def _fill(kind: Any, values: dict[str, Any], where: str) -> Any:
-    known = {f.name for f in fields(kind)}
-    unknown = sorted(set(values) - known)
+def fill(kind: Any, values: Any, where: str) -> Any:
+    """Make a dataclass of plain values.
+
+    Raises:
+        InputError: a setting is unknown, of a wrong type, or missing; the message begins with `where`.
+    """
+    if not isinstance(values, dict):
+        raise InputError(f"{where}: {values!r} is not a table")
+    known = {f.name: f for f in fields(kind)}
+    unknown = sorted(set(values) - set(known))
     if unknown:
         raise InputError(f"{where}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
-    return kind(**values)
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        _check(hints[name], value, f"{where}: {name}")
+    try:
+        return kind(**values)
+    except TypeError as error:  # a setting without a default is missing
+        raise InputError(f"{where}: {error}") from error
+
+
+def _check(hint: Any, value: Any, where: str) -> None:
+    """Plain types and choices; what is nested has been checked when it was made."""
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise InputError(f"{where} = {value!r}: one of {', '.join(map(repr, get_args(hint)))} is needed")
+    elif hint in (int, float, str, bool):
+        # As in Python an int is a float, too; but a bool is no number.
+        kinds = (int, float) if hint is float else hint
+        if not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool):
+            raise InputError(f"{where} = {value!r}: {hint.__name__} is needed")

@@ -1,61 +1,152 @@
-"""What `illures train` does: shards and a recipe in, a folder with checkpoint, logs and weights out."""
+"""What `illures train` does: a recipe, shards and videos in; a folder with checkpoint, logs and weights out."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from illures.data.cache import SampleCache
+from illures.data.pairs import PairSampler, VideoFrames, prepare_frames, split_identities
 from illures.data.synthetic import prepare
 from illures.errors import InputError
-from illures.train.recipe import load_recipe
+from illures.train.align import is_align_recipe, run_align
+from illures.train.consistency import load_consistency
+from illures.train.distributed import Ranks, joined
+from illures.train.learner import initial_network
+from illures.train.loop import CHECKPOINT, RealPairs, Report, Training
+from illures.train.recipe import Recipe, about, find_recipe, load_recipe, shipped
 
 WEIGHTS = "weights.safetensors"
+_HELD_OUT_PAIRS = 24
 
 
-def run(recipe_file: Path, folders: list[Path], output: Path) -> Path:
-    """Train, or go on training, and write `output`/weights.safetensors; return its path.
+def run(
+    recipe_name: str | Path,
+    folders: list[Path],
+    output: Path,
+    *,
+    videos: list[Path] | None = None,
+    initial: Path | None = None,
+    align: Path | None = None,
+) -> Path:
+    """Train, or go on training, and write `output`/weights.safetensors; return its path (an AlignNet's: `train.align`).
 
     Args:
-        recipe_file: TOML, see `train.recipe`.
+        recipe_name: of a shipped recipe, or a TOML file; see `train.recipe`.
         folders: of shards, each a synthetic set.
         output: made here; a run of the same recipe in it is taken up where it stood.
+        videos: folders of shards that `illures videos` wrote.
+        initial: weights to start from, instead of the recipe's.
+        align: folder of trained AlignNets, for recipes that need them.
 
     Raises:
-        InputError: bad recipe, no shards, or torch is not installed.
+        InputError: bad recipe, no shards, or data and settings that do not fit.
     """
-    recipe = load_recipe(recipe_file)
-    try:
-        from illures.model.export import save_weights
-        from illures.train.loop import Training
-    except ImportError as error:
-        raise InputError(f"{error.name}: not installed; training needs `pip install illures[train]`") from error
-    bar = Progress(
-        TextColumn("{task.description}"),
+    file = find_recipe(str(recipe_name))
+    if is_align_recipe(file):
+        return run_align(file, folders, output)
+    recipe = load_recipe(file)
+    if initial is not None:
+        recipe = replace(recipe, initial=str(initial))
+    with joined() as ranks, _bar(ranks.first) as bar:
+        training = _prepared(recipe, folders, videos or [], align, output, ranks, bar)
+        task = bar.add_task("images", total=recipe.images, completed=training.seen)
+        training.run(_reporter(bar, task))
+        path = output / WEIGHTS
+        if ranks.first:
+            training.finish(path)
+    return path
+
+
+def recipes() -> str:
+    """The shipped recipes, a line each: name and what it is for."""
+    width = max(map(len, shipped()))
+    return "\n".join(f"{name:{width}}  {about(path)}" for name, path in shipped().items())
+
+
+def _prepared(
+    recipe: Recipe,
+    folders: list[Path],
+    videos: list[Path],
+    align: Path | None,
+    output: Path,
+    ranks: Ranks,
+    bar: Progress,
+) -> Training:
+    """Everything read and checked; the first process makes the caches, the others find them made."""
+    # What can be wrong is said before minutes go into caches.
+    if recipe.needs_videos and not videos:
+        raise InputError("the recipe trains on real pairs: give frames of videos with --videos")
+    if recipe.initial and not (output / CHECKPOINT).exists():
+        initial_network(recipe)
+    consistency = load_consistency(recipe.align, align, plain=recipe.plain) if recipe.needs_alignment else None
+    if not ranks.first:
+        ranks.wait()
+    caching = bar.add_task("samples to cache", total=None)
+    cache = SampleCache(prepare(folders, output / "cache", lambda count: bar.update(caching, completed=count)))
+    data, real = f"{len(cache)} renders: " + "; ".join(_describe(folder) for folder in folders), None
+    if recipe.needs_videos:
+        bar.update(caching, description="frames to cache")
+        frames = VideoFrames(prepare_frames(videos, output / "frames"))
+        data += f"; {len(frames)} frames of {len(np.unique(frames.identity))} people in videos"
+        real = _real_pairs(frames, recipe)
+    bar.remove_task(caching)
+    if ranks.first:
+        ranks.wait()
+    return Training(recipe, cache, output, videos=real, consistency=consistency, ranks=ranks, data=data)
+
+
+def _real_pairs(frames: VideoFrames, recipe: Recipe) -> RealPairs:
+    """Pairs of people to train on, and some of people held out, the same in every recipe of that share."""
+    names, counts = np.unique(frames.identity, return_counts=True)
+    paired = names[counts > 1]
+    share = recipe.held_out if len(paired) > 1 else 0.0  # one person alone is trained on
+    train, held = split_identities(paired, share, seed=0)
+    sampler = PairSampler(frames, recipe.seed, train, recipe.across)
+    if not held:
+        return RealPairs(sampler)
+    chosen = PairSampler(frames, 0, held, across=1.0)
+    return RealPairs(sampler, chosen.batch(0, _HELD_OUT_PAIRS))
+
+
+def _reporter(bar: Progress, task: TaskID) -> Report:
+    """Terms of the loss beside the bar, and under it what validation last found."""
+    latest = {"loss": "", "validation": ""}
+
+    def report(seen: int, figures: dict[str, float]) -> None:
+        kind = "validation" if "score" in figures else "loss"
+        latest[kind] = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
+        held_out = f"\nheld out: {latest['validation']}" if latest["validation"] else ""
+        bar.update(task, completed=seen, description=latest["loss"] + held_out)
+
+    return report
+
+
+@contextmanager
+def _bar(shown: bool) -> Iterator[Progress]:
+    columns = (
         BarColumn(),
         MofNCompleteColumn(),
+        TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
-        refresh_per_second=1,
+        TextColumn("{task.description}"),
     )
-    with bar:
-        caching = bar.add_task("samples to cache", total=None)
-        caches = prepare(folders, output / "cache", lambda count: bar.update(caching, completed=count))
-        cache = SampleCache(caches)
-        training = Training(recipe, cache, output)
-        task = bar.add_task("images", total=recipe.images, completed=training.seen)
-
-        def report(seen: int, terms: dict[str, float]) -> None:
-            words = "  ".join(f"{name} {value:.3f}" for name, value in terms.items())
-            bar.update(task, completed=seen, description=words)
-
-        training.run(report)
-    path = output / WEIGHTS
-    data = f"{len(cache)} renders: " + "; ".join(_describe(folder) for folder in folders)
-    save_weights(path, training.network(), recipe.to_dict(), data, {})
-    return path
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=1, disable=not shown) as bar:
+        yield bar
 
 
 def _describe(folder: Path) -> str:

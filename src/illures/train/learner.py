@@ -1,0 +1,157 @@
+"""The network, its running average and its optimizer: one step, and to a checkpoint and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from illures.errors import InputError
+from illures.model.export import load_network
+from illures.model.network import Estimate, IlluResSfSNet
+from illures.train.checkpoint import optimizer_tensors, part, restore_optimizer
+from illures.train.cost import TERMS, terms, total
+from illures.train.distributed import Ranks, share_statistics
+from illures.train.feed import Step
+from illures.train.objective import Consistency
+from illures.train.recipe import Recipe, shipped
+
+_LONGEST_GRADIENT = 1.0
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a step has found.
+
+    Attributes:
+        terms: as `cost.terms` gives them, over all processes.
+        stop: whether a process was asked to stop.
+        estimate: what the network said, before the step.
+    """
+
+    terms: dict[str, float]
+    stop: bool
+    estimate: Estimate
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 convolutions are faster than float32 ones: on GPUs, and on CPUs with AMX or AVX-512 BF16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+class Learner:
+    """What is learnt, and how.
+
+    Args:
+        recipe: shape of the network and settings of the optimizer.
+        consistency: L_a and L_n, or None for recipes without pairs.
+        ranks: this process among those that train together, and where it computes.
+        fresh: whether training starts here; otherwise `restore` follows, and initial weights are not read.
+
+    Raises:
+        InputError: the initial weights are missing or of another network.
+    """
+
+    def __init__(self, recipe: Recipe, consistency: Consistency | None, ranks: Ranks, fresh: bool) -> None:
+        self._recipe, self._consistency, self._ranks = recipe, consistency, ranks
+        torch.manual_seed(recipe.seed)
+        network = IlluResSfSNet(recipe.network)
+        if fresh and recipe.initial:
+            network.load_state_dict(initial_network(recipe).state_dict())
+        if not recipe.residual:
+            for parameter in network.illuresnet.out.parameters():  # without gradients the residual stays at 0
+                nn.init.zeros_(parameter)
+        self.model = network.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        decay = max(0.0, 1 - recipe.batch / recipe.average)
+        self._average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        share_statistics(self.model, ranks)
+        self._optimizer = torch.optim.AdamW(_parameter_groups(self.model, recipe.weight_decay))
+        fast = has_fast_bf16(ranks.device) if recipe.precision == "auto" else recipe.precision == "bf16"
+        self._autocast = torch.autocast(ranks.device.type, torch.bfloat16, enabled=fast)
+
+    def network(self) -> IlluResSfSNet:
+        """The averaged network."""
+        return cast(IlluResSfSNet, self._average.module)
+
+    def learn(self, step: Step, rate: float, with_residual: bool, asked: bool = False) -> Taken:
+        """Forward, backward, update.
+
+        Args:
+            step: this process's share of the batch, on its device.
+            rate: learning rate.
+            with_residual: whether IlluResNet takes part.
+            asked: whether this process was asked to stop; all processes come to know.
+
+        Raises:
+            FloatingPointError: a term or the gradient is not finite; nothing is changed.
+        """
+        guide = step.guide.permute(0, 3, 1, 2) if self._recipe.network.guide else None
+        self.model.train()
+        with self._autocast:
+            estimate = self.model(step.image.permute(0, 3, 1, 2), guide, with_residual=with_residual).float()
+        found = terms(estimate, step, with_residual, self._consistency)
+        self._optimizer.zero_grad(set_to_none=True)
+        total(found, self._recipe.loss).backward()
+        parameters = list(self.model.parameters())
+        self._ranks.average_gradients(parameters)
+        length = clip_grad_norm_(parameters, _LONGEST_GRADIENT)
+        nothing = torch.zeros((), device=self._ranks.device)
+        values = [found.get(name, nothing).detach() for name in TERMS]
+        *means, stop = self._ranks.mean(torch.stack([*values, nothing + float(asked)])).tolist()
+        shared = dict(zip(TERMS, means, strict=True))
+        _check_finite(shared | {"gradient": length.item()})
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        self._average.update_parameters(self.model)
+        return Taken(shared, stop > 0, estimate)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """All tensors that a checkpoint needs."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self._average.state_dict().items()}
+        return tensors | optimizer_tensors(self._optimizer, self.model)
+
+    def restore(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Stand where `state` was taken."""
+        self.model.load_state_dict(part(tensors, "model."))
+        self._average.load_state_dict(part(tensors, "average."))
+        restore_optimizer(self._optimizer, self.model, tensors)
+
+
+def initial_network(recipe: Recipe) -> IlluResSfSNet:
+    """The network that training starts from.
+
+    Raises:
+        InputError: there are no such weights, or they are of a network of another shape.
+    """
+    if recipe.initial != "release" and recipe.initial in shipped():
+        raise InputError(f"the recipe goes on from the weights of {recipe.initial!r}: give them with --initial FILE")
+    network, info = load_network(None if recipe.initial == "release" else Path(recipe.initial))
+    if info.config != recipe.network:
+        raise InputError(
+            f"initial = {recipe.initial!r}: weights of {info.config}, the recipe asks for {recipe.network}"
+        )
+    return network
+
+
+def _check_finite(values: dict[str, float]) -> None:
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    if bad:
+        raise FloatingPointError(f"{', '.join(bad)} not finite")
+
+
+def _parameter_groups(model: nn.Module, weight_decay: float) -> Iterator[dict[str, object]]:
+    """Weights decay; biases and normalisation do not."""
+    parameters = list(model.parameters())
+    yield {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay}
+    yield {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}
