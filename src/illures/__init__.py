@@ -9,14 +9,18 @@ if TYPE_CHECKING:
     from illures.decompose import Decomposer
     from illures.decomposition import Decomposition
     from illures.images import load_image, save_image
+    from illures.light import Light
+    from illures.relight import relight
 
 __version__ = "0.1.0"
-__all__ = ["Decomposer", "Decomposition", "load_image", "save_image"]
+__all__ = ["Decomposer", "Decomposition", "Light", "load_image", "relight", "save_image"]
 
 _WHERE = {
     "Decomposer": "illures.decompose",
     "Decomposition": "illures.decomposition",
+    "Light": "illures.light",
     "load_image": "illures.images",
+    "relight": "illures.relight",
     "save_image": "illures.images",
 }
 

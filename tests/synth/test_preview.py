@@ -13,8 +13,8 @@ from scipy.spatial.transform import Rotation
 
 from illures.data.shards import ViewRecord, write_shard
 from illures.errors import InputError
-from illures.math.sh import project_environment
-from illures.synth.preview import head_angles_deg, light_direction, preview
+from illures.math.sh import main_direction, project_environment
+from illures.synth.preview import head_angles_deg, preview
 from illures.synth.scene import Pose, place
 
 GREY = 0.18406  # linear, L* = 50: ITA is 0 where the colour is yellowish
@@ -77,7 +77,7 @@ def test_angles_mean_what_poses_mean() -> None:
 def test_light_comes_from_where_the_environment_is_bright() -> None:
     radiance = np.full((32, 64, 3), 0.1)
     radiance[4:8, 14:18] = 5  # up, at the left half's middle: image left
-    x, y, z = light_direction(project_environment(radiance))
+    x, y, z = main_direction(project_environment(radiance))
     assert x < -0.4 and y > 0.6 and abs(z) < 0.1
 
 

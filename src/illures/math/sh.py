@@ -15,6 +15,8 @@ import numpy as np
 from array_api_compat import array_namespace
 from jaxtyping import Float
 
+from illures.math.color import luminance
+
 # Lambert's kernel in SH, A_l = (pi, 2pi/3, pi/4) for l = 0, 1, 2 (their eq. 8), over pi: radiosity of a white surface.
 ATTENUATION = np.repeat([1.0, 2 / 3, 1 / 4], [1, 3, 5])
 
@@ -117,6 +119,13 @@ def project_environment(environment: Float[np.ndarray, "height width channels"])
     solid_angle = (edges[:-1] - edges[1:]) * 2 * pi / width
     values = basis(directions(height, width)) * solid_angle[:, None, None]
     return np.einsum("hwi,hwc->ic", values, environment.astype(np.float64)).astype(environment.dtype)
+
+
+def main_direction(light: Float[np.ndarray, "9 3"]) -> Float[np.ndarray, "3"]:
+    """Unit direction (camera frame) that most light comes from: the first-order part of the luminance's SH."""
+    y, z, x = luminance(light.astype(np.float64))[1:4]
+    direction = np.array([x, y, z])
+    return direction / max(float(np.linalg.norm(direction)), 1e-12)
 
 
 def from_sfsnet(light: Float[Any, "9 3"]) -> Float[Any, "9 3"]:

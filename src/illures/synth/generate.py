@@ -77,8 +77,8 @@ def default_people(recipe: Recipe) -> People:
 
 def _check_files(recipe: Recipe) -> None:
     """Say what is wrong with models and maps at once, before a folder is made and workers start."""
+    from illures.environment import load_hdris
     from illures.synth.heads import load_model
-    from illures.synth.lights import load_hdris
 
     for model in recipe.models:
         load_model(model)

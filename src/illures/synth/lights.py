@@ -1,27 +1,18 @@
-"""Environments: photographed ones from files, procedural studios, skies and lamps, all as latitude-longitude maps.
+"""Environments to render under: photographed ones turned, procedural studios, skies and lamps; their lamps split off.
 
-Convention: maps are [128, 256, 3] linear radiance in the camera frame (x right, y up, z toward the viewer), laid out as
-`math.sh.directions`: row 0 is up, the middle column is what the camera looks at (-z), the outer columns lie behind the
-camera (+z, light that falls on a face from the front), the left half is at image left.
+Convention: latitude-longitude maps as in `illures.environment`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures.errors import InputError
+from illures.environment import DIRECTIONS, HEIGHT, SOLID_ANGLE, WIDTH, mean_luminance, rotated
 from illures.math.color import luminance
-from illures.math.sh import directions
-
-HEIGHT, WIDTH = 128, 256
-_DIRECTIONS = directions(HEIGHT, WIDTH).astype(np.float32)
-_EDGES = np.cos(np.pi * np.arange(HEIGHT + 1) / HEIGHT)
-_SOLID_ANGLE = ((_EDGES[:-1] - _EDGES[1:]) * 2 * np.pi / WIDTH)[:, None].astype(np.float32)
 
 _LAMP_OVER_MEAN = 3.0  # texels brighter than this many times the mean are sampled as lamps
 _LAMP_SHARE = 0.02  # of the energy; lamps with less stay in the lookup
@@ -59,13 +50,13 @@ def split(radiance: Float[np.ndarray, "128 256 3"]) -> Environment:
     limit = _LAMP_OVER_MEAN * mean_luminance(radiance)
     share = np.clip(1 - limit / np.maximum(bright, 1e-12), 0, None)
     lamp = radiance * share[..., None]
-    energy = luminance(lamp) * _SOLID_ANGLE
-    if energy.sum() < _LAMP_SHARE * (bright * _SOLID_ANGLE).sum():
+    energy = luminance(lamp) * SOLID_ANGLE
+    if energy.sum() < _LAMP_SHARE * (bright * SOLID_ANGLE).sum():
         return Environment(radiance, radiance, radiance, None)
     smooth = radiance - lamp
     # About 10 degrees at the equator; the blur stretches near the poles, which diffuse bounces do not show.
-    flux = cv2.GaussianBlur(np.pad(lamp * _SOLID_ANGLE[..., None], ((0, 0), (32, 32), (0, 0)), mode="wrap"), (0, 0), 7)
-    bounced = smooth + flux[:, 32:-32] / _SOLID_ANGLE[..., None]
+    flux = cv2.GaussianBlur(np.pad(lamp * SOLID_ANGLE[..., None], ((0, 0), (32, 32), (0, 0)), mode="wrap"), (0, 0), 7)
+    bounced = smooth + flux[:, 32:-32] / SOLID_ANGLE[..., None]
     return Environment(radiance, smooth, bounced, _lamps(lamp, energy))
 
 
@@ -76,52 +67,6 @@ def scaled(environment: Environment, factor: float) -> Environment:
         lamps = Lamps(lamps.direction, lamps.radiance * factor)
     gain = np.float32(factor)
     return Environment(environment.radiance * gain, environment.smooth * gain, environment.bounced * gain, lamps)
-
-
-def mean_luminance(radiance: Float[np.ndarray, "128 256 3"]) -> float:
-    """Mean over the sphere."""
-    return float((luminance(radiance) * _SOLID_ANGLE).sum() / (4 * np.pi))
-
-
-def load_hdris(folder: Path) -> dict[str, Float[np.ndarray, "128 256 3"]]:
-    """All .npy, .hdr and .exr maps of a folder, by file name, at mean luminance 1.
-
-    Raises:
-        InputError: the folder holds none, or one is not a map of finite, non-negative radiance.
-    """
-    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".npy", ".hdr", ".exr"))
-    if not files:
-        raise InputError(f"{folder}: no environment maps; expected .npy, .hdr or .exr files")
-    return {path.stem: load_hdri(path) for path in files}
-
-
-def load_hdri(path: Path) -> Float[np.ndarray, "128 256 3"]:
-    """One latitude-longitude map (row 0 up), at mean luminance 1; see `load_hdris`."""
-    try:
-        pixels = _read(path).astype(np.float32)
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read as an environment map ({error})") from error
-    if pixels.ndim != 3 or pixels.shape[2] < 3:
-        raise InputError(f"{path}: shape {pixels.shape}; an environment map is [height, width, 3]")
-    pixels = np.ascontiguousarray(pixels[..., :3])
-    if not np.isfinite(pixels).all() or pixels.min() < 0:
-        raise InputError(f"{path}: radiance must be finite and not negative")
-    radiance = np.asarray(cv2.resize(pixels, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
-    if mean_luminance(radiance) <= 0:
-        raise InputError(f"{path}: the environment map is black")
-    return radiance / np.float32(mean_luminance(radiance))
-
-
-def rotated(radiance: Float[np.ndarray, "128 256 3"], rotation: Float[np.ndarray, "3 3"]) -> np.ndarray:
-    """Turn an environment: what was seen in direction d is then seen in R @ d (bilinear)."""
-    source = _DIRECTIONS @ rotation.astype(np.float32)  # rows are R^T d
-    theta = np.arccos(np.clip(source[..., 1], -1, 1))
-    phi = np.arctan2(-source[..., 0], source[..., 2]) % (2 * np.pi)
-    row = theta * (HEIGHT / np.pi) - 0.5
-    column = phi * (WIDTH / (2 * np.pi)) - 0.5 + 1  # one wrapped column on either side
-    padded = np.pad(radiance, ((0, 0), (1, 1), (0, 0)), mode="wrap")
-    maps = column.astype(np.float32), row.astype(np.float32)
-    return cv2.remap(padded, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def random_environment(
@@ -167,7 +112,7 @@ def lamp(rng: np.random.Generator) -> Float[np.ndarray, "128 256 3"]:
 
 def sky(rng: np.random.Generator) -> Float[np.ndarray, "128 256 3"]:
     """Gradient from horizon to zenith, ground, and a sun of 1 to 12 degrees (clear to hazy) or none."""
-    height = _DIRECTIONS[..., 1:2]
+    height = DIRECTIONS[..., 1:2]
     zenith = np.array([0.35, 0.55, 1.0]) * rng.uniform(0.5, 1) + rng.uniform(0, 0.4)
     horizon = np.array([0.9, 0.95, 1.0]) * rng.uniform(0.6, 1.4)
     ground = rng.uniform(0.05, 0.45) * _tint(rng, 0.15)
@@ -183,7 +128,7 @@ def sky(rng: np.random.Generator) -> Float[np.ndarray, "128 256 3"]:
 def _ambient(rng: np.random.Generator, level: float) -> Float[np.ndarray, "128 256 3"]:
     """Dim light from all sides, brighter on a random one."""
     axis = rng.normal(size=3)
-    side = 1 + rng.uniform(0, 0.9) * (_DIRECTIONS @ (axis / np.linalg.norm(axis)).astype(np.float32))
+    side = 1 + rng.uniform(0, 0.9) * (DIRECTIONS @ (axis / np.linalg.norm(axis)).astype(np.float32))
     return (level * side)[..., None].astype(np.float32) * _tint(rng, 0.12)
 
 
@@ -195,11 +140,11 @@ def _direction(azimuth_deg: float, elevation_deg: float) -> Float[np.ndarray, "3
 
 def _spot(direction: np.ndarray, radius_deg: float, power: float, softness: float) -> Float[np.ndarray, "128 256 1"]:
     """A disc with a soft rim; `power` is what it adds to a mean over the sphere."""
-    angle = np.rad2deg(np.arccos(np.clip(_DIRECTIONS @ direction.astype(np.float32), -1, 1)))
+    angle = np.rad2deg(np.arccos(np.clip(DIRECTIONS @ direction.astype(np.float32), -1, 1)))
     # A rim of a texel at least, so that a small lamp keeps its shape wherever it falls on the grid.
     rim = max(softness * radius_deg, 1.5)
     disc = 1 / (1 + np.exp(np.clip((angle - radius_deg) / (rim / 4), -60, 60)))
-    total = (disc * _SOLID_ANGLE).sum() / (4 * np.pi)
+    total = (disc * SOLID_ANGLE).sum() / (4 * np.pi)
     return (disc * (power / total))[..., None].astype(np.float32)
 
 
@@ -222,23 +167,6 @@ def _lamps(radiance: Float[np.ndarray, "128 256 3"], energy: Float[np.ndarray, "
     theta = np.pi * (texel // WIDTH + jitter[0]) / HEIGHT
     phi = 2 * np.pi * (texel % WIDTH + jitter[1]) / WIDTH
     direction = np.stack([-np.sin(theta) * np.sin(phi), np.cos(theta), np.sin(theta) * np.cos(phi)], axis=1)
-    weight = np.broadcast_to(_SOLID_ANGLE, energy.shape).ravel()[texel] / probability[texel]
+    weight = np.broadcast_to(SOLID_ANGLE, energy.shape).ravel()[texel] / probability[texel]
     value = radiance.reshape(-1, 3)[texel] * weight[:, None]
     return Lamps(direction.astype(np.float32), value.astype(np.float32))
-
-
-def _read(path: Path) -> np.ndarray:
-    """Pixels of a map file, RGB."""
-    if path.suffix.lower() == ".npy":
-        return np.load(path, allow_pickle=False)
-    if path.suffix.lower() == ".hdr":
-        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if pixels is None:
-            raise OSError("not a Radiance file")
-        return pixels[..., ::-1]
-    import OpenEXR
-
-    channels = OpenEXR.File(str(path)).channels()
-    if "RGB" in channels or "RGBA" in channels:
-        return channels.get("RGB", channels.get("RGBA")).pixels[..., :3]
-    return np.stack([channels[name].pixels for name in "RGB"], axis=-1)

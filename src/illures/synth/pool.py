@@ -66,7 +66,8 @@ def open_studio(recipe: Recipe, make_people: MakePeople) -> Studio:
     os.environ["OIDN_NUM_THREADS"] = "1"
     import cv2
 
-    from illures.synth import kernels, lights
+    from illures.environment import load_hdris
+    from illures.synth import kernels
 
     cv2.setNumThreads(1)
     kernels.start(threads=1)
@@ -75,7 +76,7 @@ def open_studio(recipe: Recipe, make_people: MakePeople) -> Studio:
             import pyoidn  # noqa: F401
         except ImportError as error:
             raise InputError(f"pyoidn: {error}; install it or set denoise to false") from error
-    hdris = list(lights.load_hdris(recipe.hdri).values()) if recipe.hdri else []
+    hdris = list(load_hdris(recipe.hdri).values()) if recipe.hdri else []
     return Studio(recipe, make_people(recipe), hdris)
 
 

@@ -20,6 +20,7 @@ from illures.data.shards import ViewRecord, read_views, samples, shard_paths
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
 from illures.files import check_writable, write_whole
+from illures.math import sh
 from illures.math.color import individual_typology_angle_deg, linear_to_srgb, luminance
 from illures.sheet import BACKGROUND, GAP, LABEL, TEXT, probe
 
@@ -104,13 +105,6 @@ def head_angles_deg(landmarks: Float[np.ndarray, "478 3"]) -> tuple[float, float
     return float(np.rad2deg(yaw)), float(np.rad2deg(pitch)), float(np.rad2deg(roll))
 
 
-def light_direction(light: Float[np.ndarray, "9 3"]) -> Float[np.ndarray, "3"]:
-    """Unit direction (camera frame) that most light comes from: the first-order part of the luminance's SH."""
-    y, z, x = luminance(light.astype(np.float64))[1:4]
-    direction = np.array([x, y, z])
-    return direction / max(float(np.linalg.norm(direction)), 1e-12)
-
-
 @cache
 def _canonical() -> Float[np.ndarray, "468 3"]:
     with np.load(str(files("illures.faces") / "weights" / "face_mesh.npz")) as mesh:
@@ -150,7 +144,7 @@ def _measure(view: ViewRecord, survey: _Survey) -> None:
         values["exposure"].append(float(luminance(image).mean()))
         share = np.linalg.norm(sample.residual[view.mask]) / max(float(np.linalg.norm(image)), 1e-6)
         values["residual_share"].append(float(share))
-        x, y, z = light_direction(sample.light)
+        x, y, z = sh.main_direction(sample.light)
         values["light_azimuth_deg"].append(float(np.rad2deg(np.arctan2(x, z))))
         values["light_elevation_deg"].append(float(np.rad2deg(np.arcsin(y))))
 
@@ -251,7 +245,7 @@ def _disc(lights: list[Float[np.ndarray, "9 3"]]) -> Image.Image:
         box = np.concatenate([centre - share * radius, centre + share * radius])
         draw.ellipse(tuple(box.tolist()), outline=(90, 90, 90))
     for light in lights:
-        x, y, z = light_direction(light)
+        x, y, z = sh.main_direction(light)
         place = np.array([x, -y]) / max(np.hypot(x, y), 1e-9) * np.sqrt((1 - z) / 2)
         spot = centre + radius * place
         draw.ellipse(tuple(np.concatenate([spot - 1.5, spot + 1.5]).tolist()), fill=_FILL)

@@ -1,0 +1,77 @@
+"""From the grid of a crop to the pixels of a photo: smooth fields interpolated, bands of rows, encoding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from illures.images import Photo
+from illures.math.color import linear_to_srgb
+from illures.types import FaceCrop
+from illures.upsample import FINER
+
+# Rows worked on at a time.
+BAND = 96
+_LEVELS = 65535
+
+Rect = tuple[int, int, int, int]
+
+
+def over_bands(rows: slice, work: Callable[[slice], None]) -> None:
+    """Bands of rows, side by side: numpy and OpenCV let go of the interpreter while they compute."""
+    for _ in _pool().map(work, _bands(rows.start, rows.stop)):
+        pass
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)))
+
+
+def _bands(start: int, stop: int) -> Iterator[slice]:
+    for first in range(start, stop, BAND):
+        yield slice(first, min(first + BAND, stop))
+
+
+def finer(field: np.ndarray, factor: int = FINER) -> Float[np.ndarray, "..."]:
+    """A smooth field on a finer grid, by cubics: the warp to the photo is linear and would show creases."""
+    big = cv2.resize(np.ascontiguousarray(field, np.float32), None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.GaussianBlur(big, (0, 0), factor / 2))
+
+
+def warped(
+    field: Float[np.ndarray, "a a *channels"], crop: FaceCrop, origin: tuple[int, int], shape: tuple[int, int]
+) -> Float[np.ndarray, "rows columns *channels"]:
+    """A field of a crop's grid over a rectangle of the photo that begins at `origin` (x, y)."""
+    back = crop.matrix.astype(np.float64).copy()
+    back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(field, back, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE))
+
+
+def encoded(linear: Float[np.ndarray, "rows columns 3"], dtype: np.dtype) -> Photo:
+    """Linear light as pixels of a photo; 8 bits by a table, fine enough not to miss a code."""
+    clipped = np.clip(linear, 0, 1)
+    if dtype == np.uint8:
+        return _codes()[(clipped * np.float32(_LEVELS) + np.float32(0.5)).astype(np.uint16)]
+    if dtype == np.uint16:
+        return np.round(linear_to_srgb(clipped) * np.float32(65535)).astype(np.uint16)
+    return np.asarray(linear_to_srgb(clipped), dtype=np.float32)
+
+
+@cache
+def _codes() -> UInt8[np.ndarray, "65536"]:
+    return np.round(linear_to_srgb(np.arange(_LEVELS + 1) / _LEVELS) * 255).astype(np.uint8)
+
+
+def inside(rect: Rect, photo: Photo) -> Rect:
+    """The part of a rectangle (x0, y0, x1, y1) that lies in the photo."""
+    height, width = photo.shape[:2]
+    x0, y0, x1, y1 = rect
+    return max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)

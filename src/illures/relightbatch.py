@@ -1,0 +1,106 @@
+"""Several photos under several lights: what is written where, and what a failure does to the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from illures.batch import Report
+from illures.decompose import Decomposer
+from illures.errors import InputError
+from illures.files import DiskFullError
+from illures.images import Photo, as_float, read_photo, save_image
+from illures.output import Outcome
+from illures.paste import PhotoRelighter
+from illures.relight import Background, Residual
+from illures.sources import Source
+
+Kind = Literal["jpg", "png", "png16"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done with each photo; see `relight_photo`.
+
+    Attributes:
+        lights: by file name.
+        stops: exposure of the new light against the old.
+        kind: "jpg" and "png" have 8 bits, "png16" has 16.
+    """
+
+    lights: Mapping[str, Source]
+    residual: Residual = "recompute"
+    background: Background = "keep"
+    stops: float = 0.0
+    kind: Kind = "jpg"
+
+    def files(self, folder: Path) -> dict[str, Path]:
+        """The file of each light."""
+        suffix = ".jpg" if self.kind == "jpg" else ".png"
+        return {name: folder / (name + suffix) for name in self.lights}
+
+
+def relight_all(
+    sources: list[Path], out: Path, report: Report, decomposer: Decomposer, job: Job, skip_existing: bool = False
+) -> None:
+    """Relight and write each photo; bad ones are reported and the rest still done, unless the disk is full."""
+    for source, folder in folders(sources, out).items():
+        files = job.files(folder)
+        try:
+            if skip_existing:
+                files = {name: path for name, path in files.items() if not path.exists()}
+            if files:
+                report.done(_relight_one(decomposer, source, folder, files, job))
+            else:
+                report.skipped(source, folder)
+        except DiskFullError as error:
+            report.failed(source, error)
+            report.say("stopped: the photos after it would fail in the same way")
+            return
+        except InputError as error:
+            report.failed(source, error)
+        except MemoryError:
+            report.failed(source, InputError(f"{source}: not enough memory for a photo of this size"))
+
+
+def folders(sources: list[Path], out: Path) -> dict[Path, Path]:
+    """One folder for each photo: the file's stem, or its whole name where two photos share a stem."""
+    stems = [source.stem.casefold() for source in sources]
+    chosen: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for source, stem in zip(sources, stems, strict=True):
+        name = source.stem if stems.count(stem) == 1 else source.name
+        number = 2
+        while name.casefold() in taken:
+            name, number = f"{source.name}-{number}", number + 1
+        taken.add(name.casefold())
+        chosen[source] = out / name
+    return chosen
+
+
+def _relight_one(decomposer: Decomposer, source: Path, folder: Path, files: Mapping[str, Path], job: Job) -> Outcome:
+    started = time.perf_counter()
+    photo = read_photo(source)
+    faces = decomposer(photo, name=str(source))
+    if not faces:
+        raise InputError(f"{source}: no face found")
+    if job.kind == "png16" and photo.dtype == np.uint8:
+        photo = photo.astype(np.uint16) * np.uint16(257)  # the new light needs finer steps than the old photo had
+    relighter = PhotoRelighter(photo, faces, residual=job.residual, background=job.background)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: can't be made ({error.strerror})") from error
+    for name, path in files.items():
+        _save(path, relighter(job.lights[name].on(faces[0], job.stops)), job.kind)
+    return Outcome(str(source), str(folder), len(faces), round(time.perf_counter() - started, 3))
+
+
+def _save(path: Path, photo: Photo, kind: Kind) -> None:
+    bits = 16 if kind == "png16" else 8
+    save_image(path, photo if photo.dtype == np.dtype(f"uint{bits}") else as_float(photo), bits)

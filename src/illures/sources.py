@@ -1,0 +1,158 @@
+"""Lights by the names that users give them: presets, directions, maps, files of numbers, other photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from illures.decomposition import Decomposition
+from illures.errors import InputError
+from illures.faces.contour import NOSE_BRIDGE, points68
+from illures.light import LAYOUTS, PRESETS, Light
+from illures.relight import exposed, matched
+
+Decompose = Callable[[Path], list[Decomposition]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A light to be put on photos.
+
+    Attributes:
+        name: of the file that is written.
+        light: upright.
+        stops: above the strength that keeps the photo's exposure.
+        white: takes the colour of each photo's own light.
+        follows_pose: is mirrored for a face that is turned to image right.
+    """
+
+    name: str
+    light: Light
+    stops: float = 0.0
+    white: bool = False
+    follows_pose: bool = False
+
+    def on(self, face: Decomposition, stops: float = 0.0) -> Light:
+        """The light for one photo, whose largest face this is."""
+        light = self.light
+        if self.follows_pose and _turned_right(face):
+            light = light.mirrored()
+        if self.white:
+            light = matched(light, face)
+        return exposed(light, face, self.stops + stops)
+
+
+def presets(names: Iterable[str]) -> list[Source]:
+    """Named lights; "all" is every one of them.
+
+    Raises:
+        InputError: no preset has such a name.
+    """
+    found = []
+    for name in names:
+        for each in PRESETS if name == "all" else (name,):
+            light = Light.preset(each)
+            found.append(Source(each, light, PRESETS[each].stops, follows_pose=PRESETS[each].follows_pose))
+    return found
+
+
+def directions(texts: Iterable[str], ambient: float, radius_deg: float) -> list[Source]:
+    """Lamps from "AZIMUTH,ELEVATION" in degrees.
+
+    Raises:
+        InputError: not two numbers, or out of range.
+    """
+    found = []
+    for text in texts:
+        try:
+            azimuth, elevation = (float(part) for part in text.split(","))
+        except ValueError:
+            raise InputError(f"direction {text!r}: must be AZIMUTH,ELEVATION in degrees, such as 45,30") from None
+        light = Light.from_direction(azimuth, elevation, ambient=ambient, radius_deg=radius_deg)
+        found.append(Source(f"direction{azimuth:+g}{elevation:+g}", light))
+    return found
+
+
+def maps(paths: Iterable[Path], rotation_deg: float) -> list[Source]:
+    """Environment maps; raises an InputError for a file that is none."""
+    suffix = f"{rotation_deg:+g}" if rotation_deg else ""
+    return [Source(path.stem + suffix, Light.from_hdri(path, rotation_deg)) for path in paths]
+
+
+def files(paths: Iterable[Path]) -> list[Source]:
+    """JSON files of lights; `light.json` of a decomposition is named after its photo and face."""
+    found = []
+    for path in paths:
+        light = Light.from_json(path)
+        parts = path.resolve().parts
+        named = "-".join(parts[-3:-1]) if path.name == "light.json" and len(parts) > 3 else path.stem
+        found.append(Source(named, light))
+    return found
+
+
+def coefficients(paths: Iterable[Path], layout: str) -> list[Source]:
+    """Files of spherical-harmonic numbers, separated by blanks, commas or line ends, or .npy.
+
+    Raises:
+        InputError: a file is missing, holds something else than numbers, or not as many as the layout has.
+    """
+    if layout not in LAYOUTS:
+        raise InputError(f"layout {layout!r}: must be one of {', '.join(LAYOUTS)}")
+    found = []
+    for path in paths:
+        values = _numbers(path)
+        try:
+            found.append(Source(path.stem, Light.from_sh(values, layout)))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+    return found
+
+
+def references(paths: Iterable[Path], decompose: Decompose, keep_colour: bool) -> list[Source]:
+    """The lights of other photos' largest faces.
+
+    Raises:
+        InputError: a photo can't be read or shows no face.
+    """
+    found = []
+    for path in paths:
+        faces = decompose(path)
+        if not faces:
+            raise InputError(f"{path}: no face found, so there is no light to take from it")
+        found.append(Source(f"like-{path.stem}", Light.like(faces[0], keep_colour), white=keep_colour))
+    return found
+
+
+def distinct(sources: Iterable[Source]) -> dict[str, Source]:
+    """Sources by file name; a name that is taken gets a number."""
+    chosen: dict[str, Source] = {}
+    for source in sources:
+        name, number = source.name, 2
+        while name.casefold() in (taken.casefold() for taken in chosen):
+            name, number = f"{source.name}-{number}", number + 1
+        chosen[name] = source
+    return chosen
+
+
+def _turned_right(face: Decomposition) -> bool:
+    """Whether the nose lies nearer to the right edge of the face than to its left one, as the photo shows it."""
+    points = points68(face.crop.face.landmarks)[:, :2]
+    nose = face.crop.face.landmarks[list(NOSE_BRIDGE)[-1], :2]
+    across = points[16] - points[0]
+    along = float((nose - points[0]) @ across) / max(float(across @ across), 1e-9)
+    return along > 0.5
+
+
+def _numbers(path: Path) -> np.ndarray:
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.asarray(np.load(path, allow_pickle=False), np.float64)
+        return np.array([float(word) for word in path.read_text(encoding="utf-8").replace(",", " ").split()])
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        words = " ".join(str(error).split())
+        raise InputError(f"{path}: must hold numbers and nothing else ({words})") from error

@@ -1,0 +1,89 @@
+"""Heights out of normals, and what they hide."""
+
+import numpy as np
+import pytest
+
+from illures.height import filled, height_map, occlusion
+from illures.light import direction_of
+
+SIZE = 96
+NO_MESH = np.zeros((478, 3), np.float32)
+
+
+def bump(width: float = 0.08, high: float = 14.0) -> tuple[np.ndarray, np.ndarray]:
+    """A hill in the middle of a plain [px], and its normals."""
+    y, x = (np.mgrid[:SIZE, :SIZE].astype(np.float32) - (SIZE - 1) / 2) / SIZE
+    z = high * np.exp(-(x * x + y * y) / (2 * width**2))
+    down, right = np.gradient(z)
+    normal = np.stack([-right, down, np.ones_like(z)], axis=-1)
+    return z.astype(np.float32), (normal / np.linalg.norm(normal, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def test_normals_give_the_height_back():
+    z, normal = bump()
+    found = height_map(normal, np.ones((SIZE, SIZE), np.float32), NO_MESH)
+    residual = (found - found.mean()) - (z - z.mean())
+    assert np.abs(residual).max() < 0.15 * np.ptp(z)
+
+
+def test_the_mesh_gives_the_broad_shape():
+    """Normals that all face the viewer say nothing of a slope that the landmarks show."""
+    from illures.faces.mesh import triangles
+
+    columns = np.linspace(4, SIZE - 5, 22)
+    x, y = (v.ravel()[:478] for v in np.meshgrid(columns, columns))
+    points = np.stack([x, y, 0.5 * x], axis=-1).astype(np.float32)
+    assert len(points) == 478 and triangles().max() < 478
+    flat = np.zeros((SIZE, SIZE, 3), np.float32)
+    flat[..., 2] = 1
+    found = height_map(flat, np.ones((SIZE, SIZE), np.float32), points)
+    assert found[:, -1].mean() - found[:, 0].mean() > 2
+
+
+@pytest.mark.parametrize("azimuth", [-70.0, 70.0])
+def test_a_hill_casts_its_shadow_away_from_the_lamp(azimuth):
+    _, normal = bump()
+    around = occlusion(normal, np.ones((SIZE, SIZE), np.float32), NO_MESH)
+    shadow = around.shadow(direction_of(azimuth, 0), 3.0)
+    left, right = shadow[SIZE // 2, : SIZE // 2], shadow[SIZE // 2, SIZE // 2 :]
+    dark, lit = (left, right) if azimuth > 0 else (right, left)
+    assert dark.max() > 0.8 and lit.max() < 0.2
+    assert shadow[0].max() < 0.05  # the plain far away
+    assert around.shadow(direction_of(0, 0), 3.0).max() < 0.05
+
+
+def test_larger_lamps_have_softer_shadows():
+    _, normal = bump()
+    around = occlusion(normal, np.ones((SIZE, SIZE), np.float32), NO_MESH)
+    rows = [around.shadow(direction_of(70, 0), radius)[SIZE // 2] for radius in (4.0, 25.0)]
+    sharp, soft = (int(((row > 0.1) & (row < 0.9)).sum()) for row in rows)
+    assert soft > 1.5 * sharp > 0
+
+
+def test_a_plain_hides_nothing_and_the_foot_of_a_hill_does():
+    ones = np.ones((SIZE, SIZE), np.float32)
+    flat = np.zeros((SIZE, SIZE, 3), np.float32)
+    flat[..., 2] = 1
+    assert np.abs(occlusion(flat, ones, NO_MESH).hidden).max() < 1e-3
+    _, normal = bump()
+    hidden = occlusion(normal, ones, NO_MESH).hidden[..., 0]
+    foot = hidden[SIZE // 2, SIZE // 2 + round(0.2 * SIZE)]
+    assert foot > 5 * hidden[SIZE // 2, SIZE // 2] and foot > 0.003
+
+
+def test_nothing_outside_the_mask_casts_a_shadow():
+    _, normal = bump()
+    mask = np.ones((SIZE, SIZE), np.float32)
+    mask[:, SIZE // 3 : 2 * SIZE // 3] = 0
+    shadow = occlusion(normal, mask, NO_MESH).shadow(direction_of(70, 0), 3.0)
+    assert shadow[SIZE // 2, : SIZE // 4].max() < 0.1
+
+
+def test_filling_keeps_what_is_known_and_stays_between(rng):
+    field = rng.random((64, 48, 2)).astype(np.float32)
+    known = (rng.random((64, 48)) < 0.3).astype(np.float32)
+    found = filled(field, known)
+    np.testing.assert_allclose(found[known > 0], field[known > 0], atol=1e-6)
+    assert found.min() >= -1e-5 and found.max() <= 1 + 1e-5
+    constant = filled(np.full((64, 48, 1), 0.7, np.float32), np.pad(np.ones((4, 4), np.float32), ((30, 30), (20, 24))))
+    np.testing.assert_allclose(constant, 0.7, atol=1e-4)
