@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
+TITLES = {
+    "yaleb": "Extended Yale B, development subjects",
+    "synthetic": "Held-out people of our synthetic sets",
+    "photoface": "Photoface",
+    "scan": "A head scan, rendered",
+    "video": "Clips",
+    "photos": "Photos in the wild",
+}
+SHARES = ("normal_below_20_pct", "normal_below_25_pct", "normal_below_30_pct")
+COLUMNS = {
+    "normal_deg": "normals, mean°; % < 20 / 25 / 30",
+    "normal_untilted_deg": "tilt fitted out, mean°",
+    "normal_drift_deg": "normal drift, mean°",
+    "albedo_rel": "albedo error",
+    "albedo_drift_rel": "albedo drift",
+    "albedo_flicker_rel": "albedo flicker",
+    "ita_error_deg": "skin tone, ITA error°",
+    "light_shading_rel": "light error",
+    "relit_psnr_db": "relit, PSNR dB",
+    "relit_ssim": "relit, SSIM",
+    "relit_lpips": "relit, LPIPS",
+    "recon_l1": "reconstruction, L1",
+    "residual_energy_pct": "energy in R, %",
+}
 
 
 def main() -> None:
@@ -26,9 +51,10 @@ def main() -> None:
 def tables() -> str:
     """All tables, for the results that there are."""
     parts = []
-    for lights, words in (("natural", "natural lights"), ("flash", "single flashes up to 70° off axis")):
-        if (result := _read(f"yaleb-{lights}-mask")) is not None:
-            parts.append(_yaleb(result, words))
+    for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
+        result = _read(path.stem)
+        if result is not None and "methods" in result["figures"]:
+            parts.append(_measured(path.stem, result))
     if (result := _read("detection")) is not None:
         figures = result["figures"]
         parts.append(f"A face is found in {figures['found_percent']:.1f} % of {figures['photos']} photos in the wild.")
@@ -42,23 +68,36 @@ def _read(name: str) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def _yaleb(result: dict[str, Any], words: str) -> str:
-    figures = dict(result["figures"])
-    subjects = figures.pop("subjects")
+def _measured(name: str, result: dict[str, Any]) -> str:
+    """What `illures evaluate` measured: the headline figures that there are, dummies last."""
+    methods = result["figures"]["methods"]
+    figures = [f for f in COLUMNS if any(f in method["figures"] for method in methods.values())]
+    items = max(method["items"] for method in methods.values())
+    groups = max(method["groups"] for method in methods.values())
+    title = TITLES.get(name.partition("-")[0], name)
     lines = [
-        f"Extended Yale B, {subjects} development subjects, {words}, `mask` ({result['date'][:10]}):",
+        f"{title} ({name}, {result['date'][:10]}): {items} images, {groups} groups; mean [95 % interval over groups]",
         "",
-        "| method | normals, mean° (median°; % < 20 / 25 / 30) | tilt fitted out, mean° | albedo error | albedo drift "
-        "| light error |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"| method | {' | '.join(COLUMNS[figure] for figure in figures)} |",
+        f"| --- | {' | '.join('---' for _ in figures)} |",
     ]
-    for method, score in figures.items():
-        n = score["normal"]
-        shares = " / ".join(f"{n[f'below_{limit}']:.0f}" for limit in (20, 25, 30))
-        rest = " | ".join("–" if score[k] is None else f"{score[k]:.3f}" for k in ("albedo", "drift", "light"))
-        tilt = score["tilt_free"]["mean_deg"]
-        lines.append(f"| {method} | {n['mean_deg']:.1f} ({n['median_deg']:.1f}; {shares}) | {tilt:.1f} | {rest} |")
+    ranked = sorted(methods.items(), key=lambda entry: ["ours", "rival", "baseline", "dummy"].index(entry[1]["kind"]))
+    for method, about in ranked:
+        cells = [_cell(figure, about["figures"].get(figure), about["figures"]) for figure in figures]
+        label = f"*{method}*" if about["kind"] == "dummy" else method
+        failed = f" ({about['failed']} failed)" if about["failed"] else ""
+        lines.append(f"| {label}{failed} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cell(figure: str, span: str | None, figures: dict[str, str]) -> str:
+    """`span` is "mean [low, high]"."""
+    if span is None:
+        return "–"
+    digits = 1 if figure.endswith(("_deg", "_db", "_pct")) else 3
+    mean, low, high = (f"{float(value):.{digits}f}" for value in re.findall(r"[^][, ]+", span))
+    shares = [f"{float(figures[key].split()[0]):.0f}" for key in SHARES if key in figures]
+    return f"{mean} [{low}, {high}]" + (f"; {' / '.join(shares)}" if figure == "normal_deg" else "")
 
 
 def _speed(result: dict[str, Any]) -> str:

@@ -19,11 +19,11 @@ from illures import Decomposer, Decomposition, edit, retouch, sources
 from illures.files import write_whole
 from illures.formats import Format
 from illures.images import encoded, read_photo, save_image
-from illures.light import Light
-from illures.lightsheet import light_sheet
-from illures.paste import PhotoRelighter
 from illures.photomaps import photo_maps
-from illures.relight import exposed, matched, relight_photo
+from illures.relighting.light import Light
+from illures.relighting.paste import PhotoRelighter
+from illures.relighting.relight import exposed, matched, relight_photo
+from illures.relighting.sheet import light_sheet
 from illures.sheet import BACKGROUND, TEXT, contact_sheet
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from illures.decompose import Decomposer
     from illures.decomposition import Decomposition
     from illures.images import load_image, save_image
-    from illures.light import Light
-    from illures.relight import relight
+    from illures.relighting.light import Light
+    from illures.relighting.relight import relight
 
 __version__ = "0.1.0"
 __all__ = ["Decomposer", "Decomposition", "Light", "load_image", "relight", "save_image"]
@@ -18,9 +18,9 @@ __all__ = ["Decomposer", "Decomposition", "Light", "load_image", "relight", "sav
 _WHERE = {
     "Decomposer": "illures.decompose",
     "Decomposition": "illures.decomposition",
-    "Light": "illures.light",
+    "Light": "illures.relighting.light",
     "load_image": "illures.images",
-    "relight": "illures.relight",
+    "relight": "illures.relighting.relight",
     "save_image": "illures.images",
 }
 

@@ -64,8 +64,8 @@ def edit(
     if skin_tone is not None and not -90 <= skin_tone <= 90:
         raise InputError(f"skin-tone {skin_tone:g}: must be from -90 to 90 degrees")
 
-    from illures import retouch
-    from illures.edit import apply_albedo, apply_normal, evenly_lit, retouched, toned
+    from illures.editing import retouch
+    from illures.editing.edit import apply_albedo, apply_normal, evenly_lit, retouched, toned
 
     steps = [retouch.less_shine(shine)] if shine else []
     if blush is not None:
@@ -106,7 +106,7 @@ def _share(name: str, value: float | None) -> float:
 
 def _paint(name: str, text: str, usual: float) -> tuple[Float[np.ndarray, "3"], float]:
     """Colour and strength from COLOUR or COLOUR:STRENGTH."""
-    from illures.retouch import colour_of
+    from illures.editing.retouch import colour_of
 
     colour, _, rest = text.partition(":")
     try:

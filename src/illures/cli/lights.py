@@ -28,7 +28,7 @@ def lights(
     weights
         A weights file instead of the one in the package.
     """
-    from illures.presets import PRESETS
+    from illures.relighting.presets import PRESETS
 
     longest = max(len(name) for name in PRESETS)
     for name, preset in PRESETS.items():
@@ -42,12 +42,12 @@ def lights(
 def _draw(output: Path, face: Path | None, weights: Path | None) -> None:
     from importlib.resources import as_file, files
 
-    from illures import sources
     from illures.decompose import Decomposer
     from illures.errors import InputError
     from illures.images import read_photo, save_image
-    from illures.lightsheet import light_sheet
-    from illures.orbit import small
+    from illures.relighting import sources
+    from illures.relighting.orbit import small
+    from illures.relighting.sheet import light_sheet
 
     if output.suffix.lower() != ".png":
         raise InputError(f"{output}: the sheet is a PNG; give a name that ends in .png")

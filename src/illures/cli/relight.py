@@ -94,7 +94,7 @@ def relight(
     weights
         A weights file instead of the one in the package.
     """
-    from illures import sources
+    from illures.relighting import sources
 
     plain = [
         *sources.presets(light or []),
@@ -126,13 +126,13 @@ def relight(
     for path, problem in problems:
         report.failed(path, problem)
     if lights and output is not None:
-        from illures.relightbatch import Job, relight_all
+        from illures.relighting.batch import Job, relight_all
 
         relight_all(
             found, output, report, decomposer, Job(lights, residual, background, exposure, format), skip_existing
         )
     if orbit is not None and found:
-        from illures.orbit import write_orbit
+        from illures.relighting.orbit import write_orbit
 
         write_orbit(
             found[0], orbit, decomposer, side=orbit_size, residual=residual, background=background, stops=exposure
@@ -142,7 +142,7 @@ def relight(
 
 
 def _check_orbit(orbit: Path, size: int, photos: int) -> None:
-    from illures.orbit import check_orbit
+    from illures.relighting.orbit import check_orbit
 
     check_orbit(orbit)
     if photos > 1:

@@ -1,17 +1,23 @@
 """What is measured, on arrays alone; usable without the rest.
 
-Each docstring says whether the free scale between albedo and light counts.
+Points are the pixels of a mask, in any order. Each docstring says the unit, what is aligned first, and whether the free
+scale between albedo and light counts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
-from illures.math.color import best_scale
-from illures.math.normals import angular_error_deg, turn
+from illures.math.color import best_scale, individual_typology_angle_deg
+from illures.math.normals import angular_error_deg, normalize, turn
+from illures.math.sh import main_direction
+
+VIEWER = np.array([0.0, 0.0, 1.0])
+_SSIM_SIGMA, _SSIM_RADIUS = 1.5, 5  # pixels: Wang et al. 2004, an 11 x 11 Gaussian window
 
 
 @dataclass(frozen=True)
@@ -25,11 +31,66 @@ class NormalScore:
     below_30: float
 
 
+def fill_normals(
+    found: Float[np.ndarray, "points 3"],
+) -> tuple[Float[np.ndarray, "points 3"], Bool[np.ndarray, " points"]]:
+    """Unit normals, and where there was none.
+
+    A pixel without an estimate (not finite, or zero) is given the answer of one who knows nothing, the direction to the
+    viewer: so every method is scored on the same pixels, and leaving out the hard ones does not pay.
+
+    Returns:
+        The normals as float64; True where a pixel was filled.
+    """
+    normal = normalize(np.asarray(found, np.float64))
+    # A length that is not finite fails the comparison, too.
+    given = np.asarray(np.abs(np.linalg.norm(normal, axis=-1) - 1) < 0.5)
+    return np.where(given[:, None], normal, VIEWER), ~given
+
+
+def fill_values(found: Float[np.ndarray, "points channels"]) -> Float[np.ndarray, "points channels"]:
+    """Where a value is not finite, the mean of the others (0 if there is none): what `fill_normals` is to normals."""
+    values = np.asarray(found, np.float64)
+    finite = np.asarray(np.isfinite(values).all(axis=-1))
+    rest = values[finite].mean(axis=0) if finite.any() else np.zeros(values.shape[-1])
+    return np.where(finite[:, None], values, rest)
+
+
+def normal_errors_deg(
+    found: Float[np.ndarray, "points 3"], true: Float[np.ndarray, "points 3"]
+) -> Float[np.ndarray, " points"]:
+    """Angle at each point [deg], atan2(|a × b|, a · b); nothing is aligned. Every point must hold a normal."""
+    return angular_error_deg(found.astype(np.float64), true.astype(np.float64))
+
+
+def angle_to_viewer_deg(directions: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, " points"]:
+    """Angle off the camera's axis [deg]."""
+    return normal_errors_deg(directions, np.broadcast_to(VIEWER, directions.shape))
+
+
 def normal_score(found: Float[np.ndarray, "points 3"], true: Float[np.ndarray, "points 3"]) -> NormalScore:
-    """Score unit normals against the truth, point by point."""
-    error = angular_error_deg(found.astype(np.float64), true.astype(np.float64))
+    """Score unit normals against the truth, point by point; nothing is aligned."""
+    error = normal_errors_deg(found, true)
     shares = [100 * float(np.mean(error < limit)) for limit in (20, 25, 30)]
     return NormalScore(float(error.mean()), float(np.median(error)), *shares)
+
+
+def angle_histogram(errors: Float[np.ndarray, " points"]) -> Int[np.ndarray, "180"]:
+    """Counts of angles [deg] in bins of one degree; histograms of images add up to that of all their pixels."""
+    return np.histogram(errors, bins=180, range=(0, 180))[0].astype(np.int64)
+
+
+def histogram_quantile(counts: Int[np.ndarray, "180"], share: float = 0.5) -> float:
+    """Angle [deg] that a share of the pixels stays below, linear within a bin; NaN of an empty histogram."""
+    total = np.concatenate([[0], np.cumsum(counts)])
+    return float(np.interp(share * total[-1], total, np.arange(181))) if total[-1] else float("nan")
+
+
+def histogram_std(counts: Int[np.ndarray, "180"]) -> float:
+    """Standard deviation of the angles [deg], each taken to lie in the middle of its bin."""
+    middle, total = np.arange(180) + 0.5, max(int(counts.sum()), 1)
+    mean = counts @ middle / total
+    return float(np.sqrt(counts @ (middle - mean) ** 2 / total))
 
 
 def without_tilt(
@@ -44,28 +105,141 @@ def without_tilt(
     return turn(found, u @ sign @ vt)
 
 
-def albedo_error(found: Float[np.ndarray, " points"], true: Float[np.ndarray, " points"]) -> float:
-    """Relative RMSE of a one-channel linear albedo after the best scale; 0 is perfect, scale-invariant."""
-    scaled = found * best_scale(found, true)
-    return float(np.sqrt(np.mean((scaled - true) ** 2)) / np.sqrt(np.mean(true**2)))
+def without_relief(
+    found: Float[np.ndarray, "points 3"], true: Float[np.ndarray, "points 3"]
+) -> Float[np.ndarray, "points 3"]:
+    """`found` after the flattening and then the rotation that bring it nearest to `true`.
+
+    Flattening scales depth by one factor λ in [1/3, 3]: n ∝ (λ x, λ y, z). Photometric stereo with lights that are
+    known a little wrong leaves a generalised bas-relief free, a tilt and a flattening (Belhumeur et al., IJCV 1999);
+    scores after this count neither. λ is found by golden section on the summed cosine, the rotation as `without_tilt`.
+    """
+    from scipy.optimize import minimize_scalar
+
+    def aligned(log_factor: float) -> np.ndarray:
+        return without_tilt(flattened(found, float(np.exp(log_factor))), true)
+
+    thin = slice(None, None, max(1, len(found) // 4000))  # enough points for four numbers
+
+    def cost(log_factor: float) -> float:
+        return -float(np.sum(without_tilt(flattened(found[thin], float(np.exp(log_factor))), true[thin]) * true[thin]))
+
+    limit = float(np.log(3))
+    best = minimize_scalar(cost, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-3})
+    return aligned(best.x)
 
 
-def albedo_drift(albedos: Float[np.ndarray, "lights points"]) -> float:
-    """How much the albedo of one face changes with the light: relative RMSE to the mean over the lights.
+def flattened(normal: Float[np.ndarray, "points 3"], factor: float) -> Float[np.ndarray, "points 3"]:
+    """Normals of the surface whose depth is scaled by `factor` (below 1 is flatter)."""
+    return normalize(normal.astype(np.float64) * [factor, factor, 1.0])
+
+
+def relative_rmse(found: Float[np.ndarray, "points *channels"], true: Float[np.ndarray, "points *channels"]) -> float:
+    """RMSE over the RMS of the truth, after the one best scale: 0 is perfect, 1 as bad as black; scale-invariant."""
+    found, true = found.astype(np.float64), true.astype(np.float64)
+    return float(np.sqrt(np.mean((found * best_scale(found, true) - true) ** 2) / max(np.mean(true**2), 1e-30)))
+
+
+def albedo_error(found: Float[np.ndarray, "points *channels"], true: Float[np.ndarray, "points *channels"]) -> float:
+    """`relative_rmse` of a linear albedo; one scale for all channels, so a tint counts and brightness does not."""
+    return relative_rmse(found, true)
+
+
+def albedo_drift(albedos: Float[np.ndarray, "images points *channels"]) -> float:
+    """How much the albedo of one face changes between images: relative RMSE to the mean over the images.
 
     Each albedo is scaled to mean 1 first: scale-invariant.
     """
-    scaled = albedos / albedos.mean(axis=1, keepdims=True)
+    scaled = _scaled_to_one(albedos)
     mean = scaled.mean(axis=0)
-    return float(np.sqrt(np.mean((scaled - mean) ** 2)) / np.sqrt(np.mean(mean**2)))
+    return float(np.sqrt(np.mean((scaled - mean) ** 2) / np.mean(mean**2)))
 
 
-def shading_error(found: Float[np.ndarray, " points"], true: Float[np.ndarray, " points"]) -> float:
-    """Relative RMSE of one-channel linear shading after the best scale; scale-invariant."""
-    return albedo_error(found, true)
+def normal_drift_deg(normals: Float[np.ndarray, "images points 3"]) -> float:
+    """How much the normals of one face change between aligned images: mean angle to their mean direction [deg]."""
+    mean = normalize(normals.astype(np.float64).mean(axis=0))
+    return float(np.mean(angular_error_deg(normals.astype(np.float64), np.broadcast_to(mean, normals.shape))))
 
 
-def mean_score(scores: list[NormalScore]) -> NormalScore:
-    """The mean of each figure over images."""
-    values = np.array([[s.mean_deg, s.median_deg, s.below_20, s.below_25, s.below_30] for s in scores])
-    return NormalScore(*(float(v) for v in values.mean(axis=0)))
+def flicker(albedos: Float[np.ndarray, "frames points *channels"]) -> float:
+    """High-frequency temporal part of an aligned albedo, relative to its mean; scale-invariant.
+
+    RMS of a_t - (a_{t-1} + a_{t+1}) / 2 over √1.5, each frame scaled to mean 1: noise that is independent from frame to
+    frame scores its relative standard deviation; what changes slowly, as under a turning light, scores near 0.
+    """
+    scaled = _scaled_to_one(albedos)
+    change = scaled[1:-1] - (scaled[:-2] + scaled[2:]) / 2
+    return float(np.sqrt(np.mean(change**2) / 1.5))
+
+
+def _scaled_to_one(values: np.ndarray) -> np.ndarray:
+    axes = tuple(range(1, values.ndim))
+    return values.astype(np.float64) / np.maximum(values.mean(axis=axes, keepdims=True, dtype=np.float64), 1e-12)
+
+
+def shading_error(found: Float[np.ndarray, "points *channels"], true: Float[np.ndarray, "points *channels"]) -> float:
+    """`relative_rmse` of linear shading, before albedo."""
+    return relative_rmse(found, true)
+
+
+def light_angle_deg(found: Float[np.ndarray, "9 3"], true: Float[np.ndarray, "9 3"]) -> float:
+    """Angle between the dominant directions of two SH lights [deg], those of their linear terms' luminance.
+
+    Scale-invariant. A light without direction (an even environment) is taken to come from the viewer.
+    """
+    (ours, theirs), _ = fill_normals(np.stack([main_direction(light) for light in (found, true)]))
+    return float(angular_error_deg(ours, theirs))
+
+
+def light_sh_error(found: Float[np.ndarray, "9 3"], true: Float[np.ndarray, "9 3"]) -> float:
+    """`relative_rmse` of the 27 coefficients of the radiance; one scale for all, so a tint counts."""
+    return relative_rmse(found, true)
+
+
+def skin_tone_deg(albedo: Float[np.ndarray, "points 3"]) -> float:
+    """Individual typology angle of a face's median linear albedo [deg]; brows and eyes do not move the median."""
+    median = np.median(albedo.astype(np.float64), axis=0, keepdims=True)
+    return float(individual_typology_angle_deg(np.clip(median, 0, 1))[0])
+
+
+def ita_error_deg(found: Float[np.ndarray, "points 3"], true: Float[np.ndarray, "points 3"]) -> float:
+    """Difference of two `skin_tone_deg` [deg], signed: above 0 is too light.
+
+    Not scale-invariant: an albedo that is too dark makes a person darker.
+    """
+    return skin_tone_deg(found) - skin_tone_deg(true)
+
+
+def psnr_db(
+    found: Float[np.ndarray, "height width *channels"],
+    true: Float[np.ndarray, "height width *channels"],
+    mask: Bool[np.ndarray, "height width"],
+) -> float:
+    """Peak signal-to-noise ratio of images in [0, 1] over the pixels of a mask [dB]; nothing is aligned or scaled."""
+    error = np.mean((found[mask].astype(np.float64) - true[mask]) ** 2)
+    return float(-10 * np.log10(max(error, 1e-10)))
+
+
+def ssim(
+    found: Float[np.ndarray, "height width *channels"],
+    true: Float[np.ndarray, "height width *channels"],
+    mask: Bool[np.ndarray, "height width"],
+) -> float:
+    """Structural similarity of images in [0, 1], its map averaged over a mask (and channels); nothing is aligned.
+
+    Wang et al., IEEE TIP 2004: Gaussian window of 1.5 pixels, K = (0.01, 0.03), population covariance. Windows at the
+    edge of the mask see what is beyond it.
+    """
+    a, b = found.astype(np.float32), true.astype(np.float32)
+    mean_a, mean_b = _window(a), _window(b)
+    variance = _window(a * a) - mean_a**2 + _window(b * b) - mean_b**2
+    covariance = _window(a * b) - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    similarity /= (mean_a**2 + mean_b**2 + c1) * (variance + c2)
+    return float(similarity[mask].mean(dtype=np.float64))
+
+
+def _window(image: np.ndarray) -> np.ndarray:
+    side = 2 * _SSIM_RADIUS + 1
+    return cv2.GaussianBlur(image, (side, side), _SSIM_SIGMA, borderType=cv2.BORDER_REFLECT)

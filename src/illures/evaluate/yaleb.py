@@ -1,36 +1,37 @@
-"""Extended Yale B: photos under known lights with normals and albedo from photometric stereo.
+"""Benchmark `yaleb`: Extended Yale B, photos under known lights with normals and albedo from photometric stereo.
 
-Source: Georghiades, Belhumeur and Kriegman, PAMI 2001; Lee, Ho and Kriegman, PAMI 2005. Ground truth is good to 4–5°.
+Reads either the prepared files, `yaleb/yaleBNN.npz` and `yaleb_relit/yaleBNN.npz` (layout: docs/benchmarks.md),
+or the original `CroppedYale` folder of .pgm photos (`illures.evaluate.cropped_yale`), which is measured as it is read.
+Ground truth is good to 4-5 degrees. Source: Georghiades, Belhumeur, Kriegman, PAMI 2001; Lee, Ho, Kriegman, PAMI 2005.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from illures.environment import load_hdris, rotated
 from illures.errors import InputError
-from illures.evaluate.methods import Method
-from illures.evaluate.metrics import (
-    NormalScore,
-    albedo_drift,
-    albedo_error,
-    mean_score,
-    normal_score,
-    shading_error,
-    without_tilt,
-)
-from illures.faces import find_faces
+from illures.evaluate import cropped_yale
+from illures.evaluate.benchmark import Estimate, Item, Score, Target, Truth
+from illures.evaluate.lpips import Lpips
+from illures.evaluate.metrics import angle_to_viewer_deg
+from illures.evaluate.scoring import drift, score_maps, score_relight
 from illures.math.color import linear_to_srgb
-from illures.render import shade
+from illures.math.sh import main_direction
 from illures.types import Face
 
-Lights = Literal["natural", "flash"]
-_FLASH_LIMIT_DEG = 70.0  # flashes farther off axis leave most of the face black
+LIGHTS = ("natural", "flash")
+MASKS = ("mask", "mask_strict")
+FLASH_LIMIT_DEG = 70.0  # flashes farther off axis leave most of the face black
+# Upper ends of the subsets of light angle that face recognition reports on Yale B [deg off axis].
+SUBSETS_DEG = (12.0, 25.0, 50.0, 77.0)
+_NATURAL = 8  # natural lights a subject, where they are made from environment maps
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Subject:
     Attributes:
         name: as in the file name, such as "B02".
         photos: sRGB-encoded, in [0, 1], grey in three channels.
+        labels: of the lights; unique.
         lights: SH coefficients of each photo's light, one channel; None for flashes.
+        light_deg: angle of each light's main direction off the camera's axis [deg].
         normal: camera frame; albedo: linear, up to a scale.
         mask: the pixels that count.
         face: found in the mean of the photos, which is evenly lit.
@@ -48,98 +51,230 @@ class Subject:
 
     name: str
     photos: Float[np.ndarray, "lights height width 3"]
+    labels: tuple[str, ...]
     lights: Float[np.ndarray, "lights 9"] | None
+    light_deg: Float[np.ndarray, " lights"]
     normal: Float[np.ndarray, "height width 3"]
     albedo: Float[np.ndarray, "height width"]
     mask: Bool[np.ndarray, "height width"]
     face: Face
 
 
-@dataclass(frozen=True)
-class YaleBScore:
-    """Means over all photos; `tilt_free` is the normal error with each map's global tilt fitted out.
+class YaleB:
+    """See `illures.evaluate.benchmark.Benchmark`; a group is a subject, an item one of its lights."""
 
-    Attributes:
-        photos: how many photos were scored.
-        normal: on `mask`.
-        tilt_free: likewise.
-        albedo: relative error after the best scale, or None for methods without albedo.
-        drift: change of the albedo between the lights of one face, or None.
-        light: relative error of the shading that the light gives to the true normals, or None.
-    """
+    name = "yaleb"
+    size = None
 
-    photos: int
-    normal: NormalScore
-    tilt_free: NormalScore
-    albedo: float | None
-    drift: float | None
-    light: float | None
+    def __init__(self, subjects: dict[str, Callable[[], Subject]], lights: str, lpips: Lpips | None) -> None:
+        self._read, self._lights, self._lpips = subjects, lights, lpips
+        self.groups = tuple(subjects)
+
+    def subject(self, group: str) -> Subject:
+        """All of one subject.
+
+        Raises:
+            InputError: as `items`.
+        """
+        return self._read[group]()
+
+    def items(self, group: str) -> Iterator[Item]:
+        """One a light. Under natural lights each knows all the others of its subject as targets to relight to."""
+        subject = self.subject(group)
+        ids = [f"{group}/{self._lights}/{label}" for label in subject.labels]
+        lights = [_grey_light(light) for light in subject.lights] if subject.lights is not None else None
+        targets = [Target(*about) for about in zip(ids, lights, subject.photos, strict=True)] if lights else []
+        albedo = np.repeat(subject.albedo[..., None], 3, axis=-1)
+        for k, (name, photo, angle) in enumerate(zip(ids, subject.photos, subject.light_deg, strict=True)):
+            truth = Truth(
+                mask=subject.mask,
+                normal=subject.normal,
+                albedo=albedo,
+                light=lights[k] if lights else None,
+                targets=tuple(target for target in targets if target.id != name),
+            )
+            angle = float(angle)
+            yield Item(name, group, photo, subject.face, truth, self._tags(subject.labels[k], angle))
+
+    def _tags(self, label: str, angle: float) -> dict[str, float | str]:
+        return {"lights": self._lights, "light": label, "light_deg": angle, "subset": subset_of(angle)}
+
+    def score(self, item: Item, estimate: Estimate) -> Score:
+        """Maps and relighting."""
+        score = score_maps(estimate, item.truth)
+        figures = score.figures | score_relight(estimate, item.truth, self._lpips)
+        return Score(figures, score.pixels, score.histogram, score.kept)
+
+    def summarise(self, scores: Sequence[Score]) -> dict[str, float]:
+        """Drift of albedo and normals between the lights of one subject."""
+        return drift([score.kept for score in scores])
 
 
-def load_yaleb(folder: Path, lights: Lights, mask: Literal["mask", "mask_strict"] = "mask") -> Iterator[Subject]:
-    """Read the subjects from a folder that holds `yaleb/` and `yaleb_relit/`.
+def load(
+    path: Path,
+    *,
+    lights: str = "natural",
+    mask: str = "mask",
+    hdri: Path | None = None,
+    lpips: Path | None = None,
+) -> YaleB:
+    """Open the benchmark.
+
+    Args:
+        path: folder that holds `yaleb/` and `yaleb_relit/`, or CroppedYale.
+        lights: sums of flash photos as natural light, or single flashes up to 70 degrees off axis.
+        mask: the face, or (prepared files only) without eyes, brows, nostrils, lip line and highlights.
+        hdri: for natural lights from CroppedYale: folder of environment maps.
+        lpips: folder of weights (see `illures.evaluate.lpips`).
 
     Raises:
-        InputError: there are none, or no face is found in one.
+        InputError: the folder holds neither layout, a file is missing, or an option does not fit.
     """
-    files = sorted((folder / "yaleb").glob("yaleB*.npz"))
-    if not files:
-        raise InputError(f"{folder}: holds no yaleb/yaleB*.npz")
-    for file in files:
-        with np.load(file) as data:
-            truth = {key: data[key] for key in ("normals", "albedo", mask, "images", "light_dir", "used")}
-        coefficients = None
-        if lights == "natural":
-            with np.load(folder / "yaleb_relit" / file.name) as relit:
-                photos, coefficients = relit["images_srgb"] / np.float32(255), relit["sh9"]
+    for name, value, words in (("lights", lights, LIGHTS), ("mask", mask, MASKS)):
+        if value not in words:
+            raise InputError(f"{name} {value!r}: must be one of {', '.join(words)}")
+    perceptual = Lpips(lpips) if lpips else None
+    original = cropped_yale.subject_folders(path)
+    if not original:
+        return YaleB(_prepared_subjects(path, lights, mask), lights, perceptual)
+    if mask != "mask":
+        raise InputError(f"{path}: photos come without {mask}; only the prepared files have it")
+    if lights == "natural" and hdri is None:
+        raise InputError(f"{path}: natural lights from flash photos need a folder of environment maps (option hdri)")
+    maps = _turned_maps(hdri) if lights == "natural" and hdri else {}
+    readers = {_short(name): _Original(folder, _short(name), maps) for name, folder in original.items()}
+    return YaleB(dict(readers), lights, perceptual)
+
+
+def subset_of(angle_deg: float) -> str:
+    """Subset of Yale B that a light belongs to, "1" (up to 12 degrees off axis) to "5" (beyond 77)."""
+    return str(1 + int(np.searchsorted(SUBSETS_DEG, angle_deg)))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Reads one subject from the prepared files."""
+
+    folder: Path
+    file: str
+    lights: str
+    mask: str
+
+    def __call__(self) -> Subject:
+        truth = _arrays(
+            self.folder / "yaleb" / self.file,
+            ("normals", "albedo", self.mask, "images", "light_dir", "azimuth", "elevation", "used"),
+        )
+        used, linear = truth["used"], truth["images"] / np.float32(255)
+        if self.lights == "natural":
+            relit = _arrays(self.folder / "yaleb_relit" / self.file, ("images_srgb", "sh9"))
+            photos, light = relit["images_srgb"] / np.float32(255), relit["sh9"].astype(np.float32)
+            labels, angles = tuple(str(k) for k in range(len(photos))), _main_angles(light)
         else:
-            off_axis = np.degrees(np.arccos(np.clip(truth["light_dir"][:, 2], -1, 1)))
-            chosen = truth["images"][truth["used"] & (off_axis <= _FLASH_LIMIT_DEG)]
-            photos = linear_to_srgb(chosen / np.float32(255))
-        photos = np.repeat(photos.astype(np.float32)[..., None], 3, axis=-1)
-        faces = find_faces(_evenly_lit(truth["images"][truth["used"]]))
-        if not faces:
-            raise InputError(f"{file}: no face found in the mean of its photos")
-        yield Subject(
-            file.stem.removeprefix("yale"),
-            photos,
-            coefficients,
-            truth["normals"].astype(np.float32),
-            truth["albedo"].astype(np.float32),
-            truth[mask],
-            faces[0],
+            angles = angle_to_viewer_deg(truth["light_dir"])
+            chosen = np.flatnonzero(used & (angles <= FLASH_LIMIT_DEG))
+            photos, light, angles = linear_to_srgb(linear[chosen]), None, angles[chosen]
+            labels = tuple(f"A{truth['azimuth'][k]:+04d}E{truth['elevation'][k]:+03d}" for k in chosen)
+        return Subject(
+            name=_short(self.file),
+            photos=_grey(photos),
+            labels=labels,
+            lights=light,
+            light_deg=angles,
+            normal=truth["normals"].astype(np.float32),
+            albedo=truth["albedo"].astype(np.float32),
+            mask=truth[self.mask],
+            face=cropped_yale.even_face(linear[used], str(self.folder / "yaleb" / self.file)),
         )
 
 
-def _evenly_lit(images: np.ndarray) -> Float[np.ndarray, "height width 3"]:
-    mean = images.mean(axis=0)
-    mean = linear_to_srgb(np.clip(mean / np.percentile(mean, 95) * 0.6, 0, 1))
-    return np.repeat(mean[..., None], 3, axis=-1).astype(np.float32)
+@dataclass(frozen=True)
+class _Original:
+    """Measures one subject of CroppedYale; under natural lights where there are maps."""
+
+    folder: Path
+    name: str
+    maps: dict[str, np.ndarray]
+
+    def __call__(self) -> Subject:
+        measured = cropped_yale.measure(self.folder)
+        if self.maps:
+            lit = [cropped_yale.natural_light(measured, radiance) for radiance in self.maps.values()]
+            linear, light = np.stack([photo for photo, _ in lit]), np.stack([c for _, c in lit]).astype(np.float32)
+            labels, angles = tuple(self.maps), _main_angles(light)
+        else:
+            angles = angle_to_viewer_deg(measured.direction)
+            near = np.flatnonzero(angles <= FLASH_LIMIT_DEG)
+            linear, light, angles = measured.images[near], None, angles[near]
+            labels = tuple(measured.names[k] for k in near)
+        return Subject(
+            name=self.name,
+            photos=_grey(linear_to_srgb(np.clip(linear, 0, 1))),
+            labels=labels,
+            lights=light,
+            light_deg=angles,
+            normal=measured.normal,
+            albedo=measured.albedo,
+            mask=measured.mask,
+            face=measured.face,
+        )
 
 
-def score(method: Method, subjects: list[Subject]) -> YaleBScore:
-    """Run a method on every photo of every subject."""
-    normals, tilt_free, albedos, drifts, lights = [], [], [], [], []
-    for subject in subjects:
-        mask, true = subject.mask, subject.normal[subject.mask]
-        per_light = []
-        for k, photo in enumerate(subject.photos):
-            found = method.estimate(photo, subject)
-            normals.append(normal_score(found.normal[mask], true))
-            tilt_free.append(normal_score(without_tilt(found.normal[mask], true), true))
-            if found.albedo is not None:
-                per_light.append(found.albedo[mask].mean(axis=-1))
-                albedos.append(albedo_error(per_light[-1], subject.albedo[mask]))
-            if found.light is not None and subject.lights is not None:
-                true_light = np.repeat(subject.lights[k][:, None], 3, axis=1).astype(np.float32)
-                ours, theirs = (shade(true, light).mean(axis=-1) for light in (found.light, true_light))
-                lights.append(shading_error(ours, theirs))
-        if per_light:
-            drifts.append(albedo_drift(np.stack(per_light)))
-    return YaleBScore(
-        len(normals), mean_score(normals), mean_score(tilt_free), _mean(albedos), _mean(drifts), _mean(lights)
-    )
+def _prepared_subjects(path: Path, lights: str, mask: str) -> dict[str, Callable[[], Subject]]:
+    files = sorted((path / "yaleb").glob("yaleB*.npz"))
+    if not files:
+        raise InputError(f"{path}: holds neither yaleb/yaleB*.npz nor CroppedYale/yaleBNN/yaleBNN_P00A*.pgm")
+    relit = path / "yaleb_relit"
+    missing = [file.name for file in files if lights == "natural" and not (relit / file.name).is_file()]
+    if missing:
+        raise InputError(f"{relit}: lacks {', '.join(missing)}")
+    return {_short(file.stem): _Prepared(path, file.name, lights, mask) for file in files}
 
 
-def _mean(values: list[float]) -> float | None:
-    return float(np.mean(values)) if values else None
+def _arrays(file: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Arrays of a prepared file.
+
+    Raises:
+        InputError: it can't be read or lacks one.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            lacking = [name for name in names if name not in data.files]
+            if lacking:
+                raise InputError(f"{file}: lacks {', '.join(lacking)}")
+            return {name: data[name] for name in names}
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{file}: not a readable .npz file ({type(error).__name__})") from error
+
+
+def _turned_maps(folder: Path) -> dict[str, np.ndarray]:
+    """Eight of the folder's maps, evenly over its list, each turned about the vertical by another eighth."""
+    maps = load_hdris(folder)
+    names = [list(maps)[k] for k in np.unique(np.linspace(0, len(maps) - 1, _NATURAL).round().astype(int))]
+    angles = 2 * np.pi * np.arange(len(names)) / _NATURAL
+    return {name: rotated(maps[name], _about_vertical(angle)) for name, angle in zip(names, angles, strict=True)}
+
+
+def _about_vertical(angle: float) -> Float[np.ndarray, "3 3"]:
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("yale").removesuffix(".npz")
+
+
+def _grey(photos: Float[np.ndarray, "lights height width"]) -> Float[np.ndarray, "lights height width 3"]:
+    return np.repeat(photos.astype(np.float32)[..., None], 3, axis=-1)
+
+
+def _grey_light(light: Float[np.ndarray, "9"]) -> Float[np.ndarray, "9 3"]:
+    return np.repeat(light.astype(np.float32)[:, None], 3, axis=1)
+
+
+def _main_angles(lights: Float[np.ndarray, "lights 9"]) -> Float[np.ndarray, " lights"]:
+    return angle_to_viewer_deg(np.stack([main_direction(_grey_light(light)) for light in lights]))

@@ -8,6 +8,7 @@ Source: Ramamoorthi and Hanrahan, "An Efficient Representation for Irradiance En
 
 from __future__ import annotations
 
+from functools import cache
 from math import pi, sqrt
 from typing import Any
 
@@ -92,8 +93,8 @@ def rotate(light: Float[Any, "*batch 9 channels"], rotation: Float[Any, "3 3"]) 
     The 9 × 9 matrix is found from basis values at fixed directions; it is exact, as rotations keep each degree.
     """
     xp = array_namespace(light)
-    points = _spread_directions()
-    turn = np.linalg.pinv(basis(points)) @ basis(points @ np.asarray(rotation, dtype=np.float64))
+    points, to_coefficients = _spread_directions()
+    turn = to_coefficients @ basis(points @ np.asarray(rotation, dtype=np.float64))
     return xp.asarray(turn, dtype=light.dtype, device=light.device) @ light
 
 
@@ -158,9 +159,11 @@ def to_dpr(light: Float[Any, "9 3"]) -> Float[Any, " 9"]:
     return xp.mean(rotate(light, _DPR_TO_CAMERA.T), axis=-1) / pi
 
 
-def _spread_directions(count: int = 64) -> Float[np.ndarray, "count 3"]:
-    """Directions spread evenly over the sphere (Fibonacci lattice)."""
+@cache
+def _spread_directions(count: int = 64) -> tuple[Float[np.ndarray, "count 3"], Float[np.ndarray, "9 count"]]:
+    """Directions spread evenly over the sphere (Fibonacci lattice), and what takes values there to coefficients."""
     k = np.arange(count) + 0.5
     z, phi = 1 - 2 * k / count, k * pi * (3 - sqrt(5))
     radius = np.sqrt(1 - z * z)
-    return np.stack([radius * np.cos(phi), radius * np.sin(phi), z], axis=-1)
+    points = np.stack([radius * np.cos(phi), radius * np.sin(phi), z], axis=-1)
+    return points, np.linalg.pinv(basis(points))

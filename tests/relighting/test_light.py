@@ -7,9 +7,9 @@ import pytest
 
 from illures.environment import DIRECTIONS, HEIGHT, WIDTH
 from illures.errors import InputError
-from illures.lamps import dominant_lamp, find_lamps
-from illures.light import PRESETS, Lamp, Light, direction_of
 from illures.math import sh
+from illures.relighting.lamps import dominant_lamp, find_lamps
+from illures.relighting.light import PRESETS, Lamp, Light, direction_of
 from illures.render import shade
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from illures.height import filled, height_map, occlusion
-from illures.light import direction_of
+from illures.relighting.height import filled, height_map, occlusion
+from illures.relighting.light import direction_of
 
 SIZE = 96
 NO_MESH = np.zeros((478, 3), np.float32)

@@ -11,8 +11,8 @@ import numpy as np
 from illures.decomposition import Decomposition
 from illures.errors import InputError
 from illures.faces.contour import NOSE_BRIDGE, points68
-from illures.light import LAYOUTS, PRESETS, Light
-from illures.relight import exposed, matched
+from illures.relighting.light import LAYOUTS, PRESETS, Light
+from illures.relighting.relight import exposed, matched
 
 Decompose = Callable[[Path], list[Decomposition]]
 

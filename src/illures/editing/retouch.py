@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures import regions
 from illures.decomposition import Decomposition
+from illures.editing import regions
 from illures.errors import InputError
 from illures.faces import to_crop
 from illures.math.color import individual_typology_angle_deg, luminance, srgb_to_linear

@@ -9,15 +9,15 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from illures.appearance import facing_disc
 from illures.decomposition import Decomposition
 from illures.images import Photo
-from illures.light import Light
 from illures.math.color import linear_to_srgb
-from illures.paste import PhotoRelighter
+from illures.relighting.appearance import facing_disc
+from illures.relighting.light import Light
+from illures.relighting.paste import PhotoRelighter
+from illures.relighting.sources import Source
 from illures.render import shade
 from illures.sheet import BACKGROUND, GAP, LABEL, TEXT
-from illures.sources import Source
 
 TILE = 176
 BALL = 64

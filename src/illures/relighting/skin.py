@@ -18,7 +18,7 @@ from illures.decomposition import Decomposition
 from illures.faces import at_size, extract, mesh_mask, to_crop
 from illures.images import Photo, as_float
 from illures.math.color import luminance, srgb_to_linear
-from illures.photogrid import Rect, finer, inside, over_bands, warped
+from illures.relighting.photogrid import Rect, finer, inside, over_bands, warped
 from illures.types import FaceCrop
 from illures.upsample import FINER, bounds
 

@@ -13,20 +13,20 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures import regions
 from illures.decomposition import Decomposition
+from illures.editing import regions
+from illures.editing.retouch import Retouch, tone_gain
 from illures.errors import InputError
 from illures.formats import Format
 from illures.images import Photo, as_linear
-from illures.light import Light
 from illures.math.normals import normalize
-from illures.paste import PhotoRelighter
-from illures.photogrid import encoded, inside, over_bands
 from illures.photomaps import photo_maps
-from illures.relight import matched
+from illures.relighting.light import Light
+from illures.relighting.paste import PhotoRelighter
+from illures.relighting.photogrid import encoded, inside, over_bands
+from illures.relighting.relight import matched
+from illures.relighting.skin import skin_around
 from illures.render import shade
-from illures.retouch import Retouch, tone_gain
-from illures.skin import skin_around
 from illures.upsample import bounds, prepare, sample
 
 # Differences of an edited map of up to this many codes (of 255) are the editor's rounding.
@@ -105,7 +105,7 @@ def retouched(photo: Photo, faces: Sequence[Decomposition], steps: Sequence[Reto
     Args:
         photo: sRGB-encoded.
         faces: of the photo, at the network's resolution.
-        steps: see `illures.retouch`.
+        steps: see `illures.editing.retouch`.
     """
     out = photo.copy()
     for face in faces:

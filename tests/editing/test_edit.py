@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from face_scene import scene
-from illures import regions, retouch
 from illures.cli import main
 from illures.decompose import Decomposer
-from illures.edit import albedo_change, apply_albedo, apply_normal, evenly_lit, retouched, toned
+from illures.editing import regions, retouch
+from illures.editing.edit import albedo_change, apply_albedo, apply_normal, evenly_lit, retouched, toned
 from illures.errors import InputError
 from illures.faces import to_crop
 from illures.formats import Format

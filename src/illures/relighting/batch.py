@@ -16,9 +16,9 @@ from illures.errors import InputError
 from illures.files import DiskFullError
 from illures.images import Photo, as_float, read_photo, save_image
 from illures.output import Outcome
-from illures.paste import PhotoRelighter
-from illures.relight import Background, Residual
-from illures.sources import Source
+from illures.relighting.paste import PhotoRelighter
+from illures.relighting.relight import Background, Residual
+from illures.relighting.sources import Source
 
 Kind = Literal["jpg", "png", "png16"]
 

@@ -8,11 +8,11 @@ import pytest
 from face_scene import scene
 from illures.faces import extract
 from illures.images import as_float, as_linear
-from illures.light import Light
 from illures.math.color import linear_to_srgb
-from illures.paste import PhotoRelighter
-from illures.photogrid import encoded
-from illures.skin import skin_around, skin_weight, widened
+from illures.relighting.light import Light
+from illures.relighting.paste import PhotoRelighter
+from illures.relighting.photogrid import encoded
+from illures.relighting.skin import skin_around, skin_weight, widened
 
 SKIN, WALL = (0.75, 0.6, 0.5), (0.35, 0.45, 0.7)
 

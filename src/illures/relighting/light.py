@@ -18,11 +18,11 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.errors import InputError
-from illures.lamps import Lamp, dominant_lamp, find_lamps
 from illures.math import sh
 from illures.math.color import luminance
 from illures.math.normals import normalize
-from illures.presets import PRESETS
+from illures.relighting.lamps import Lamp, dominant_lamp, find_lamps
+from illures.relighting.presets import PRESETS
 
 if TYPE_CHECKING:
     from illures.decomposition import Decomposition

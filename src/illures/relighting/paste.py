@@ -15,12 +15,12 @@ from jaxtyping import Float, Float16, UInt8
 
 from illures.decomposition import Decomposition
 from illures.faces import at_size
-from illures.height import filled
 from illures.images import Photo, as_linear
-from illures.light import Light
-from illures.photogrid import Rect, encoded, finer, inside, over_bands, warped
-from illures.relight import Background, Residual, Surface, base_of, surface_of
-from illures.skin import skin_around, widened
+from illures.relighting.height import filled
+from illures.relighting.light import Light
+from illures.relighting.photogrid import Rect, encoded, finer, inside, over_bands, warped
+from illures.relighting.relight import Background, Residual, Surface, base_of, surface_of
+from illures.relighting.skin import skin_around, widened
 from illures.types import FaceCrop
 from illures.upsample import Fields, bounds, check_photo, prepare, sample
 

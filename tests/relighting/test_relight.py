@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from face_scene import crop_at, scene
-from illures.appearance import facing_disc, highlight
 from illures.cli import main
 from illures.faces import extract
 from illures.images import as_linear, read_photo, save_image
-from illures.light import Lamp, Light, direction_of
 from illures.math.color import luminance
-from illures.paste import PhotoRelighter
-from illures.relight import exposed, matched, relight, relight_photo
+from illures.relighting.appearance import facing_disc, highlight
+from illures.relighting.light import Lamp, Light, direction_of
+from illures.relighting.paste import PhotoRelighter
+from illures.relighting.relight import exposed, matched, relight, relight_photo
 from illures.render import shade
 from illures.upsample import bounds, upright
 
@@ -195,7 +195,7 @@ def test_own_light_by_the_command_line(portrait, tmp_path):
 
 @pytest.mark.parametrize("suffix", ["mp4", "webp"])
 def test_orbit_is_a_film(portrait, tmp_path, suffix, monkeypatch):
-    from illures import orbit
+    from illures.relighting import orbit
 
     monkeypatch.setattr(orbit, "FRAMES", 6)
     path = tmp_path / f"orbit.{suffix}"
@@ -236,3 +236,10 @@ def test_bad_input_is_named_and_nothing_is_written(portrait, tmp_path, capsys):
         error = capsys.readouterr().err
         assert words in error and error.count("\n") == 1
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_the_package_offers_the_verb_and_not_a_module_of_its_name():
+    from illures import relight as first
+    from illures import relight as second
+
+    assert first is second is relight

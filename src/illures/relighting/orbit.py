@@ -15,9 +15,9 @@ from illures.decompose import Decomposer
 from illures.errors import InputError
 from illures.files import write_whole
 from illures.images import Photo, read_photo
-from illures.light import Light
-from illures.paste import PhotoRelighter
-from illures.relight import Background, Residual, exposed
+from illures.relighting.light import Light
+from illures.relighting.paste import PhotoRelighter
+from illures.relighting.relight import Background, Residual, exposed
 
 SUFFIXES = (".mp4", ".gif", ".webp")
 FRAMES, RATE = 72, 24

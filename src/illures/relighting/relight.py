@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures.appearance import Appearance, appearance, floored, hidden
 from illures.decomposition import Decomposition
 from illures.faces import at_size, to_crop
-from illures.height import Occlusion, filled, occlusion
 from illures.images import Photo
-from illures.light import Light
 from illures.math.color import luminance
+from illures.relighting.appearance import Appearance, appearance, floored, hidden
+from illures.relighting.height import Occlusion, filled, occlusion
+from illures.relighting.light import Light
 from illures.render import shade
 from illures.upsample import feathered, upright
 
@@ -129,7 +129,7 @@ def relight_photo(
     Raises:
         InputError: a face was found in a photo of another size.
     """
-    from illures.paste import PhotoRelighter
+    from illures.relighting.paste import PhotoRelighter
 
     return PhotoRelighter(photo, faces, residual=residual, background=background)(light)
 

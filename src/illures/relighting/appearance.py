@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from illures.height import Occlusion
-from illures.lamps import Lamp
-from illures.light import Light
 from illures.math.normals import normalize
+from illures.relighting.height import Occlusion
+from illures.relighting.lamps import Lamp
+from illures.relighting.light import Light
 from illures.render import shade
 
 # Skin's reflectance straight on (index of refraction 1.4), and the width of its lobe.

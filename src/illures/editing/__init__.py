@@ -1,0 +1,1 @@
+"""Albedo and normals edited by hand or by name, and lit again as the photo was."""
