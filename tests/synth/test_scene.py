@@ -38,6 +38,20 @@ def test_rays_through_landmarks_meet_them() -> None:
     np.testing.assert_allclose(ray * -points[:, 2:], points, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("angle", [0.0, 0.7, 2.5])
+def test_crop_frame_is_that_of_the_pixels(angle: float) -> None:
+    """A step across the line of sight shows in the picture where the frame's rotation says."""
+    pose, jitter = Pose(20.0, 5.0, -25.0, 0.8, (2.0, 3.0)), Jitter(1.0, (0.0, 0.0), 5.0)
+    step = np.array([np.cos(angle), np.sin(angle), 0.0])
+    view = place(landmarks(), pose, 128, jitter)
+    free = next(k for k in range(468) if k not in set(INDICES.tolist()))
+    moved = landmarks().astype(np.float64)
+    moved[free] += 0.01 * (view.rotation.T @ step)
+    x, y, _ = place(moved.astype(np.float32), pose, 128, jitter).landmarks[free] - view.landmarks[free]
+    found = np.array([x, -y, 0.0]) / np.hypot(x, y)
+    np.testing.assert_allclose(found, view.to_crop_frame @ step, rtol=0, atol=1e-3)
+
+
 def test_jitter_is_the_similarity_it_says() -> None:
     exact, moved = (
         place(landmarks(), Pose(), 128, jitter).landmarks for jitter in (None, Jitter(1.06, (0.03, 0.0), 4.0))

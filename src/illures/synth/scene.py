@@ -73,6 +73,16 @@ class View:
     plane: Float[np.ndarray, "2 3"]
     landmarks: Float[np.ndarray, "478 3"]
 
+    @property
+    def to_crop_frame(self) -> Float[np.ndarray, "3 3"]:
+        """Rotation from the camera's frame to the crop's: the crop stands upright on the face, the camera may not.
+
+        What the network says of a crop is in the crop's frame (`Decomposition`), and so must be what it learns from.
+        """
+        roll = np.arctan2(self.plane[1, 0], self.plane[0, 0])  # of the crop's x axis, clockwise as y goes down
+        c, s = np.cos(roll), np.sin(roll)
+        return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+
 
 @dataclass(frozen=True)
 class Surface:

@@ -13,7 +13,8 @@ from jaxtyping import Float
 
 from illures.data.shards import IMAGE_RANGE, ViewRecord
 from illures.math.color import luminance
-from illures.math.sh import project_environment
+from illures.math.normals import turn
+from illures.math.sh import project_environment, rotate
 from illures.render import shade
 from illures.synth import lights
 from illures.synth.denoise import denoised
@@ -99,14 +100,14 @@ def render_view(studio: Studio, index: int) -> ViewRecord:
     view = place(head.landmarks, posed, recipe.size, random_jitter(rng))
     samples, depth = (recipe.samples, recipe.depth) if recipe.transport else (min(recipe.samples, _GUIDE_SAMPLES), 0)
     transport = Transport(merge(head, view), view, samples, depth, seed=int(rng.integers(2**30)))
-    falling = studio.lights(identity)
+    falling, upright = studio.lights(identity), view.to_crop_frame
     return ViewRecord(
         albedo=transport.guides.albedo,
-        normal=transport.guides.normal,
+        normal=turn(transport.guides.normal, upright),
         mask=transport.guides.mask,
         landmarks=view.landmarks,
         images=tuple(_photo(recipe, transport, view, lit, rng) for lit in falling) if recipe.transport else (),
-        lights=tuple(lit.coefficients for lit in falling),
+        lights=tuple(rotate(lit.coefficients, upright) for lit in falling),
         lightings=tuple(identity * recipe.lights + k for k in range(recipe.lights)),
         identity=identity,
         expression=identity * recipe.expressions + expression,
