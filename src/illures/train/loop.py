@@ -107,7 +107,7 @@ class Training:
         writer = SummaryWriter(self.folder, purge_step=self.seen) if self._ranks.first else None
         steps = self._feed.steps(self.seen)
         try:
-            with _asked_to_stop() as asked:
+            with asked_to_stop() as asked:
                 if self.seen == 0 and self.recipe.initial:  # those weights may be the best there will be
                     self._validate(writer, report)
                 for step in steps:
@@ -218,7 +218,7 @@ def _check_inputs(
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
+def asked_to_stop() -> Iterator[threading.Event]:
     """Notes SIGINT and SIGTERM instead of dying in the middle of a step; a second one does what it always does."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
