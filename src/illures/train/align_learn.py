@@ -37,7 +37,7 @@ from illures.train.checkpoint import (
 )
 from illures.train.consistency import ALBEDO, NORMAL, albedo_difference, normal_difference
 from illures.train.learner import has_fast_bf16
-from illures.train.loop import asked_to_stop as asked_to_stop
+from illures.train.loop import asked_to_stop
 from illures.train.validate import held_out
 
 _SURE = 0.5  # weight from which a correspondence counts
