@@ -1,0 +1,155 @@
+"""From an estimate and the truth to figures: shared by the benchmarks, so that a name means the same in all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from illures.evaluate import metrics
+from illures.evaluate.benchmark import Estimate, Score, Target, Truth
+from illures.evaluate.lpips import Lpips
+from illures.faces import face_mask
+from illures.math.color import best_scale, linear_to_srgb, srgb_to_linear
+from illures.render import render, shade
+from illures.types import Face
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What figures of a group need of each image: the maps at the points that count, or None.
+
+    Attributes:
+        normal: unit vectors.
+        albedo: linear.
+    """
+
+    normal: Float[np.ndarray, "points 3"] | None
+    albedo: Float[np.ndarray, "points 3"] | None
+
+
+def score_maps(estimate: Estimate, truth: Truth) -> Score:
+    """Every figure that both sides allow, relighting apart; on `truth.mask`.
+
+    Points where the method says nothing are filled as `metrics.fill_normals` and `metrics.fill_values` have it.
+    """
+    mask, figures, histogram = truth.mask, dict[str, float](), None
+    normal, missing = (None, None) if estimate.normal is None else metrics.fill_normals(estimate.normal[mask])
+    albedo = None if estimate.albedo is None else metrics.fill_values(estimate.albedo[mask])
+    if missing is not None:
+        figures["missing_pct"] = 100 * float(missing.mean())
+    if normal is not None and truth.normal is not None:
+        true = truth.normal[mask].astype(np.float64)
+        figures |= _normal_figures(normal, true)
+        histogram = metrics.angle_histogram(metrics.normal_errors_deg(normal, true))
+    if albedo is not None and truth.albedo is not None:
+        figures["albedo_rel"] = metrics.albedo_error(albedo, truth.albedo[mask])
+    figures |= _light_figures(estimate, truth, normal)
+    if estimate.residual is not None and truth.residual is not None:
+        found = metrics.fill_values(estimate.residual[mask])
+        figures["residual_mae"] = float(np.mean(np.abs(found - truth.residual[mask])))
+    kept = Kept(*(None if values is None else values.astype(np.float32) for values in (normal, albedo)))
+    return Score(figures, int(mask.sum()), histogram, kept)
+
+
+def photo_mask(size: tuple[int, ...], face: Face) -> Bool[np.ndarray, "height width"]:
+    """The face mask (skin, eyes, lips) at the pixels of a photo of `size` (height, width): the same for all methods."""
+    side = max(size)
+    square = np.broadcast_to(np.float32(0), (side, side, 3))
+    return np.asarray(face_mask(square, face.landmarks)[: size[0], : size[1]] > 0.5)
+
+
+def drift(kept: list[Kept]) -> dict[str, float]:
+    """Change of albedo and normals over the images of one face, pixel for pixel aligned; needs two images at least."""
+    figures = {}
+    albedos = [k.albedo for k in kept if k.albedo is not None]
+    normals = [k.normal for k in kept if k.normal is not None]
+    if len(albedos) > 1:
+        figures["albedo_drift_rel"] = metrics.albedo_drift(np.stack(albedos))
+    if len(normals) > 1:
+        figures["normal_drift_deg"] = metrics.normal_drift_deg(np.stack(normals))
+    return figures
+
+
+def score_relight(estimate: Estimate, truth: Truth, lpips: Lpips | None = None) -> dict[str, float]:
+    """Relight to every target and compare with the real photo; means over the targets, empty where there are none.
+
+    The scale of each relit image is fitted on the mask, in linear light, then both are compared as `image_figures`.
+    """
+    if estimate.relight is None or not truth.targets:
+        return {}
+    each = [_relit_figures(estimate.relight(target.light), target, truth.mask, lpips) for target in truth.targets]
+    return {name: float(np.mean([figures[name] for figures in each])) for name in each[0]}
+
+
+def score_reconstruction(
+    estimate: Estimate,
+    photo: Float[np.ndarray, "height width 3"],
+    mask: Bool[np.ndarray, "height width"],
+    lpips: Lpips | None = None,
+) -> dict[str, float]:
+    """Does A ∘ f(N, L) + R give the photo back, and how much of it is R? Empty without A, N and L.
+
+    One scale of A ∘ f(N, L) is fitted on the mask, as albedo and light are free up to it; a method without residual has
+    R = 0. The share of R is its energy over the photo's, linear, on the mask.
+    """
+    if estimate.albedo is None or estimate.normal is None or estimate.light is None or not mask.any():
+        return {}
+    linear = srgb_to_linear(photo.astype(np.float32))
+    residual = np.zeros_like(linear) if estimate.residual is None else np.nan_to_num(estimate.residual)
+    local = np.nan_to_num(render(estimate.albedo, estimate.normal, estimate.light))
+    local = local * best_scale(local[mask], (linear - residual)[mask])
+    shown = linear_to_srgb(np.clip(local + residual, 0, 1)).astype(np.float32)
+    figures = {"recon_l1": float(np.mean(np.abs(shown[mask] - photo[mask])))}
+    if lpips is not None:
+        figures["recon_lpips"] = lpips.inside(shown, photo, mask)
+    if estimate.residual is not None:
+        energy = np.sum(residual[mask] ** 2) / max(float(np.sum(linear[mask] ** 2)), 1e-12)
+        figures["residual_energy_pct"] = 100 * float(energy)
+    return figures
+
+
+def _relit_figures(relit: np.ndarray, target: Target, mask: np.ndarray, lpips: Lpips | None) -> dict[str, float]:
+    true = srgb_to_linear(target.photo.astype(np.float32))
+    found = np.nan_to_num(relit.astype(np.float32), nan=0.0)
+    found = found * best_scale(found[mask], true[mask])
+    shown = linear_to_srgb(np.clip(found, 0, 1))
+    figures = {
+        "relit_psnr_db": metrics.psnr_db(shown, target.photo, mask),
+        "relit_ssim": metrics.ssim(shown, target.photo, mask),
+        "relit_si_mse": float(np.mean((found[mask] - true[mask]) ** 2) / np.mean(true[mask] ** 2)),
+    }
+    if lpips is not None:
+        figures["relit_lpips"] = lpips.inside(shown, target.photo, mask)
+    return figures
+
+
+def _normal_figures(normal: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    score = metrics.normal_score(normal, true)
+    untilted, relief = metrics.without_tilt(normal, true), metrics.without_relief(normal, true)
+    return {
+        "normal_deg": score.mean_deg,
+        "normal_median_deg": score.median_deg,
+        "normal_below_20_pct": score.below_20,
+        "normal_below_25_pct": score.below_25,
+        "normal_below_30_pct": score.below_30,
+        "normal_untilted_deg": float(metrics.normal_errors_deg(untilted, true).mean()),
+        "normal_relief_deg": float(metrics.normal_errors_deg(relief, true).mean()),
+    }
+
+
+def _light_figures(estimate: Estimate, truth: Truth, normal: np.ndarray | None) -> dict[str, float]:
+    if estimate.light is None or truth.light is None:
+        return {}
+    figures = {
+        "light_deg": metrics.light_angle_deg(estimate.light, truth.light),
+        "light_sh_rel": metrics.light_sh_error(estimate.light, truth.light),
+    }
+    if truth.normal is not None:
+        points = truth.normal[truth.mask].astype(np.float64)
+        true = shade(points, truth.light.astype(np.float64))
+        figures["light_shading_rel"] = metrics.shading_error(shade(points, estimate.light.astype(np.float64)), true)
+        if normal is not None:
+            figures["shading_rel"] = metrics.shading_error(shade(normal, estimate.light.astype(np.float64)), true)
+    return figures

@@ -1,0 +1,154 @@
+"""Benchmark `video`: a folder of clips, one main face each: do albedo and normals stay what they are?
+
+Frames are aligned by the dense landmark mesh, laid flat (`illures.faces.atlas`), by the same landmarks for every
+method; no truth is needed. Each clip counts up to its first hard cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from illures.clip import CutDetector, read_frames
+from illures.errors import InputError
+from illures.evaluate import metrics
+from illures.evaluate.benchmark import Estimate, Failure, Item, Score, Truth
+from illures.evaluate.lpips import Lpips
+from illures.evaluate.photos import evenly
+from illures.evaluate.portrait import portrait
+from illures.evaluate.scoring import Kept, drift, photo_mask, score_maps, score_reconstruction
+from illures.faces import atlas
+from illures.faces.track import FaceTracker
+from illures.math.normals import normalize, turn
+from illures.types import Face
+
+SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+_ATLAS = 64  # texels a side: a few pixels each, so that landmark noise of a pixel does not count as drift
+_FACING = 0.5  # cosine to the viewer that a texel needs in every frame
+_LEAST_TEXELS = 50
+
+
+@dataclass(frozen=True)
+class Flat:
+    """One frame in the atlas.
+
+    Attributes:
+        index: of the frame.
+        seen: texels that face the viewer.
+        albedo: or None.
+        normal: in the frame of the head, or None.
+    """
+
+    index: int
+    seen: Bool[np.ndarray, "size size"]
+    albedo: Float[np.ndarray, "size size 3"] | None
+    normal: Float[np.ndarray, "size size 3"] | None
+
+
+class Video:
+    """See `illures.evaluate.benchmark.Benchmark`; a group is a clip, an item a frame."""
+
+    name = "video"
+    size = None
+
+    def __init__(self, files: Sequence[Path], frames: int, lpips: Lpips | None) -> None:
+        self._files = {file.stem: file for file in files}
+        self._frames, self._lpips = frames, lpips
+        self.groups = tuple(self._files)
+
+    def items(self, group: str) -> Iterator[Item | Failure]:
+        """Successive frames from the first that shows a face, up to a cut; frames that lost the face are failures."""
+        file, tracker, cuts, main, count = self._files[group], FaceTracker(), CutDetector(), -1, 0
+        try:
+            for frame in read_frames(file):
+                if cuts.is_cut(frame.image) and count:
+                    break
+                faces = {tracked.track: tracked.face for tracked in tracker(frame.image)}
+                main = next(iter(faces), -1) if main < 0 else main
+                if main < 0:
+                    continue
+                name = f"{group}/{frame.index:05d}"
+                face = faces.get(main)
+                yield _item(name, group, frame.index, frame.image, face) if face else Failure(name, group, "face lost")
+                count += 1
+                if count == self._frames:
+                    break
+        except InputError as error:
+            yield Failure(group, group, str(error))
+            return
+        if not count:
+            yield Failure(group, group, f"{file}: no face found")
+
+    def score(self, item: Item, estimate: Estimate) -> Score:
+        """Reconstruction, and what the clip's figures need."""
+        score = score_maps(estimate, item.truth)
+        figures = score.figures | score_reconstruction(estimate, item.photo, item.truth.mask, self._lpips)
+        return replace(score, figures=figures, kept=_flat(item, estimate))
+
+    def summarise(self, scores: Sequence[Score]) -> dict[str, float]:
+        """Drift over all frames and flicker over the longest run of successive ones, at texels seen in every frame."""
+        flats: list[Flat] = [score.kept for score in scores]
+        if not flats:
+            return {}
+        seen = np.logical_and.reduce([flat.seen for flat in flats])
+        if seen.sum() < _LEAST_TEXELS:
+            return {}
+        figures = drift([Kept(*(None if v is None else v[seen] for v in (f.normal, f.albedo))) for f in flats])
+        run = [flat.albedo[seen] for flat in _longest_run(flats) if flat.albedo is not None]
+        if len(run) > 2:
+            figures["albedo_flicker_rel"] = metrics.flicker(np.stack(run))
+        return figures
+
+
+def load(path: Path, *, frames: int = 24, clips: int | None = None, lpips: Path | None = None) -> Video:
+    """Open a folder of clips.
+
+    Args:
+        path: the folder.
+        frames: successive frames of each clip at most.
+        clips: take that many only, evenly over the list; None takes all.
+        lpips: folder of weights (see `illures.evaluate.lpips`).
+
+    Raises:
+        InputError: there is no clip in it, or a number makes no sense.
+    """
+    if frames < 2:
+        raise InputError(f"frames {frames}: drift needs at least 2")
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"{path}: holds no clips ({', '.join(SUFFIXES)})")
+    return Video(evenly(files, clips), frames, Lpips(lpips) if lpips else None)
+
+
+def _item(name: str, group: str, index: int, image: np.ndarray, face: Face) -> Item:
+    shown, found = portrait(image, face)
+    return Item(name, group, shown, found, Truth(photo_mask(shown.shape[:2], found)), {"frame": float(index)})
+
+
+def _flat(item: Item, estimate: Estimate) -> Flat:
+    """The maps at the places of the mesh; normals turned back with the head."""
+    landmarks, normal, albedo = item.face.landmarks, None, None
+    places = atlas.positions(landmarks[:, :2], _ATLAS)
+    if estimate.normal is not None:
+        points, _ = metrics.fill_normals(estimate.normal.reshape(-1, 3))
+        filled = points.reshape(estimate.normal.shape).astype(np.float32)
+        normal = normalize(turn(atlas.unwrap(filled, places), atlas.head_rotation(landmarks).T)).astype(np.float32)
+    if estimate.albedo is not None:
+        filled = metrics.fill_values(estimate.albedo.reshape(-1, 3)).reshape(estimate.albedo.shape)
+        albedo = atlas.unwrap(filled.astype(np.float32), places)
+    seen = atlas.layout(_ATLAS).inside & (atlas.facing(landmarks, _ATLAS) > _FACING)
+    return Flat(int(item.tags["frame"]), seen, albedo, normal)
+
+
+def _longest_run(flats: list[Flat]) -> list[Flat]:
+    runs: list[list[Flat]] = []
+    for flat in flats:
+        if runs and flat.index == runs[-1][-1].index + 1:
+            runs[-1].append(flat)
+        else:
+            runs.append([flat])
+    return max(runs, key=len)

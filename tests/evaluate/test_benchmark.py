@@ -1,0 +1,50 @@
+"""The registry and the docs name the same things as the code."""
+
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from illures.errors import InputError
+from illures.evaluate.benchmark import BENCHMARKS, FIGURES, Estimate, Truth, load_benchmark
+from illures.evaluate.scoring import drift, score_maps, score_reconstruction
+
+DOCS = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+
+
+def test_every_benchmark_can_be_opened_and_is_documented():
+    text = DOCS.read_text()
+    for name, module in BENCHMARKS.items():
+        assert callable(import_module(module).load)
+        assert f"| `{name}` |" in text
+
+
+def test_every_figure_is_registered_and_documented(rng):
+    normal = rng.normal(size=(8, 8, 3))
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    light = rng.random((9, 3))
+    everything = Estimate(normal, rng.random((8, 8, 3)), light, rng.random((8, 8, 3)))
+    truth = Truth(np.ones((8, 8), bool), normal, rng.random((8, 8, 3)), light, rng.random((8, 8, 3)))
+    score = score_maps(everything, truth)
+    found = {
+        *score.figures,
+        *drift([score.kept] * 2),
+        *score_reconstruction(everything, rng.random((8, 8, 3)), truth.mask),
+    }
+    assert len(found) > 15 and found <= set(FIGURES)
+    text = DOCS.read_text()
+    assert [name for name in FIGURES if f"`{name}`" not in text] == []
+
+
+def test_unknown_names_and_folders_are_refused(tmp_path):
+    with pytest.raises(InputError, match="benchmark 'faces': must be one of photoface, yaleb"):
+        load_benchmark("faces", tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        load_benchmark("photos", tmp_path / "gone")
+
+
+def test_a_method_that_says_nothing_has_no_figures(rng):
+    score = score_maps(Estimate(), Truth(np.ones((4, 4), bool), normal=np.zeros((4, 4, 3))))
+    assert score.figures == {} and score.histogram is None and score.pixels == 16
+    assert drift([score.kept, score.kept]) == {}
