@@ -5,7 +5,7 @@ A benchmark is a list of groups (subjects, clips); a group is a stream of items 
     for group in benchmark.groups:
         scores = []
         for item in benchmark.items(group):             # an Item, or a Failure to list
-            estimate = method.estimate(item.photo, item.face)
+            estimate = method.estimate(query)
             scores.append(benchmark.score(item, estimate))
         figures of the group = benchmark.summarise(scores)
 

@@ -17,7 +17,7 @@ from illures.files import write_whole
 from illures.images import Photo, read_photo
 from illures.relighting.light import Light
 from illures.relighting.paste import PhotoRelighter
-from illures.relighting.relight import Background, Residual, exposed
+from illures.relighting.relight import Background, Residual, exposed, tinted
 
 SUFFIXES = (".mp4", ".gif", ".webp")
 FRAMES, RATE = 72, 24
@@ -57,7 +57,7 @@ def write_orbit(
     if not faces:
         raise InputError(f"{source}: no face found")
     relighter = PhotoRelighter(photo, faces, residual=residual, background=background)
-    frames = (relighter(exposed(light, faces[0], stops)) for light in _lights())
+    frames = (relighter(exposed(tinted(light, faces[0]), faces[0], stops)) for light in _lights())
     suffix = target.suffix.lower()
     write_whole(target, _mp4(frames) if suffix == ".mp4" else _animation(list(frames), suffix))
 

@@ -149,6 +149,16 @@ def matched(light: Light, face: Decomposition) -> Light:
     return light.scaled(old / np.maximum(new, 1e-6))
 
 
+def tinted(light: Light, face: Decomposition) -> Light:
+    """The light with its colours relative to those of the face's own: white is what the photo takes for white.
+
+    Which part of a photo's colour is the skin's and which the light's is what a network tells least well. Where a light
+    does not come from a photo, taking its colours so leaves the skin the colour that it has.
+    """
+    old, _ = _mean_shadings(face, light)
+    return light.scaled(old / max(float(luminance(old)), 1e-6))
+
+
 def _mean_shadings(face: Decomposition, light: Light) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
     """Over the face: of its own light, and of an upright one."""
     small = reduced(face)

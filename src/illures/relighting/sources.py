@@ -12,7 +12,7 @@ from illures.decomposition import Decomposition
 from illures.errors import InputError
 from illures.faces.contour import NOSE_BRIDGE, points68
 from illures.relighting.light import LAYOUTS, PRESETS, Light
-from illures.relighting.relight import exposed, matched
+from illures.relighting.relight import exposed, matched, tinted
 
 Decompose = Callable[[Path], list[Decomposition]]
 
@@ -26,6 +26,7 @@ class Source:
         light: upright.
         stops: above the strength that keeps the photo's exposure.
         white: takes the colour of each photo's own light.
+        relative: its colours are relative to that of each photo's own light, as it does not come from a photo.
         follows_pose: is mirrored for a face that is turned to image right.
     """
 
@@ -33,6 +34,7 @@ class Source:
     light: Light
     stops: float = 0.0
     white: bool = False
+    relative: bool = False
     follows_pose: bool = False
 
     def on(self, face: Decomposition, stops: float = 0.0) -> Light:
@@ -42,6 +44,8 @@ class Source:
             light = light.mirrored()
         if self.white:
             light = matched(light, face)
+        if self.relative:
+            light = tinted(light, face)
         return exposed(light, face, self.stops + stops)
 
 
@@ -55,7 +59,9 @@ def presets(names: Iterable[str]) -> list[Source]:
     for name in names:
         for each in PRESETS if name == "all" else (name,):
             light = Light.preset(each)
-            found.append(Source(each, light, PRESETS[each].stops, follows_pose=PRESETS[each].follows_pose))
+            found.append(
+                Source(each, light, PRESETS[each].stops, relative=True, follows_pose=PRESETS[each].follows_pose)
+            )
     return found
 
 
@@ -72,14 +78,14 @@ def directions(texts: Iterable[str], ambient: float, radius_deg: float) -> list[
         except ValueError:
             raise InputError(f"direction {text!r}: must be AZIMUTH,ELEVATION in degrees, such as 45,30") from None
         light = Light.from_direction(azimuth, elevation, ambient=ambient, radius_deg=radius_deg)
-        found.append(Source(f"direction{azimuth:+g}{elevation:+g}", light))
+        found.append(Source(f"direction{azimuth:+g}{elevation:+g}", light, relative=True))
     return found
 
 
 def maps(paths: Iterable[Path], rotation_deg: float) -> list[Source]:
     """Environment maps; raises an InputError for a file that is none."""
     suffix = f"{rotation_deg:+g}" if rotation_deg else ""
-    return [Source(path.stem + suffix, Light.from_hdri(path, rotation_deg)) for path in paths]
+    return [Source(path.stem + suffix, Light.from_hdri(path, rotation_deg), relative=True) for path in paths]
 
 
 def files(paths: Iterable[Path]) -> list[Source]:

@@ -1,0 +1,190 @@
+"""Speed of `illures video`, and its flicker against frame-by-frame processing: python benchmarks/video.py [CLIP ...].
+
+Speed: a clip of 640 x 480 pixels made of scikit-image's astronaut (NASA, public domain), which pans, zooms and has
+noise; decoded, taken apart in crops of 128 px, shown, and encoded to a file. Flicker: of the clips that are named, or
+of that one. What is shown is laid flat along the landmark mesh, and skin that every frame shows well is compared by
+`evaluate.metrics.flicker`; lids, eyeballs and the open mouth are left out, for they really change. Frame by frame means
+what `illures decompose` and `illures relight` make of each frame, with the faces of the same tracker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from illures.clip import Frame, read_frames
+from illures.decompose import Decomposer
+from illures.evaluate.metrics import flicker
+from illures.faces import atlas, crop_face, extract, to_crop
+from illures.faces.mask import LIPS_INSIDE
+from illures.faces.track import FaceTracker
+from illures.formats import Format
+from illures.images import as_linear
+from illures.photomaps import photo_maps
+from illures.relighting.light import Light
+from illures.relighting.relight import exposed, relight_photo
+from illures.stabilize import Stabilizer
+from illures.types import Face
+from illures.upsample import feathered
+from illures.video import make_video
+from illures.videomaps import Show, show_frame
+from record import record
+
+SHOWS: tuple[Show, ...] = ("albedo", "normal", "shading", "residual", "relit", "grid")
+ATLAS = 64  # texels a side: a few pixels each, so that noise of the landmarks counts little
+CROP = 96  # side of the crops that the atlas is read from [px]
+FACING = 0.5  # cosine to the viewer that a texel needs in every frame
+# The edges of the eyes in the MediaPipe mesh.
+EYES = (
+    (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
+    (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
+)
+
+Image8 = UInt8[np.ndarray, "height width 3"]
+Flat = Float[np.ndarray, "size size 3"]
+
+
+@dataclass(frozen=True)
+class Laid:
+    """One frame of one clip, laid flat: the albedo and the relit face, frame by frame and stabilised."""
+
+    albedo_alone: Flat
+    albedo: Flat
+    relit_alone: Flat
+    relit: Flat
+    seen: Bool[np.ndarray, "size size"]
+
+
+def main() -> None:
+    """Measure everything and record it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("clips", nargs="*", type=Path, help="clips with one main face each")
+    parser.add_argument("--weights", type=Path, help="default: those in the package")
+    parser.add_argument("--frames", type=int, default=50, help="frames of each clip that flicker is measured on")
+    parser.add_argument("--every", type=int, default=2)
+    options = parser.parse_args()
+    decomposer = Decomposer.from_pretrained(options.weights)
+    figures: dict[str, Any] = {"every": options.every, "crop_px": decomposer.size}
+    with tempfile.TemporaryDirectory() as folder:
+        clip = make_clip(Path(folder) / "astronaut.mp4", 300)
+        figures["frames_per_second"] = {
+            show: speed(clip, Path(folder) / "out.mp4", decomposer, show, options.every) for show in SHOWS
+        }
+        found = [flickers(path, decomposer, options.frames, options.every) for path in options.clips or [clip]]
+    figures["clips"] = len(found)
+    for name in found[0]:
+        figures[name] = round(statistics.median(each[name] for each in found), 4)
+    for name in ("albedo", "relit"):
+        ratios = [each[f"{name}_flicker_rel"] / each[f"{name}_flicker_frame_by_frame_rel"] for each in found]
+        figures[f"{name}_flicker_over_frame_by_frame"] = {
+            "median": round(statistics.median(ratios), 3),
+            "worst": round(max(ratios), 3),
+        }
+    print(json.dumps(figures, indent=2))
+    record("video", figures)
+
+
+def make_clip(path: Path, count: int) -> Path:
+    """The astronaut, slowly panned and zoomed, with noise: 640 x 480, 25 frames a second, H.264."""
+    import av
+    from skimage.data import astronaut
+
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25, options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for number in range(count):
+            angle = 2 * np.pi * number / 125
+            zoom = 1.2 + 0.1 * np.sin(angle)
+            matrix = np.array([[zoom, 0, 40 + 30 * np.sin(angle)], [0, zoom, 10 * np.cos(2 * angle)]])
+            image = cv2.warpAffine(astronaut(), matrix, (640, 480), flags=cv2.INTER_CUBIC)
+            noisy = image + 3 * rng.standard_normal(image.shape)
+            frame = av.VideoFrame.from_ndarray(np.clip(noisy, 0, 255).astype(np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def speed(clip: Path, out: Path, decomposer: Decomposer, show: Show, every: int) -> float:
+    """Frames a second from file to file, the first hundred (which load the networks) not counted."""
+    times: list[float] = []
+    light = Light.from_direction(60, 20)
+    make_video(clip, out, decomposer, show, light, every=every, progress=lambda *_: times.append(time.perf_counter()))
+    return round((len(times) - 101) / (times[-1] - times[100]), 1)
+
+
+def flickers(clip: Path, decomposer: Decomposer, frames: int, every: int) -> dict[str, float]:
+    """Flicker of albedo and of the relit face, relative to their means."""
+    laid = list(islice(lay_flat(clip, decomposer, every), frames))
+    seen = np.logical_and.reduce([each.seen for each in laid])
+    figures = {}
+    for name in ("albedo", "relit"):
+        for suffix, attribute in (("_frame_by_frame", f"{name}_alone"), ("", name)):
+            values = np.stack([getattr(each, attribute)[seen] for each in laid])
+            figures[f"{name}_flicker{suffix}_rel"] = flicker(values)
+    print(clip.name, len(laid), "frames", int(seen.sum()), "texels", {k: round(v, 4) for k, v in figures.items()})
+    return figures
+
+
+def lay_flat(clip: Path, decomposer: Decomposer, every: int) -> Iterator[Laid]:
+    """The main face of each frame."""
+    tracker, stabilizer, light = FaceTracker(), Stabilizer(decomposer, every), None
+    for frame in read_frames(clip):
+        tracked = tracker(frame.image)[:1]
+        if not tracked:
+            continue
+        face = tracked[0].face
+        alone = Decomposer(decomposer.predictor, decomposer.size, partial(_only, face))(frame.image)
+        steady = stabilizer(frame.image, tracked, frame.time_s)
+        light = light or exposed(Light.from_direction(60, 20), steady[0])
+        mask = atlas.unwrap(feathered(alone[0].mask), places(face, alone[0].crop.size, frame))
+        seen = atlas.layout(ATLAS).inside & (atlas.facing(face.landmarks, ATLAS) > FACING) & (mask > 0.95) & skin()
+        yield Laid(
+            albedo_alone=flat(photo_maps(frame.image, alone, Format("png")).albedo, face),
+            albedo=flat(show_frame(frame.image, steady, "albedo"), face),
+            relit_alone=flat(relight_photo(frame.image, alone, light), face),
+            relit=flat(show_frame(frame.image, steady, "relit", light), face),
+            seen=seen,
+        )
+
+
+def _only(face: Face, photo: Image8) -> list[Face]:
+    return [face]
+
+
+def flat(image: Image8, face: Face) -> Flat:
+    """A picture at the places of the mesh."""
+    crop = crop_face(face, image.shape[:2], CROP)
+    return atlas.unwrap(extract(as_linear(image), crop), atlas.positions(to_crop(face.landmarks, crop)[:, :2], ATLAS))
+
+
+def places(face: Face, size: int, frame: Frame) -> Float[np.ndarray, "size size 2"]:
+    """Where the texels lie in the face's crop of this size."""
+    crop = crop_face(face, frame.image.shape[:2], size)
+    return atlas.positions(to_crop(face.landmarks, crop)[:, :2], ATLAS)
+
+
+def skin() -> Bool[np.ndarray, "size size"]:
+    """Texels that are not lids, eyeballs or the opening of the mouth."""
+    points = np.rint(atlas.vertices(ATLAS)).astype(np.int32)
+    blocked = np.zeros((ATLAS, ATLAS), np.uint8)
+    for outline in (*EYES, LIPS_INSIDE):
+        cv2.fillConvexPoly(blocked, cv2.convexHull(points[list(outline)]), 1)
+    return cv2.dilate(blocked, np.ones((5, 5), np.uint8)) == 0
+
+
+if __name__ == "__main__":
+    main()
