@@ -1,0 +1,86 @@
+"""`illures videos`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from illures.cli.app import BAD_INPUT, OK, app
+
+
+@app.command
+def videos(
+    clips: list[Path],
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    size: Literal[128, 256] = 128,
+    frames_per_clip: int = 24,
+    table: Path | None = None,
+    per_second: float = 12.0,
+    smallest: float = 0.6,
+    yaw_limit_deg: float = 60.0,
+    least_sharpness: float = 0.7,
+    least_change: float = 0.25,
+    workers: int | None = None,
+    ray: str | None = None,
+) -> int:
+    """Take aligned frames of faces out of video clips, to train on.
+
+    Writes OUTPUT/NAME.tar (WebDataset), one for each clip, and OUTPUT/report.json. A clip that can't be used is skipped
+    with its reason. What was stopped goes on where it stood: finished clips are not done again.
+
+    Parameters
+    ----------
+    clips
+        Video files, folders of them, or folders in the layout of 300VW (vid.avi with annot/*.pts).
+    output
+        Folder for the shards.
+    size
+        Side of the crops in pixels.
+    frames_per_clip
+        Frames kept of each clip, at most: those that differ most in pose, expression and light.
+    table
+        Tab-separated file with the columns file and identity: clips of equal identity show the same person. Without
+        it, each clip is a person of its own.
+    per_second
+        Frames that are looked at in each second.
+    smallest
+        Smallest face that is used, in shares of the size of the crop.
+    yaw_limit_deg
+        Faces turned further to the side are left out.
+    least_sharpness
+        Frames less sharp than this share of the clip's sharp ones are left out.
+    least_change
+        Frames that differ less from a kept one are left out; 1 is a clear change.
+    workers
+        Processes on this machine; default: one a core.
+    ray
+        Work on a Ray cluster instead: "auto" joins the one that runs, "local" starts one, or an address.
+        Needs the extra: pip install illures[ray].
+    """
+    from illures.data.candidates import VideoRecipe
+    from illures.data.footage import find_footage
+    from illures.data.videos import make_videos
+
+    recipe = VideoRecipe(
+        size=size,
+        frames_per_clip=frames_per_clip,
+        per_second=per_second,
+        smallest=smallest,
+        yaw_limit_deg=yaw_limit_deg,
+        least_sharpness=least_sharpness,
+        least_change=least_change,
+    )
+    footage, problems = find_footage(clips, table)
+    for _, problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    reports = make_videos(footage, output, recipe, workers, ray, problems) if footage else []
+    failed = sum(report.error is not None for report in reports) + len(problems)
+    kept, people = sum(report.kept for report in reports), {report.identity for report in reports if report.kept}
+    print(f"{len(reports) - failed + len(problems)} clips: {kept} frames of {len(people)} people -> {output}", end="")
+    print(f"; {failed} skipped" if failed else "")
+    return BAD_INPUT if failed else OK
