@@ -47,13 +47,16 @@ def test_train_refuses_bad_input(tmp_path, capsys):
     recipe = tmp_path / "r.toml"
     code, stderr = run(capsys, "train", recipe, tmp_path, "-o", tmp_path / "run")
     assert code == 2 and f"{recipe}: no such recipe" in stderr
-    recipe.write_text("batch = 4\n")
+    recipe.write_text("batch = 8\n")
     code, stderr = run(capsys, "train", recipe, tmp_path, "-o", tmp_path / "run")
     assert code == 2 and f"{tmp_path}: holds no .tar shards" in stderr
 
 
-def test_the_release_recipes_are_valid():
-    from illures.train.recipe import load_recipe
+def test_the_recipes_of_the_package_are_listed_and_valid(capsys):
+    from illures.train.recipe import load_recipe, shipped
 
-    recipes = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
-    assert {"release", "tiny", "published"} <= {load_recipe(path) and path.stem for path in recipes}
+    assert all(load_recipe(path) for path in shipped().values() if not path.stem.startswith("align-"))
+    assert run(capsys, "train", "--list")[0] == 0
+    assert {"release", "tiny", "published", "sfs", "sfs-align", "illures-pre", "illures", "illures-warp"} <= set(
+        shipped()
+    )

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from fake_people import Killer, pyramids
+from illures import jobs
 from illures.data.shards import read_shards, read_views, shard_paths
 from illures.errors import InputError
 from illures.synth import pool
@@ -72,13 +73,13 @@ def test_a_killed_process_loses_nothing(tmp_path) -> None:
 def test_processes_that_always_die_are_given_up(tmp_path, monkeypatch) -> None:
     rounds = []
 
-    def broken(recipe, shards, make_people, workers):
+    def broken(job, shards, workers):
         rounds.append(shards)
         if len(rounds) == 1:
             yield 0, b"progress sets the count back"
         raise BrokenProcessPool
 
-    monkeypatch.setattr(pool, "_until_broken", broken)
+    monkeypatch.setattr(jobs, "_until_broken", broken)
     with pytest.raises(InputError, match="killed 4 times"):
         generate(RECIPE, tmp_path, workers=2, make_people=pyramids)
     assert rounds == [(0, 1, 2), *[(1, 2)] * 3]

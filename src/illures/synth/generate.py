@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +21,8 @@ from rich.progress import (
 from rich.text import Text
 
 from illures.errors import InputError
-from illures.files import check_writable, write_error, write_whole
+from illures.files import write_whole
+from illures.jobs import one_writer
 from illures.synth import on_ray, pool
 from illures.synth.pool import MakePeople, People
 from illures.synth.recipes import Recipe, to_json
@@ -56,7 +55,7 @@ def generate(
     if make_people is None:
         _check_files(recipe)
     backend = pool.render if ray is None else partial(on_ray.render, address=ray)
-    with _locked(out):
+    with one_writer(out):
         missing = _prepare(recipe, out)
         if missing:
             with closing(backend(recipe, missing, make_people or default_people, workers)) as shards:
@@ -84,24 +83,6 @@ def _check_files(recipe: Recipe) -> None:
         load_model(model)
     if recipe.hdri is not None:
         load_hdris(recipe.hdri)
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Hold the folder for this process; the lock goes with the process, however it ends."""
-    check_writable(out)
-    path = out / ".lock"
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise write_error(path, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise InputError(f"{out}: another command is rendering to this folder") from error
-    finally:
-        os.close(descriptor)
 
 
 def _prepare(recipe: Recipe, out: Path) -> list[int]:
