@@ -25,7 +25,6 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from illures.clip import Frame, read_frames
 from illures.decompose import Decomposer
 from illures.evaluate.metrics import flicker
 from illures.faces import atlas, crop_face, extract, to_crop
@@ -36,11 +35,12 @@ from illures.images import as_linear
 from illures.photomaps import photo_maps
 from illures.relighting.light import Light
 from illures.relighting.relight import exposed, relight_photo
-from illures.stabilize import Stabilizer
 from illures.types import Face
 from illures.upsample import feathered
-from illures.video import make_video
-from illures.videomaps import Show, show_frame
+from illures.video.clip import Frame, read_frames
+from illures.video.make import make_video
+from illures.video.maps import Show, show_frame
+from illures.video.stabilize import Stabilizer
 from record import record
 
 SHOWS: tuple[Show, ...] = ("albedo", "normal", "shading", "residual", "relit", "grid")

@@ -1,6 +1,5 @@
 """`illures synth` and `illures train` from the command line: a set is made; bad input is one line and exit code 2."""
 
-from pathlib import Path
 
 import pytest
 

@@ -90,7 +90,7 @@ def video(
     from illures.decompose import Decomposer
     from illures.errors import InputError
     from illures.relighting import sources
-    from illures.video import first_face, make_video
+    from illures.video.make import first_face, make_video
 
     given = [
         *sources.presets([light] if light else []),

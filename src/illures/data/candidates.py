@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from illures.clip import CutDetector, Frame, read_frames
 from illures.data.choice import Quality, describe, farthest, measure
 from illures.data.footage import Footage, frame_points, read_points
 from illures.data.frames import FrameRecord
@@ -21,6 +20,7 @@ from illures.faces.landmarks import ENLARGE, Region, follow
 from illures.faces.pose import HeadPose, head_pose
 from illures.faces.track import FaceTracker, TrackedFace, face_size
 from illures.types import Face, FaceCrop
+from illures.video.clip import CutDetector, Frame, read_frames
 
 _SHARP = 80  # percentile of sharpness in a shot that counts as sharp
 _OUTSIDE = 0.03  # share of the landmarks that may lie outside the picture

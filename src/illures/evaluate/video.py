@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from illures.clip import CutDetector, read_frames
 from illures.errors import InputError
 from illures.evaluate import metrics
 from illures.evaluate.benchmark import Estimate, Failure, Item, Score, Truth
@@ -25,6 +24,7 @@ from illures.faces import atlas
 from illures.faces.track import FaceTracker
 from illures.math.normals import normalize, turn
 from illures.types import Face
+from illures.video.clip import CutDetector, read_frames
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _ATLAS = 64  # texels a side: a few pixels each, so that landmark noise of a pixel does not count as drift

@@ -11,9 +11,9 @@ from illures.faces import atlas, find_faces, to_crop
 from illures.faces.track import TrackedFace
 from illures.math import sh
 from illures.render import render
-from illures.stabilize import Stabilizer, smooth_points
 from illures.types import Face
 from illures.upsample import upright
+from illures.video.stabilize import Stabilizer, smooth_points
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,15 @@ import pytest
 
 from clips import audio_packets, decode, pan, pictures, turn, write_clip
 from face_scene import scene
-from illures.ahead import ahead
 from illures.cli import main
-from illures.clip import open_clip
 from illures.decompose import Decomposer
 from illures.errors import InputError
 from illures.images import as_linear
 from illures.relighting.light import Light
-from illures.video import decompose_clip, make_video
-from illures.videomaps import grid_size, show_frame
+from illures.video.ahead import ahead
+from illures.video.clip import open_clip
+from illures.video.make import decompose_clip, make_video
+from illures.video.maps import grid_size, show_frame
 
 LIGHT = Light.from_direction(60, 20)
 
@@ -109,7 +109,7 @@ def test_a_killed_process_goes_on(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", pictures(40))
     code = (
         "import sys; from pathlib import Path; from illures.decompose import Decomposer\n"
-        "from illures.video import make_video\n"
+        "from illures.video.make import make_video\n"
         f"make_video(Path({str(clip)!r}), Path(sys.argv[1]), Decomposer.from_pretrained(size=64), 'albedo', "
         "part_frames=3)"
     )

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from illures.encode import Coding, Parts, writing
+from illures.video.encode import Coding, Parts, writing
 
 
 def time_base_of(clip: Path) -> Fraction:

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from illures.clip import CutDetector, open_clip, read_frames
 from illures.errors import InputError
 from illures.images import load_image
+from illures.video.clip import CutDetector, open_clip, read_frames
 
-ASSETS = Path(__file__).parents[1] / "src" / "illures" / "assets"
+ASSETS = Path(__file__).parents[2] / "src" / "illures" / "assets"
 QUARTER = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0), "mirrored": (-1, 0, 0, 1)}
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from illures.clip import ClipInfo, Frame, read_frames
 from illures.errors import InputError
+from illures.video.clip import ClipInfo, Frame, read_frames
 
 # After a broken frame the clip is tried again in such steps [s]: what follows builds on it up to the next key frame.
 _STEP_S = 0.25

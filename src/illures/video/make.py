@@ -17,20 +17,20 @@ import numpy as np
 from jaxtyping import UInt8
 
 import illures
-from illures.ahead import ahead
-from illures.clip import ClipInfo, CutDetector, Frame, open_clip, read_frames
 from illures.decompose import Decomposer
 from illures.decomposition import Decomposition
-from illures.encode import Coding, Parts, PartWriter, coding_for
 from illures.errors import InputError
 from illures.faces.track import FaceTracker, TrackedFace
 from illures.files import check_writable
 from illures.output import describe_weights
-from illures.reading import frames_after
 from illures.relighting.light import Light
-from illures.remux import join, time_base_of
-from illures.stabilize import Stabilizer
-from illures.videomaps import Show, show_frame
+from illures.video.ahead import ahead
+from illures.video.clip import ClipInfo, CutDetector, Frame, open_clip, read_frames
+from illures.video.encode import Coding, Parts, PartWriter, coding_for
+from illures.video.maps import Show, show_frame
+from illures.video.reading import frames_after
+from illures.video.remux import join, time_base_of
+from illures.video.stabilize import Stabilizer
 
 # Frames of a part: what a killed run may have to do again.
 PART = 250
@@ -112,7 +112,7 @@ def decompose_clip(clip: Path, decomposer: Decomposer, every: int = 2) -> Iterat
         every: frames from one run of the network to the next.
 
     Raises:
-        InputError: as `illures.clip.read_frames`.
+        InputError: as `illures.video.clip.read_frames`.
     """
     stabilizer = Stabilizer(decomposer, every)
     with closing(ahead(_tracked(enumerate(read_frames(clip)), None, 0))) as tracked:
@@ -124,7 +124,7 @@ def first_face(clip: Path, decomposer: Decomposer) -> Decomposition | None:
     """The largest face where the clip first shows one in its first seconds: what a light's strength is set by.
 
     Raises:
-        InputError: as `illures.clip.read_frames`.
+        InputError: as `illures.video.clip.read_frames`.
     """
     tracker = FaceTracker()
     for frame in read_frames(clip):
@@ -158,7 +158,7 @@ def make_video(
         clip: a video file.
         out: .mp4, .m4v, .mov (H.264), .webm (VP9) or .mkv (FFV1, lossless).
         decomposer: the network; its finder of faces is not used.
-        show: see `illures.videomaps.show_frame`.
+        show: see `illures.video.maps.show_frame`.
         light: for "relit" and "grid", which need it.
         shadows: let relit faces cast shadows on themselves, which takes many times as long.
         every: frames from one run of the network to the next.

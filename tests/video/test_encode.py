@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from clips import STEP, TIME_BASE, audio_packets, decode, pictures, write_clip
-from illures.encode import CODINGS, Parts, PartWriter, coding_for
 from illures.errors import InputError
-from illures.remux import join, time_base_of
+from illures.video.encode import CODINGS, Parts, PartWriter, coding_for
+from illures.video.remux import join, time_base_of
 
 
 def encode(out: Path, clip: Path, images: list[np.ndarray], pts: list[int], split: int) -> None:
