@@ -5,7 +5,19 @@ Heavy modules are imported inside the commands, so that `--help` comes at once.
 A new command is a module here and its name in the import below.
 """
 
-from illures.cli import decompose, edit, evaluate, lights, relight, studio, synth, train, video, videos  # noqa: F401 (hung on the app by being imported)
+# Hung on the app by being imported.
+from illures.cli import (  # noqa: F401
+    decompose,
+    edit,
+    evaluate,
+    lights,
+    relight,
+    studio,
+    synth,
+    train,
+    video,
+    videos,
+)
 from illures.cli.app import app, main
 
 __all__ = ["app", "main"]

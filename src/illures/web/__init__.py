@@ -1,0 +1,1 @@
+"""The studio: a local web page on which a face is taken apart, relit and painted. `illures studio` starts it."""

@@ -1,0 +1,164 @@
+"""The maps that the studio relights with: a face's own, continued over the skin around it.
+
+Inside the mask they are those of the photo's resolution. Around it the normal is that of the nearest face skin and
+albedo is the photo over its shading, so that forehead, ears and neck take the new light as the face does. The residual
+is what remains: A ∘ f(N, L) + R is the photo everywhere. `around` says how much of the change a pixel takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from illures.decomposition import Decomposition
+from illures.faces import at_size
+from illures.images import Photo, as_float, as_linear
+from illures.math import sh
+from illures.math.normals import normalize
+from illures.relighting.height import filled
+from illures.relighting.photogrid import finer, warped
+from illures.relighting.skin import skin_around, widened
+from illures.render import render, shade
+from illures.types import Face, FaceCrop
+from illures.upsample import prepare, sample, upright
+
+# Albedo around the face stands for what is no skin, too, and may be brighter than white paint.
+_BRIGHTEST = 4.0
+# Albedo counts as no darker than this where it is divided by.
+DARKEST = 0.004
+
+Map3 = Float[np.ndarray, "rows columns 3"]
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Maps over a rectangle of the photo, linear.
+
+    Attributes:
+        image: the photo.
+        albedo, normal, residual: with the photo's own light they give `image`.
+        mask: 1 on the face, feathered.
+        around: share of the change that a pixel takes: 1 on the face, less on skin around it, 0 elsewhere.
+    """
+
+    image: Map3
+    albedo: Map3
+    normal: Map3
+    residual: Map3
+    mask: Float[np.ndarray, "rows columns"]
+    around: Float[np.ndarray, "rows columns"]
+
+
+class FaceMaps:
+    """One face of a photo, ready to give its maps over any band of rows.
+
+    Attributes:
+        rect: x0, y0, x1, y1: the part of the photo that the maps cover [px].
+        light: the photo's own, upright.
+    """
+
+    def __init__(self, photo: Photo, face: Decomposition, others: Sequence[FaceCrop] = ()) -> None:
+        """Prepare.
+
+        Args:
+            photo: sRGB-encoded.
+            face: of the photo, at the network's resolution.
+            others: crops of its other faces, which are left alone.
+        """
+        self._photo, self._fields = photo, prepare(face)
+        self.rect, self._around = skin_around(photo, face, others)
+        self.light = self._fields.light
+        wide = widened(face.crop)
+        pad = (wide.size - face.crop.size) // 2
+        known = (np.pad(face.mask, pad) > 0.5).astype(np.float32)
+        normal = (face.normal @ upright(face.crop).T).astype(np.float32)
+        self._normal = finer(filled(np.pad(normal, ((pad, pad), (pad, pad), (0, 0))), known))
+        self._wide = at_size(wide, len(self._normal))
+
+    def band(self, rows: slice) -> Maps:
+        """The maps over rows of the photo, as wide as `rect`."""
+        x0, y0, x1, _ = self.rect
+        image = as_linear(self._photo[rows, x0:x1])
+        window = sample(self._fields, (x0, rows.start), image)
+        weight = window.mask[..., None]
+        beyond = normalize(warped(self._normal, self._wide, (x0, rows.start), image.shape[:2]))
+        normal = normalize(beyond + weight * (window.normal - beyond))
+        shading = shade(normal, self.light)
+        albedo = np.clip(image / np.maximum(shading, self._fields.floor), 0, _BRIGHTEST)
+        albedo += weight * (window.albedo - albedo)
+        around = self._around[rows.start - y0 : rows.stop - y0].astype(np.float32) / np.float32(255)
+        return Maps(image, albedo, normal, image - albedo * shading, window.mask, around)
+
+    def whole(self) -> Maps:
+        """The maps over all of `rect`."""
+        return self.band(slice(self.rect[1], self.rect[3]))
+
+
+def compose(
+    maps: Maps,
+    light: Float[np.ndarray, "9 3"],
+    kept: float = 1.0,
+    paint: UInt8[np.ndarray, "rows columns 4"] | None = None,
+    gain: Float[np.ndarray, "3"] | None = None,
+) -> Map3:
+    """The picture under a light, linear and not clipped: what the studio's shader shows.
+
+    Args:
+        maps: of the face.
+        light: SH radiance, upright.
+        kept: share of the residual that stays, in [0, 1].
+        paint: colour (sRGB) and cover on the albedo.
+        gain: of what is not the face; None leaves it.
+    """
+    albedo, residual = (maps.albedo, maps.residual) if paint is None else painted(maps, paint)
+    behind = maps.image if gain is None else maps.image * gain.astype(np.float32)
+    relit = render(albedo, maps.normal, light.astype(np.float32), np.float32(kept) * residual)
+    return np.asarray(behind + maps.around[..., None] * (relit - behind), np.float32)
+
+
+def painted(maps: Maps, paint: UInt8[np.ndarray, "rows columns 4"]) -> tuple[Map3, Map3]:
+    """Albedo with paint on it, and the residual that goes with it: shadow dims the paint as it dimmed the skin."""
+    colour, cover = split_paint(paint)
+    albedo = maps.albedo + cover * (colour - maps.albedo)
+    shadow = np.minimum(maps.residual, 0) * (albedo / np.maximum(maps.albedo, DARKEST))
+    return albedo, np.where(cover > 0, np.maximum(maps.residual, 0) + shadow, maps.residual)
+
+
+def split_paint(paint: UInt8[np.ndarray, "rows columns 4"]) -> tuple[Map3, Float[np.ndarray, "rows columns 1"]]:
+    """Linear colour, and cover from 0 to 1."""
+    return as_linear(paint[..., :3]), paint[..., 3:] / np.float32(255)
+
+
+def mean_basis(face: Decomposition) -> Float[np.ndarray, "9"]:
+    """Mean over the face of what each coefficient of an upright light adds to its shading."""
+    normal = face.normal @ upright(face.crop).T
+    weighted = sh.basis(normal) * face.mask[..., None]
+    return np.asarray(sh.ATTENUATION * weighted.sum((0, 1)) / face.mask.sum(), np.float64)
+
+
+def reduced(
+    photo: Photo, faces: Sequence[Decomposition], side: int
+) -> tuple[UInt8[np.ndarray, "rows columns 3"], list[Decomposition]]:
+    """Photo and faces at 8 bits and at most `side` pixels a side; the faces' maps stay, their places move."""
+    codes = photo if photo.dtype == np.uint8 else np.round(as_float(photo) * 255).astype(np.uint8)
+    height, width = codes.shape[:2]
+    factor = side / max(height, width)
+    if factor >= 1:
+        return codes, list(faces)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    small = np.asarray(cv2.resize(codes, size, interpolation=cv2.INTER_AREA))
+    return small, [_moved(face, factor, (size[1], size[0])) for face in faces]
+
+
+def _moved(face: Decomposition, factor: float, photo_size: tuple[int, int]) -> Decomposition:
+    """The same face in a photo that was scaled; pixel centres are at integers."""
+    shift = (factor - 1) / 2
+    points = face.crop.face.landmarks * factor + np.array([shift, shift, 0])
+    back = np.array([[1 / factor, 0, (1 / factor - 1) / 2], [0, 1 / factor, (1 / factor - 1) / 2], [0, 0, 1]])
+    matrix = (face.crop.matrix.astype(np.float64) @ back).astype(np.float32)
+    there = Face(landmarks=points.astype(np.float32), score=face.crop.face.score)
+    return replace(face, crop=FaceCrop(matrix, face.crop.size, photo_size, there))

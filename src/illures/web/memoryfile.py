@@ -1,0 +1,29 @@
+"""Bytes that libraries which know files alone can open by a path, without going to the disk where the system can."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def as_file(data: bytes, suffix: str = "") -> Iterator[Path]:
+    """A path that holds `data` while the block runs.
+
+    On Linux the bytes stay in memory (memfd_create(2)) and the path is a link to them. Elsewhere they lie in a
+    temporary folder of this user alone, which is removed when the block ends.
+    """
+    with tempfile.TemporaryDirectory(prefix="illures-") as folder:
+        path = Path(folder) / f"upload{suffix}"
+        if not hasattr(os, "memfd_create"):
+            path.write_bytes(data)
+            yield path
+            return
+        with os.fdopen(os.memfd_create("illures"), "wb") as file:
+            file.write(data)
+            file.flush()
+            path.symlink_to(f"/proc/self/fd/{file.fileno()}")
+            yield path
