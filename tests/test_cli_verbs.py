@@ -1,6 +1,5 @@
 """`illures synth` and `illures train` from the command line: a set is made; bad input is one line and exit code 2."""
 
-
 import pytest
 
 from illures import cli
