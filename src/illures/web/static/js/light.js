@@ -117,11 +117,11 @@ export class LightModel extends EventTarget {
 
   snapshot() {
     const { name, base, strength, rotation, exposure, selected } = this;
-    return JSON.stringify({ name, base, strength, rotation, exposure, selected, lamps: this.lamps });
+    return structuredClone({ name, base, strength, rotation, exposure, selected, lamps: this.lamps });
   }
 
-  restore(text) {
-    Object.assign(this, JSON.parse(text));
+  restore(fields) {
+    Object.assign(this, structuredClone(fields));
     this.changed();
   }
 

@@ -15,13 +15,13 @@ export class LightPanel {
   constructor(studio) {
     this.studio = studio;
     this.presets = [];
-    const edit = (field) => (value) => studio.change(field, () => this.light.edit({ [field]: value }));
-    const lamp = (field) => (value) => studio.change(field, () => this.light.editLamp(this.light.selected, { [field]: value }));
+    const edit = (field) => (value) => studio.change(() => this.light.edit({ [field]: value }));
+    const lamp = (field) => (value) => studio.change(() => this.light.editLamp(this.light.selected, { [field]: value }));
     this.set = {
       exposure: slider("exposure", (v) => `${v > 0 ? "+" : ""}${v.toFixed(2)} stops`, edit("exposure")),
       strength: slider("strength", percent, edit("strength")),
       rotation: slider("rotation", degrees, edit("rotation")),
-      kept: slider("kept", percent, (value) => studio.setLook({ kept: value })),
+      kept: slider("kept", percent, (value) => studio.changeLook({ kept: value })),
       lampStrength: slider("lamp-strength", (v) => v.toFixed(2), lamp("strength")),
       lampRadius: slider("lamp-radius", (v) => (v < 4 ? `${v}° hard` : v > 24 ? `${v}° soft` : `${v}°`), lamp("radius")),
       lampAzimuth: slider("lamp-azimuth", degrees, lamp("azimuth")),
@@ -30,13 +30,13 @@ export class LightPanel {
     $("lamp-colour").addEventListener("input", (event) => {
       const rgb = linearOf(event.target.value);
       const most = Math.max(...rgb, 1e-3);
-      studio.change("colour", () => this.light.editLamp(this.light.selected, { rgb: rgb.map((v) => v / most) }));
+      studio.change(() => this.light.editLamp(this.light.selected, { rgb: rgb.map((v) => v / most) }));
     });
-    $("shadows").addEventListener("change", (event) => studio.setLook({ shadows: event.target.checked }));
-    $("match").addEventListener("change", (event) => studio.setLook({ match: event.target.checked }));
+    $("shadows").addEventListener("change", (event) => studio.changeLook({ shadows: event.target.checked }));
+    $("match").addEventListener("change", (event) => studio.changeLook({ match: event.target.checked }));
     $("add-lamp").addEventListener("click", () => this.add());
     $("remove-lamp").addEventListener("click", () => {
-      studio.change("remove", () => this.light.removeLamp(this.light.selected));
+      studio.change(() => this.light.removeLamp(this.light.selected));
       say("Lamp removed");
     });
     this.chooseLook = radios($("looks"), (item) => this.take(item.dataset.name));
@@ -70,8 +70,11 @@ export class LightPanel {
 
   take(name) {
     const preset = this.presets.find((each) => each.name === name);
-    this.studio.change("look", () => (preset ? this.light.set(preset.light, name) : this.light.reset()), true);
-    if (!preset) this.studio.setLook({ kept: 1 });
+    this.studio.change(() => {
+      if (preset) this.light.set(preset.light, name);
+      else this.light.reset();
+      if (!preset) this.studio.setLook({ kept: 1 });
+    }, true);
     say(`${titleOf(name)}: ${preset?.about ?? OWN.about}`);
   }
 
@@ -81,7 +84,7 @@ export class LightPanel {
       return;
     }
     const side = this.light.lamps.length % 2 ? -1 : 1;
-    this.studio.change("add", () => this.light.addLamp(side * 45, 25), true);
+    this.studio.change(() => this.light.addLamp(side * 45, 25), true);
     say(`Lamp ${this.light.lamps.length} added`);
   }
 
@@ -106,7 +109,7 @@ export class LightPanel {
     const light = await busy(kind === "photo" ? "Reading the light off the other face" : "Reading the light", () =>
       api.lightOf(photo.id, face, kind, file, $("keep-colour").checked));
     if (!light) return;
-    this.studio.change("file", () => this.light.set(light, file.name), true);
+    this.studio.change(() => this.light.set(light, file.name), true);
     say(`Light of ${file.name}`);
   }
 

@@ -33,8 +33,8 @@ class Studio {
     this.refiner = new Refiner(this);
     this.rememberLater = settled(() => this.remember(), 500);
     this.drawThumbsLater = settled(() => this.drawThumbs(), 140);
-    this.sharpenLater = settled(() => this.stage.setCoarseness(1), 250);
-    this.slow = 0;
+    this.sharpenLater = settled(() => this.sharpen(), 250);
+    [this.slow, this.drawnAt] = [0, -Infinity];
     this.makeViews();
     this.showTab = tabs(document.querySelector('[role="tablist"]'), (name) => this.panels.paint.activate(name === "paint"));
     this.chooseFace = radios($("faces"), ({ dataset }) => this.openFace(+dataset.index));
@@ -81,8 +81,8 @@ class Studio {
     });
     this.light = new LightModel(maps);
     this.light.addEventListener("change", () => this.lightChanged());
-    this.remembered = this.light.snapshot();
     this.look = { ...this.look, mode: "relit", kept: 1 };
+    this.remembered = this.snapshot();
     this.history.clear();
     this.stage.resized();
     this.stage.open(maps);
@@ -112,7 +112,7 @@ class Studio {
   // Changing
 
   /** Change the light and remember it: at once, or when the change has come to rest. */
-  change(what, act, atOnce = false) {
+  change(act, atOnce = false) {
     const moved = this.light.isOwn;
     act();
     if (moved && !this.light.isOwn && this.look.kept === 1) this.setLook({ kept: KEPT_WHEN_MOVED });
@@ -121,16 +121,30 @@ class Studio {
     else this.rememberLater();
   }
 
+  /** Light and look as they are, to come back to. */
+  snapshot() {
+    const { kept, shadows, match } = this.look;
+    return JSON.stringify({ light: this.light.snapshot(), look: { kept, shadows, match } });
+  }
+
   remember() {
     this.rememberLater.cancel();
-    const [before, after] = [this.remembered, this.light.snapshot()];
+    const [before, after] = [this.remembered, this.snapshot()];
     if (before === after) return;
     const go = (text) => () => {
       this.remembered = text;
-      this.light.restore(text);
+      const { light, look } = JSON.parse(text);
+      this.light.restore(light);
+      this.setLook(look);
     };
     this.remembered = after;
     this.history.push({ label: "change of the light", undo: go(before), redo: go(after) });
+  }
+
+  /** Change how the light is applied, and remember it. */
+  changeLook(fields) {
+    this.setLook(fields);
+    this.rememberLater();
   }
 
   setLook(fields) {
@@ -149,7 +163,7 @@ class Studio {
 
   /** A lamp at these angles: the chosen one, or a first one. */
   moveLamp(azimuth, elevation) {
-    this.change("move", () => {
+    this.change(() => {
       if (!this.light.lamps.length) this.light.addLamp(azimuth, elevation);
       const index = Math.max(0, this.light.selected);
       this.light.editLamp(index, { azimuth: wrapped(azimuth - this.light.rotation), elevation });
@@ -193,11 +207,16 @@ class Studio {
 
   /** Where frames come too slowly one after the other, draw coarsely until things rest. */
   pace(now) {
-    const passed = now - (this.drawnAt ?? -1e9);
+    const passed = now - this.drawnAt;
     this.drawnAt = now;
     this.slow = passed > SLOW_MS && passed < 400 ? this.slow + 1 : passed < SLOW_MS ? Math.max(0, this.slow - 0.2) : 0;
     if (this.slow >= 3) this.stage.setCoarseness(2);
     if (this.stage.coarseness > 1) this.sharpenLater();
+  }
+
+  sharpen() {
+    [this.slow, this.drawnAt] = [0, -Infinity];
+    this.stage.setCoarseness(1);
   }
 
   /** What the renderer needs to know. */

@@ -1,36 +1,51 @@
 // The light probe and the histogram.
 
-import { anglesOf, directionOf, luminance, shade, toSRGB } from "./sh.js";
+import { ATTENUATION, anglesOf, basis, directionOf, luminance, toSRGB } from "./sh.js";
 
 const BRIGHTEST = 0.82; // of the probe, linear
+const CODES = Uint8ClampedArray.from({ length: 4096 }, (_, k) => 255 * toSRGB(k / 4095));
+
+let ball = null; // what does not change with the light
 
 /** A matte white ball under the light; its exposure follows the light, as a light meter's would. */
 export function drawProbe(canvas, light, lamps, selected) {
-  const side = canvas.width;
-  const half = side / 2;
-  const values = new Float32Array(3 * side * side).fill(-1);
+  if (ball?.side !== canvas.width) ball = makeBall(canvas.width);
+  const { side, places, tables, cover } = ball;
+  const values = new Float32Array(3 * places.length);
   let most = 1e-4;
-  for (let py = 0; py < side; py++) {
-    for (let px = 0; px < side; px++) {
-      let [x, y] = [(px + 0.5 - half) / (half - 2), -(py + 0.5 - half) / (half - 2)];
-      const radius = Math.hypot(x, y);
-      if (radius > 1 + 2 / half) continue;
-      if (radius > 1) [x, y] = [x / radius, y / radius];
-      const colour = shade([x, y, Math.sqrt(Math.max(0, 1 - x * x - y * y))], light);
-      most = Math.max(most, ...colour);
-      values.set(colour, 3 * (py * side + px));
+  for (let k = 0; k < places.length; k++) {
+    for (let c = 0; c < 3; c++) {
+      let sum = 0;
+      for (let i = 0; i < 9; i++) sum += tables[9 * k + i] * light[i][c];
+      values[3 * k + c] = sum;
+      if (sum > most) most = sum;
     }
   }
   const context = canvas.getContext("2d");
   const image = context.createImageData(side, side);
-  for (let k = 0; k < side * side; k++) {
-    const radius = Math.hypot((k % side) + 0.5 - half, Math.floor(k / side) + 0.5 - half);
-    const cover = Math.max(0, Math.min(1, half - 2 - radius + 0.5));
-    for (let c = 0; c < 3; c++) image.data[4 * k + c] = 255 * toSRGB((BRIGHTEST * values[3 * k + c]) / most);
-    image.data[4 * k + 3] = 255 * cover;
+  for (let k = 0; k < places.length; k++) {
+    const first = 4 * places[k];
+    for (let c = 0; c < 3; c++) image.data[first + c] = CODES[Math.max(0, Math.round((4095 * BRIGHTEST * values[3 * k + c]) / most))];
+    image.data[first + 3] = cover[k];
   }
   context.putImageData(image, 0, 0);
-  lamps.forEach((lamp, k) => drawLamp(context, half, lamp, k === selected));
+  lamps.forEach((lamp, k) => drawLamp(context, side / 2, lamp, k === selected));
+}
+
+/** Pixels of the ball, the basis with its attenuation at each, and their cover at the rim. */
+function makeBall(side) {
+  const half = side / 2;
+  const [places, tables, cover] = [[], [], []];
+  for (let place = 0; place < side * side; place++) {
+    let [x, y] = [((place % side) + 0.5 - half) / (half - 2), -(Math.floor(place / side) + 0.5 - half) / (half - 2)];
+    const radius = Math.hypot(x, y);
+    if (radius > 1 + 1 / half) continue;
+    if (radius > 1) [x, y] = [x / radius, y / radius];
+    places.push(place);
+    tables.push(...basis([x, y, Math.sqrt(Math.max(0, 1 - x * x - y * y))]).map((value, i) => ATTENUATION[i] * value));
+    cover.push(255 * Math.max(0, Math.min(1, (1 - radius) * (half - 2) + 0.5)));
+  }
+  return { side, places, tables: Float32Array.from(tables), cover };
 }
 
 function drawLamp(context, half, { azimuth, elevation, rgb }, selected) {
