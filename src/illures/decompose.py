@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -15,6 +14,7 @@ from illures import faces as _faces
 from illures.decomposition import Decomposition
 from illures.errors import InputError
 from illures.images import Photo, as_float, to_photo
+from illures.lightfit import with_fitted_light
 from illures.math.color import srgb_to_linear
 from illures.types import Face
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 MIN_SIDE = 16
 # Crops that go through the network at once: more is not faster on a CPU and takes memory.
 BATCH = 8
-# The network's light is made at most this many times stronger or weaker to meet the photo.
-MOST_GAIN = 4.0
 
 
 @runtime_checkable
@@ -113,7 +111,7 @@ class Decomposer:
         guides = np.stack([_faces.mesh_normals(p, self.size) for p in points])
         predictions = self.predictor(images, guides)
         return [
-            _exposed(
+            with_fitted_light(
                 Decomposition(
                     image=srgb_to_linear(image),
                     albedo=prediction.albedo,
@@ -126,18 +124,6 @@ class Decomposer:
             )
             for image, landmarks, prediction, crop in zip(images, points, predictions, crops, strict=True)
         ]
-
-
-def _exposed(face: Decomposition) -> Decomposition:
-    """The light at the strength and colour that bring the sum nearest to the photo (least squares on each channel).
-
-    Albedo × light is free up to a scale, and a network that sees one photo tells it least well of all: albedo, normals
-    and the light's directions are its own, the scale is the photo's.
-    """
-    local, weight = face.albedo * face.shading, face.mask[..., None]
-    numerator = (weight * local * (face.image - face.residual)).sum(axis=(0, 1))
-    gain = numerator / np.maximum((weight * local * local).sum(axis=(0, 1)), 1e-6)
-    return replace(face, light=(face.light * np.clip(gain, 1 / MOST_GAIN, MOST_GAIN)).astype(np.float32))
 
 
 def _eight_bits(photo: Photo) -> Photo:

@@ -138,9 +138,10 @@ class PhotoRelighter:
         base = np.empty((y1 - y0, x1 - x0, 3), np.float16)
         mask = np.empty((y1 - y0, x1 - x0), np.uint8)
         shading = finer(surface.shading)
+        correction = None if surface.correction is None else finer(surface.correction)
 
         def fill(rows: slice) -> None:
-            found = _base_and_mask(photo, fields, shading, (x0, x1), rows, residual)
+            found = _base_and_mask(photo, fields, shading, correction, (x0, x1), rows)
             base[rows.start - y0 : rows.stop - y0], mask[rows.start - y0 : rows.stop - y0] = found
 
         over_bands(slice(y0, y1), fill)
@@ -177,13 +178,20 @@ def _lay_inner(new: np.ndarray, patch: Patch, fresh: Fresh, where: tuple[slice, 
 
 
 def _base_and_mask(
-    photo: Photo, fields: Fields, shading: np.ndarray, columns: tuple[int, int], rows: slice, residual: Residual
+    photo: Photo,
+    fields: Fields,
+    shading: np.ndarray,
+    correction: np.ndarray | None,
+    columns: tuple[int, int],
+    rows: slice,
 ) -> tuple[np.ndarray, np.ndarray]:
     origin = (columns[0], rows.start)
     image = as_linear(photo[rows, slice(*columns)])
     window = sample(fields, origin, image)
-    old = warped(shading, at_size(fields.crop, len(shading)), origin, image.shape[:2])
-    base = base_of(image, window.albedo, old, residual)
+    grid = at_size(fields.crop, len(shading))
+    old = warped(shading, grid, origin, image.shape[:2])
+    kept = None if correction is None else warped(correction, grid, origin, image.shape[:2])
+    base = base_of(image, window.albedo, old, kept)
     return np.minimum(base, 100).astype(np.float16), np.round(window.mask * 255).astype(np.uint8)
 
 

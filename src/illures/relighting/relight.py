@@ -3,7 +3,8 @@
 With S the old shading and S' the new one, the face is `base ∘ S' + highlights`, where `base` takes the place of
 albedo and holds what the new light keeps of the residual. The residual counts as a factor, rho = I / (A S): a small
 one is mostly the skin's own (the network's albedo is not perfect) and goes along; a large one is a shadow or a
-highlight of the old light and goes.
+highlight of the old light and goes. Both are told apart by rho smoothed: what is finer, as lashes and pores, is the
+photo's own and stays.
 
 Lights are upright as the photo is, whatever the turn of the face's crop.
 """
@@ -38,6 +39,8 @@ SMALL = 0.3
 KEPT = 0.75
 # Below this linear value a photo is noise.
 _DARK = 1e-3
+# Of the grid's side: residuals are smoothed so far before they are cut [sigma].
+SMOOTH = 0.01
 
 Field = Float[np.ndarray, "size size 3"]
 
@@ -49,7 +52,8 @@ class Surface:
     Attributes:
         image: the photo, linear.
         base: takes the place of albedo.
-        shading: of the old light, floored; `image` over it is what `residual="keep"` takes as albedo.
+        shading: of the old light, floored.
+        correction: takes `image / shading` to `base`, smooth; None where `base` is albedo.
         normal: in the frame of the grid.
         mask: 1 on the face.
         occlusion: None unless shadows are to be computed.
@@ -59,6 +63,7 @@ class Surface:
     image: Field
     base: Field
     shading: Field
+    correction: Field | None
     normal: Field
     mask: Float[np.ndarray, "size size"]
     occlusion: Occlusion | None
@@ -98,7 +103,8 @@ def relight(face: Decomposition, light: Light, *, residual: Residual = "recomput
     def full(field: np.ndarray) -> np.ndarray:
         return field if len(field) == size else cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC)
 
-    base = base_of(face.image, face.albedo, full(surface.shading), residual)
+    correction = None if surface.correction is None else full(surface.correction)
+    base = base_of(face.image, face.albedo, full(surface.shading), correction)
     inside = base * full(seen.diffuse) + full(seen.specular)
     weight = (feathered(face.mask) if small is face else face.mask)[..., None]
     outside = face.image * full(surface.ratio(seen))
@@ -178,10 +184,12 @@ def surface_of(face: Decomposition, residual: Residual) -> Surface:
     if residual == "recompute":
         # The old light was hidden, too: what that explains is no property of the skin.
         shading = floored(face.shading - hidden(around, face.light), face.mask)
+    correction = correction_of(face, shading, residual)
     return Surface(
         image=face.image,
-        base=base_of(face.image, face.albedo, shading, residual),
+        base=base_of(face.image, face.albedo, shading, correction),
         shading=shading,
+        correction=correction,
         normal=face.normal,
         mask=face.mask,
         occlusion=around if residual == "recompute" else None,
@@ -189,19 +197,29 @@ def surface_of(face: Decomposition, residual: Residual) -> Surface:
     )
 
 
+def correction_of(
+    face: Decomposition, shading: Float[np.ndarray, "h w 3"], residual: Residual
+) -> Float[np.ndarray, "h w 3"] | None:
+    """What takes image over old shading to what stands in place of albedo; None where that is albedo itself."""
+    if residual == "drop":
+        return None
+    if residual == "keep":
+        return np.ones_like(face.image)
+    rho = np.log(np.maximum(face.image, _DARK) / np.maximum(face.albedo * shading, _DARK))
+    weight = face.mask[..., None] + np.float32(0.01)  # outside the mask the maps mean little
+    sigma = SMOOTH * len(rho)
+    smooth = cv2.GaussianBlur(rho * weight, (0, 0), sigma) / cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
+    return np.asarray(np.exp(KEPT * smooth / np.sqrt(1 + (smooth / SMALL) ** 2) - smooth), np.float32)
+
+
 def base_of(
     image: Float[np.ndarray, "h w 3"],
     albedo: Float[np.ndarray, "h w 3"],
     shading: Float[np.ndarray, "h w 3"],
-    residual: Residual,
+    correction: Float[np.ndarray, "h w 3"] | None,
 ) -> Float[np.ndarray, "h w 3"]:
     """Albedo, and with it what goes along of the residual."""
-    if residual == "drop":
-        return albedo
-    if residual == "keep":
-        return image / shading
-    log = np.log(np.maximum(image, _DARK) / np.maximum(albedo * shading, _DARK))
-    return np.asarray(albedo * np.exp(KEPT * log / np.sqrt(1 + (log / SMALL) ** 2)))
+    return albedo if correction is None else image / shading * correction
 
 
 def reduced(face: Decomposition) -> Decomposition:
