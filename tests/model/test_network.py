@@ -1,5 +1,7 @@
 """The networks: published sizes, physical outputs, gradients that reach both."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,7 +10,8 @@ from illures.model.network import IlluResSfSNet
 from illures.model.sfsnet import SfSNet
 
 COMPACT = NetworkConfig("compact", guide=True, width=8, residual_width=32, residual_blocks=1)
-CONFIGS = [NetworkConfig(), NetworkConfig(guide=True), COMPACT]
+DETAILED = replace(COMPACT, detail_blocks=2)
+CONFIGS = [NetworkConfig(), NetworkConfig(guide=True), COMPACT, DETAILED]
 
 
 def test_published_network_has_the_published_size():
@@ -49,6 +52,18 @@ def test_first_stage_leaves_the_residual_network_alone(network_of):
     found.render().sum().backward()
     assert not found.residual.any()
     assert all(p.grad is None for p in network.illuresnet.parameters())
+
+
+def test_detail_blocks_start_as_the_identity():
+    plain, detailed = IlluResSfSNet(COMPACT).eval(), IlluResSfSNet(DETAILED).eval()
+    detailed.load_state_dict(detailed.state_dict() | plain.state_dict())
+    image, guide = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    before = detailed(image, guide)
+    torch.testing.assert_close(before.normal, plain(image, guide).normal, rtol=0, atol=0)
+    torch.nn.init.normal_(detailed.sfsnet.normal_branch.detail[0].conv2.weight)
+    after = detailed(image, guide)
+    assert (after.normal - before.normal).abs().max() > 0.01
+    torch.testing.assert_close(after.albedo, before.albedo, rtol=0, atol=0)
 
 
 def test_guide_must_fit_the_network():

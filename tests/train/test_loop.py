@@ -169,6 +169,28 @@ def test_training_starts_from_given_weights(cache, tmp_path):
         training(dataclasses.replace(TINY, initial="sfs"), cache, tmp_path / "fifth")
 
 
+def test_detail_blocks_may_be_added_to_given_weights(cache, tmp_path):
+    first = training(TINY, cache, tmp_path / "first")
+    path = tmp_path / "first.safetensors"
+    save_weights(path, first.learner.network(), TINY.to_dict(), "none", {})
+    network = dataclasses.replace(TINY.network, detail_blocks=1)
+    detailed = training(dataclasses.replace(TINY, initial=str(path), network=network), cache, tmp_path / "second")
+    image, guide = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    found, before = (run.learner.network().eval()(image, guide) for run in (detailed, first))
+    torch.testing.assert_close(found.normal, before.normal, rtol=0, atol=0)
+    torch.testing.assert_close(found.residual, before.residual, rtol=0, atol=0)
+
+
+def test_a_stage_may_leave_illuresnet_out(cache, tmp_path):
+    stages = (Stage("global", 32, residual=False), Stage("global", 32))
+    terms: list[set[str]] = []
+    run = training(dataclasses.replace(TINY, stages=stages), cache, tmp_path / "run")
+    run.run(lambda seen, figures: terms.append(set(figures)))
+    steps = [names for names in terms if "normal" in names]
+    assert "residual" not in steps[0] and "image" not in steps[0]
+    assert "residual" in steps[-1] and "image" in steps[-1]
+
+
 def test_what_is_missing_is_said_before_anything_is_done(cache, tmp_path):
     with pytest.raises(InputError, match="samples are 32 px"):
         Training(Recipe(), cache, tmp_path)

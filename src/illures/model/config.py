@@ -17,6 +17,8 @@ class NetworkConfig:
             and as what the normals start from.
         width: channels of the finest level of the compact form.
         blocks: residual blocks of each stage of the compact form.
+        detail_blocks: residual blocks at half the image's sides, where eyelids and lips are, in both branches of the
+            compact form.
         residual_width: channels of IlluResNet's residual blocks.
         residual_blocks: how many.
     """
@@ -26,5 +28,6 @@ class NetworkConfig:
     guide: bool = False
     width: int = 32
     blocks: int = 2
+    detail_blocks: int = 0
     residual_width: int = 128
     residual_blocks: int = 3

@@ -53,7 +53,7 @@ class IlluResSfSNet(nn.Module):
         self.sfsnet: SfSNet | CompactSfSNet = (
             SfSNet(inputs)
             if config.form == "published"
-            else CompactSfSNet(inputs, config.width, config.blocks, config.size)
+            else CompactSfSNet(inputs, config.width, config.blocks, config.size, config.detail_blocks)
         )
         self.illuresnet = IlluResNet(
             inputs, self.sfsnet.features, self.sfsnet.feature_stride, config.residual_width, config.residual_blocks

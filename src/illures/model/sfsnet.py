@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize
-from illures.model.blocks import conv_bn, residual_stage
+from illures.model.blocks import ResidualBlock, conv_bn, residual_stage
 
 # A grey environment of radiance 0.6: where the light head starts from.
 _START_LIGHT = 0.6 * 3.5449077  # sqrt(4 pi)
@@ -111,17 +111,21 @@ class SfSNet(nn.Module):
 class CompactBranch(nn.Module):
     """Residual blocks at 1/8 of the sides, then up to 1/2 with the trunk's finer features beside, then to full."""
 
-    def __init__(self, width: int, blocks: int) -> None:
+    def __init__(self, width: int, blocks: int, detail_blocks: int) -> None:
         super().__init__()
         self.coarse = residual_stage(4 * width, blocks)
         self.middle = nn.Sequential(conv_bn(6 * width, 2 * width, kernel=3), residual_stage(2 * width, 1))
         self.fine = conv_bn(3 * width, width, kernel=3)
+        detail = [ResidualBlock(width) for _ in range(detail_blocks)]
+        self.detail = nn.Sequential(*detail)
+        for block in detail:  # they start as the identity, and may be added to trained weights
+            nn.init.zeros_(block.conv2.weight)
         self.out = nn.Sequential(nn.Conv2d(width, 12, kernel_size=3, padding=1), nn.PixelShuffle(2))
 
     def forward(self, coarse: Tensor, middle: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
         """Return the raw three-channel map at full size and the features at 1/4 of the sides."""
         features = self.middle(torch.cat([_double(self.coarse(coarse)), middle], dim=1))
-        return self.out(self.fine(torch.cat([_double(features), fine], dim=1))), features
+        return self.out(self.detail(self.fine(torch.cat([_double(features), fine], dim=1)))), features
 
 
 class CompactSfSNet(nn.Module):
@@ -133,14 +137,17 @@ class CompactSfSNet(nn.Module):
 
     feature_stride = 4
 
-    def __init__(self, inputs: int = 3, width: int = 32, blocks: int = 2, size: int = 128) -> None:
+    def __init__(
+        self, inputs: int = 3, width: int = 32, blocks: int = 2, size: int = 128, detail_blocks: int = 0
+    ) -> None:
         super().__init__()
         self.fine = conv_bn(inputs, width, kernel=7, stride=2)
         self.middle = conv_bn(width, 2 * width, kernel=3, stride=2)
         self.coarse = conv_bn(2 * width, 4 * width, kernel=3, stride=2)
         self.position = nn.Parameter(torch.zeros(1, 4 * width, size // 8, size // 8))
         self.shared = residual_stage(4 * width, blocks)
-        self.albedo_branch, self.normal_branch = CompactBranch(width, blocks), CompactBranch(width, blocks)
+        self.albedo_branch = CompactBranch(width, blocks, detail_blocks)
+        self.normal_branch = CompactBranch(width, blocks, detail_blocks)
         self.light_head = LightHead(4 * width + 4 * width, 128)
         self.features = 4 * width
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from illures.errors import InputError
+from illures.model.config import NetworkConfig
 from illures.model.export import load_network
 from illures.model.network import Estimate, IlluResSfSNet
 from illures.train.checkpoint import optimizer_tensors, part, restore_optimizer
@@ -56,12 +58,15 @@ class Learner:
         consistency: L_a and L_n, or None for recipes without pairs.
         ranks: this process among those that train together, and where it computes.
         fresh: whether training starts here; otherwise `restore` follows, and initial weights are not read.
+        compiled: whether torch.compile makes the network's code; needs a C++ compiler on CPUs.
 
     Raises:
         InputError: the initial weights are missing or of another network.
     """
 
-    def __init__(self, recipe: Recipe, consistency: Consistency | None, ranks: Ranks, fresh: bool) -> None:
+    def __init__(
+        self, recipe: Recipe, consistency: Consistency | None, ranks: Ranks, fresh: bool, compiled: bool = False
+    ) -> None:
         self._recipe, self._consistency, self._ranks = recipe, consistency, ranks
         torch.manual_seed(recipe.seed)
         network = IlluResSfSNet(recipe.network)
@@ -74,6 +79,7 @@ class Learner:
         decay = max(0.0, 1 - recipe.batch / recipe.average)
         self._average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
         share_statistics(self.model, ranks)
+        self._forward = _compiled(self.model) if compiled else self.model
         self._optimizer = torch.optim.AdamW(_parameter_groups(self.model, recipe.weight_decay))
         fast = has_fast_bf16(ranks.device) if recipe.precision == "auto" else recipe.precision == "bf16"
         self._autocast = torch.autocast(ranks.device.type, torch.bfloat16, enabled=fast)
@@ -97,7 +103,7 @@ class Learner:
         guide = step.guide.permute(0, 3, 1, 2) if self._recipe.network.guide else None
         self.model.train()
         with self._autocast:
-            estimate = self.model(step.image.permute(0, 3, 1, 2), guide, with_residual=with_residual).float()
+            estimate = self._forward(step.image.permute(0, 3, 1, 2), guide, with_residual=with_residual).float()
         found = terms(estimate, step, with_residual, self._consistency)
         self._optimizer.zero_grad(set_to_none=True)
         total(found, self._recipe.loss).backward()
@@ -137,11 +143,29 @@ def initial_network(recipe: Recipe) -> IlluResSfSNet:
     if recipe.initial != "release" and recipe.initial in shipped():
         raise InputError(f"the recipe goes on from the weights of {recipe.initial!r}: give them with --initial FILE")
     network, info = load_network(None if recipe.initial == "release" else Path(recipe.initial))
+    if (
+        replace(info.config, detail_blocks=recipe.network.detail_blocks) == recipe.network
+        and not info.config.detail_blocks
+    ):
+        return _with_detail(network, recipe.network)
     if info.config != recipe.network:
         raise InputError(
             f"initial = {recipe.initial!r}: weights of {info.config}, the recipe asks for {recipe.network}"
         )
     return network
+
+
+def _with_detail(network: IlluResSfSNet, config: NetworkConfig) -> IlluResSfSNet:
+    """The network with detail blocks, which start as the identity."""
+    wider = IlluResSfSNet(config)
+    wider.load_state_dict(wider.state_dict() | network.state_dict())
+    return wider
+
+
+def _compiled(model: nn.Module) -> nn.Module:
+    # It looks through the cache of array-api-compat, which holds modules alone, and says so at length.
+    warnings.filterwarnings("ignore", message="Dynamo detected a call to a `functools.lru_cache`")
+    return cast(nn.Module, torch.compile(model))
 
 
 def _check_finite(values: dict[str, float]) -> None:

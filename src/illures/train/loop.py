@@ -61,6 +61,7 @@ class Training:
         consistency: L_a and L_n, for recipes with pairs.
         ranks: this process among those that train together, and where it computes.
         data: what it is trained on, in words; goes into the weights.
+        compiled: whether torch.compile makes the network's code.
 
     Raises:
         InputError: the folder holds the checkpoint of another recipe; the data's size is not the network's; initial
@@ -77,6 +78,7 @@ class Training:
         consistency: Consistency | None = None,
         ranks: Ranks | None = None,
         data: str = "",
+        compiled: bool = False,
     ) -> None:
         _check_inputs(recipe, cache, videos, consistency)
         self.recipe, self.folder, self._ranks, self._data = recipe, folder, ranks or Ranks(), data
@@ -87,7 +89,7 @@ class Training:
         self._validation = Validation(cache, np.flatnonzero(out), count, self._real) if out.any() else None
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / CHECKPOINT
-        self.learner = Learner(recipe, consistency, self._ranks, fresh=not path.exists())
+        self.learner = Learner(recipe, consistency, self._ranks, fresh=not path.exists(), compiled=compiled)
         self.seen, self._validated, self._best = 0, 0, math.inf
         if path.exists():
             self._resume(path)
@@ -148,7 +150,7 @@ class Training:
     def _advance(self, step: Step, asked: bool, writer: SummaryWriter | None, report: Report) -> bool:
         """One step; whether a process was asked to stop."""
         stage, done = self.recipe.stage_at(self.seen)
-        with_residual = self.recipe.residual and stage.kind != "local"
+        with_residual = self.recipe.residual and stage.with_residual
         step = step.to(self._ranks.device)
         try:
             taken = self.learner.learn(step, _learning_rate(stage, done, self.recipe), with_residual, asked)

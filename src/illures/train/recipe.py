@@ -29,12 +29,19 @@ class Stage:
         learning_rate: peak of a cosine schedule with warm-up over the stage.
         real: share of the images that are real in the kinds "pairs" and "all"; the method's 30,000 real and 16,272
             synthetic pairs are 0.65.
+        residual: False leaves IlluResNet out of the stage, which then costs L_s alone and a third less time.
     """
 
     kind: Literal["local", "global", "pairs", "all"]
     images: int
     learning_rate: float = 1e-3
     real: float = 0.65
+    residual: bool = True
+
+    @property
+    def with_residual(self) -> bool:
+        """Whether IlluResNet takes part."""
+        return self.residual and self.kind != "local"
 
     @property
     def needs_videos(self) -> bool:
@@ -52,7 +59,7 @@ class Recipe:
         camera: what a camera does to the images.
         loss: weights of the terms.
         initial: weights to start from: "" for none, "release" for those of the package, the path of a file, or the name
-            of a shipped recipe whose weights must then be given.
+            of a shipped recipe whose weights must then be given. Detail blocks that they lack start as the identity.
         residual: False leaves IlluResNet untouched, whose residual starts at 0 and stays there: SfSNet alone.
         align: what carries albedo and normals from frame to frame: "alignnet" the trained networks, "warp" the mesh of
             the dense landmarks.

@@ -42,6 +42,7 @@ def run(
     videos: list[Path] | None = None,
     initial: Path | None = None,
     align: Path | None = None,
+    compiled: bool = False,
 ) -> Path:
     """Train, or go on training, and write `output`/weights.safetensors; return its path (an AlignNet's: `train.align`).
 
@@ -52,6 +53,7 @@ def run(
         videos: folders of shards that `illures videos` wrote.
         initial: weights to start from, instead of the recipe's.
         align: folder of trained AlignNets, for recipes that need them.
+        compiled: whether torch.compile makes the network's code.
 
     Raises:
         InputError: bad recipe, no shards, or data and settings that do not fit.
@@ -63,7 +65,7 @@ def run(
     if initial is not None:
         recipe = replace(recipe, initial=str(initial))
     with joined() as ranks, _bar(ranks.first) as bar:
-        training = _prepared(recipe, folders, videos or [], align, output, ranks, bar)
+        training = _prepared(recipe, folders, videos or [], align, output, ranks, bar, compiled)
         task = bar.add_task("images", total=recipe.images, completed=training.seen)
         training.run(_reporter(bar, task))
         path = output / WEIGHTS
@@ -86,6 +88,7 @@ def _prepared(
     output: Path,
     ranks: Ranks,
     bar: Progress,
+    compiled: bool,
 ) -> Training:
     """Everything read and checked; the first process makes the caches, the others find them made."""
     # What can be wrong is said before minutes go into caches.
@@ -107,7 +110,9 @@ def _prepared(
     bar.remove_task(caching)
     if ranks.first:
         ranks.wait()
-    return Training(recipe, cache, output, videos=real, consistency=consistency, ranks=ranks, data=data)
+    return Training(
+        recipe, cache, output, videos=real, consistency=consistency, ranks=ranks, data=data, compiled=compiled
+    )
 
 
 def _real_pairs(frames: VideoFrames, recipe: Recipe) -> RealPairs:
