@@ -1,7 +1,7 @@
 """Measure as `illures evaluate` does, and keep the figures: benchmarks/results/BENCHMARK.json.
 
     python benchmarks/evaluate.py yaleb:lights=natural,mask=mask yaleb:lights=flash,mask=mask -o FOLDER
-        [--data FOLDER] [--models FILE ...] [--rivals NAME[=FOLDER] ...] [--lpips FOLDER]
+        [--data FOLDER] [--models FILE ...] [--rivals NAME[=FOLDER] ...] [--lpips FOLDER] [--as ablation]
 
 The subjects of Extended Yale B here are the development set: choices were made on them.
 """
@@ -29,13 +29,14 @@ def main() -> None:
     parser.add_argument("--models", type=Path, nargs="+", default=[])
     parser.add_argument("--rivals", nargs="+", default=["3dmm"])
     parser.add_argument("--lpips", type=Path)
+    parser.add_argument("--as", dest="name", default="", help="of the file: NAME-BENCHMARK.json")
     options = parser.parse_args()
     data = None if options.data is None else Path(options.data)
     print(evaluate_all(options.benchmarks, options.output, data, options.models, options.rivals, lpips=options.lpips))
     found = read_folder(options.output)
     for text in options.benchmarks:
         entry = parse_entry(text, data, options.lpips)
-        record(entry.label, compact(summary(found[entry.label])))
+        record(f"{options.name}-{entry.label}" if options.name else entry.label, compact(summary(found[entry.label])))
 
 
 def compact(content: dict[str, Any]) -> dict[str, Any]:

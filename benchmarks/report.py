@@ -18,6 +18,7 @@ TITLES = {
     "video": "Clips",
     "photos": "Photos in the wild",
 }
+ABLATION = "ablation-"
 SHARES = ("normal_below_20_pct", "normal_below_25_pct", "normal_below_30_pct")
 COLUMNS = {
     "normal_deg": "normals, mean°; % < 20 / 25 / 30",
@@ -74,7 +75,8 @@ def _measured(name: str, result: dict[str, Any]) -> str:
     figures = [f for f in COLUMNS if any(f in method["figures"] for method in methods.values())]
     items = max(method["items"] for method in methods.values())
     groups = max(method["groups"] for method in methods.values())
-    title = TITLES.get(name.partition("-")[0], name)
+    title = TITLES.get(name.removeprefix(ABLATION).partition("-")[0], name)
+    title = f"Ablation: {title}" if name.startswith(ABLATION) else title
     lines = [
         f"{title} ({name}, {result['date'][:10]}): {items} images, {groups} groups; mean [95 % interval over groups]",
         "",
