@@ -17,7 +17,7 @@ export function listenKeys(studio) {
     "[": () => studio.panels.paint.resize(-4),
     "]": () => studio.panels.paint.resize(4),
   };
-  for (let k = 1; k <= 7; k++) keys[k] = () => studio.view(k - 1);
+  for (let k = 1; k <= 7; k++) keys[k] = () => studio.views.show(k - 1);
 
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || !$("busy").hidden) return;

@@ -7,8 +7,9 @@ import { LightModel, wrapped } from "./light.js";
 import { Paint } from "./paint.js";
 import { History } from "./history.js";
 import { Stage, anglesInWords } from "./stage.js";
-import { drawHistogram, drawProbe, probeAngles } from "./meters.js";
-import { LightPanel, titleOf } from "./lightpanel.js";
+import { drawProbe, probeAngles } from "./meters.js";
+import { KEPT_WHEN_MOVED, Views } from "./views.js";
+import { LightPanel } from "./lightpanel.js";
 import { PaintPanel } from "./paintpanel.js";
 import { SavePanel } from "./savepanel.js";
 import { Sources } from "./sources.js";
@@ -16,9 +17,6 @@ import { listenKeys } from "./keys.js";
 import { Refiner } from "./refine.js";
 import * as api from "./api.js";
 
-const VIEWS = ["relit", "photo", "albedo", "normal", "shading", "residual", "rebuilt"];
-// Of the residual this stays when the light is changed for the first time: half of the old highlights and shadows.
-const KEPT_WHEN_MOVED = 0.5;
 // Frames farther apart than this are slow [ms].
 const SLOW_MS = 45;
 
@@ -32,10 +30,9 @@ class Studio {
     this.panels = { light: new LightPanel(this), paint: new PaintPanel(this), save: new SavePanel(this) };
     this.refiner = new Refiner(this);
     this.rememberLater = settled(() => this.remember(), 500);
-    this.drawThumbsLater = settled(() => this.drawThumbs(), 140);
     this.sharpenLater = settled(() => this.sharpen(), 250);
     [this.slow, this.drawnAt] = [0, -Infinity];
-    this.makeViews();
+    this.views = new Views(this);
     this.showTab = tabs(document.querySelector('[role="tablist"]'), (name) => this.panels.paint.activate(name === "paint"));
     this.chooseFace = radios($("faces"), ({ dataset }) => this.openFace(+dataset.index));
     this.listen();
@@ -87,11 +84,11 @@ class Studio {
     this.stage.resized();
     this.stage.open(maps);
     this.panels.light.open(presets);
-    this.drawLooks();
+    this.panels.light.drawLooks((lights) => this.views.looks(lights));
     this.panels.paint.resize();
     this.panels.paint.update();
     this.panels.save.open();
-    this.chooseView(document.querySelector('[data-view="relit"]'));
+    this.views.choose("relit");
     $("compare").setAttribute("aria-pressed", "false");
     $("file").textContent = `${this.photo.name} · ${this.photo.width} × ${this.photo.height}`;
     $("hint").classList.remove("gone");
@@ -195,7 +192,7 @@ class Studio {
   redraw(thumbs = false) {
     if (!this.maps) return;
     this.frame ??= requestAnimationFrame((now) => this.draw(now));
-    if (thumbs) this.drawThumbsLater();
+    if (thumbs) this.views.drawLater();
   }
 
   draw(now) {
@@ -237,52 +234,6 @@ class Studio {
   backdrop() {
     const colour = getComputedStyle(document.querySelector(".table")).backgroundColor;
     return (colour.match(/[\d.]+/g) ?? [20, 20, 20]).slice(0, 3).map((v) => v / 255);
-  }
-
-  /** Small pictures of several looks in one view. */
-  thumbs(looks, view, width, height) {
-    const base = this.drawn({ split: -1, share: 0 });
-    return this.renderer.pictures(looks.map((look) => ({ look: { ...base, ...look }, view })), width, height);
-  }
-
-  drawLooks() {
-    const { maps } = this;
-    const look = (sh) => ({ mode: "relit", gain: null, light: sh ?? maps.light, kept: sh ? KEPT_WHEN_MOVED : 1 });
-    this.panels.light.drawLooks((lights) => this.thumbs(lights.map(look), this.stage.faceView(1, 1.35), 96, 96));
-  }
-
-  drawThumbs() {
-    if (!this.maps) return;
-    const items = [...$("views").children];
-    const { share } = this.refiner;
-    const looks = items.map(({ dataset }) => ({ mode: dataset.view, share }));
-    this.thumbs(looks, this.stage.faceView(), 128, 96).forEach((image, k) => items[k].firstChild.getContext("2d").putImageData(image, 0, 0));
-    this.drawHistogram();
-    $("view").setAttribute("aria-label", `${titleOf(this.look.mode)} of ${this.photo.name}; light: ${$("look-name").textContent}`);
-  }
-
-  drawHistogram() {
-    const { width, height } = this.maps;
-    const size = [160, Math.max(1, Math.round((160 * height) / width))];
-    const [image] = this.thumbs([{ mode: "relit", share: this.refiner.share }], { x: 0, y: 0, width, height }, ...size);
-    const { dark, bright } = drawHistogram($("histogram"), image);
-    const percent = (part) => `${(100 * part).toFixed(part < 0.1 ? 1 : 0)} %`;
-    $("clipping").textContent = `Black ${percent(dark)} · burnt out ${percent(bright)}`;
-    $("histogram").setAttribute("aria-label", `Histogram; ${$("clipping").textContent}`);
-  }
-
-  makeViews() {
-    $("views").replaceChildren(...VIEWS.map((name, k) => {
-      const attributes = { role: "radio", "aria-checked": "false", "data-view": name, title: `${titleOf(name)} (${k + 1})` };
-      const canvas = make("canvas", { width: 128, height: 96, attributes: { "aria-hidden": "true" } });
-      return make("button", { attributes }, canvas, make("span", { textContent: titleOf(name) }));
-    }));
-    this.chooseView = radios($("views"), ({ dataset }) => this.setLook({ mode: dataset.view }));
-  }
-
-  /** Show a view by its number. */
-  view(number) {
-    $("views").children[number]?.click();
   }
 
   listen() {
