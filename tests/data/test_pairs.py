@@ -14,7 +14,7 @@ from illures.data.frames import FrameRecord, read_frame_shards, tar_bytes
 from illures.data.pairs import PairSampler, VideoFrames, build_frame_cache, prepare_frames, split_identities
 from illures.errors import InputError
 from illures.faces import draw_contour, mesh_normals, points68
-from illures.faces.atlas import _canonical
+from illures.faces.atlas import canonical_points
 from illures.faces.pose import HeadPose
 from illures.math.color import srgb_to_linear
 
@@ -24,7 +24,7 @@ SIZE = 32
 def record(number: int, clip: str = "c0", shot: int = 0, identity: str = "ann", size: int = SIZE) -> FrameRecord:
     rng = np.random.default_rng(number)
     landmarks = np.zeros((478, 3), np.float32)
-    landmarks[:468] = _canonical() * [1, -1, 1] * size / 24 + size / 2
+    landmarks[:468] = canonical_points() * [1, -1, 1] * size / 24 + size / 2
     landmarks[:468] += rng.normal(0, size / 100, (468, 3))
     return FrameRecord(
         image=rng.integers(0, 256, (size, size, 3), np.uint8),

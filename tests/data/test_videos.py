@@ -20,7 +20,7 @@ from illures.data.frames import read_frame_shards
 from illures.data.videos import make_videos
 from illures.errors import InputError
 from illures.faces import crop_face, extract, face_mask, find_faces, points68, to_crop
-from illures.faces.atlas import _canonical
+from illures.faces.atlas import canonical_points
 from illures.faces.contour import INDICES
 from illures.faces.pose import head_pose, pose_free
 
@@ -214,7 +214,7 @@ def test_clips_are_named_once(clips, tmp_path) -> None:
 @pytest.mark.parametrize("angles", [(0, 0, 0), (30, 0, 0), (-45, 10, 5), (20, -15, -20)])
 def test_head_pose_finds_the_rotation_of_the_canonical_face(angles) -> None:
     yaw, pitch, roll = angles
-    turned = Rotation.from_euler("YXZ", [yaw, -pitch, roll], degrees=True).apply(_canonical())
+    turned = Rotation.from_euler("YXZ", [yaw, -pitch, roll], degrees=True).apply(canonical_points())
     landmarks = np.zeros((478, 3), np.float32)
     landmarks[:468] = 7 * turned * [1, -1, 1] + [100, 80, 0]
     pose = head_pose(landmarks)

@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from illures.data.shards import _encoded, _grouped, _npy, _pixels
+from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, grouped
 from illures.errors import InputError
 from illures.faces.pose import HeadPose
 
@@ -90,16 +90,16 @@ def read_frame_shards(paths: Iterable[Path]) -> Iterator[FrameRecord]:
     for path in paths:
         try:
             with tarfile.open(path) as tar:
-                for _, files in _grouped(tar):
+                for _, files in grouped(tar):
                     yield _record(files)
         except (tarfile.TarError, KeyError, TypeError, ValueError, OSError, cv2.error) as error:
             raise InputError(f"{path}: not a readable shard of video frames ({error})") from error
 
 
 def _files(frame: FrameRecord) -> Iterator[tuple[str, bytes]]:
-    yield "image.webp", _encoded(".webp", frame.image, [cv2.IMWRITE_WEBP_QUALITY, 101])
-    yield "mask.png", _encoded(".png", frame.mask.astype(np.uint8) * 255, [])
-    yield "landmarks.npy", _npy(frame.landmarks.astype(np.float32))
+    yield "image.webp", encoded_pixels(".webp", frame.image, [cv2.IMWRITE_WEBP_QUALITY, 101])
+    yield "mask.png", encoded_pixels(".png", frame.mask.astype(np.uint8) * 255, [])
+    yield "landmarks.npy", encoded_array(frame.landmarks.astype(np.float32))
     facts = {name: value for name, value in vars(frame).items() if name not in _ARRAYS}
     facts |= {name: round(facts[name], digits) for name, digits in _DIGITS.items()}
     facts |= {name: round(value, 2) for name, value in asdict(frame.pose).items()}
@@ -109,8 +109,8 @@ def _files(frame: FrameRecord) -> Iterator[tuple[str, bytes]]:
 def _record(files: dict[str, bytes]) -> FrameRecord:
     facts = json.loads(files["json"])
     return FrameRecord(
-        image=_pixels(files["image.webp"]),
-        mask=_pixels(files["mask.png"]) > 127,
+        image=decoded_pixels(files["image.webp"]),
+        mask=decoded_pixels(files["mask.png"]) > 127,
         landmarks=np.load(io.BytesIO(files["landmarks.npy"]), allow_pickle=False),
         pose=HeadPose(*(facts.pop(name) for name in HeadPose.__dataclass_fields__)),
         **facts,

@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt16
 
+from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, grouped
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
 from illures.files import write_whole
@@ -107,7 +108,7 @@ def read_views(paths: Iterable[Path]) -> Iterator[ViewRecord]:
     for path in paths:
         try:
             with tarfile.open(path) as tar:
-                for _, files in _grouped(tar):
+                for _, files in grouped(tar):
                     yield _view(files)
         except (tarfile.TarError, KeyError, ValueError, OSError, cv2.error) as error:
             raise InputError(f"{path}: not a readable shard ({error})") from error
@@ -148,14 +149,14 @@ def _files(view: ViewRecord) -> Iterator[tuple[str, bytes]]:
     """Names and contents of a view's files."""
     surface = (np.abs(view.normal).sum(-1, keepdims=True) > 0).astype(np.float32)
     albedo = np.round(255 * linear_to_srgb(np.clip(view.albedo, 0, 1))).astype(np.uint8)
-    yield "albedo.webp", _encoded(".webp", albedo, _LOSSLESS)
+    yield "albedo.webp", encoded_pixels(".webp", albedo, _LOSSLESS)
     # Code 0 cannot come from a unit normal, whose three components are never all -1.
-    yield "normal.png", _encoded(".png", _quantized(encode(view.normal) * surface), _PNG)
-    yield "mask.png", _encoded(".png", view.mask.astype(np.uint8) * 255, _PNG)
+    yield "normal.png", encoded_pixels(".png", _quantized(encode(view.normal) * surface), _PNG)
+    yield "mask.png", encoded_pixels(".png", view.mask.astype(np.uint8) * 255, _PNG)
     for k, image in enumerate(view.images):
         code = linear_to_srgb(np.clip(image, 0, IMAGE_RANGE) / IMAGE_RANGE)
-        yield f"image{k}.png", _encoded(".png", _quantized(code), _PNG)
-    yield "landmarks.npy", _npy(view.landmarks.astype(np.float32))
+        yield f"image{k}.png", encoded_pixels(".png", _quantized(code), _PNG)
+    yield "landmarks.npy", encoded_array(view.landmarks.astype(np.float32))
     facts = {
         "images": len(view.images),
         "lights": [_rounded(light, 7) for light in view.lights],
@@ -174,9 +175,9 @@ def _view(files: dict[str, bytes]) -> ViewRecord:
     code = _dequantized(files["normal.png"])
     surface = code.max(-1, keepdims=True) > 0
     return ViewRecord(
-        albedo=srgb_to_linear(_pixels(files["albedo.webp"]).astype(np.float32) / 255),
+        albedo=srgb_to_linear(decoded_pixels(files["albedo.webp"]).astype(np.float32) / 255),
         normal=np.where(surface, decode(code), 0).astype(np.float32),
-        mask=_pixels(files["mask.png"]) > 127,
+        mask=decoded_pixels(files["mask.png"]) > 127,
         landmarks=np.load(io.BytesIO(files["landmarks.npy"]), allow_pickle=False),
         images=tuple(_image(files[f"image{k}.png"]) for k in range(facts["images"])),
         lights=tuple(np.array(light, np.float32) for light in facts["lights"]),
@@ -193,48 +194,13 @@ def _image(data: bytes) -> Float[np.ndarray, "size size 3"]:
     return srgb_to_linear(_dequantized(data)) * np.float32(IMAGE_RANGE)
 
 
-def _grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Consecutive members that share the name up to the first dot, as WebDataset counts samples."""
-    key, files = "", dict[str, bytes]()
-    for member in tar:
-        name, extension = member.name.split(".", 1)
-        if files and name != key:
-            yield key, files
-            files = {}
-        content = tar.extractfile(member)
-        key, files[extension] = name, content.read() if content else b""
-    if files:
-        yield key, files
-
-
 def _quantized(values: Float[np.ndarray, "size size 3"]) -> UInt16[np.ndarray, "size size 3"]:
     """[0, 1] in `_BITS` bits, which stand above zeros so that any reader of 16-bit PNG sees the right brightness."""
     return np.round((2**_BITS - 1) * values).astype(np.uint16) << (16 - _BITS)
 
 
 def _dequantized(data: bytes) -> Float[np.ndarray, "size size 3"]:
-    return (_pixels(data) >> (16 - _BITS)).astype(np.float32) / np.float32(2**_BITS - 1)
-
-
-def _encoded(kind: str, pixels: np.ndarray, options: list[int]) -> bytes:
-    """A file of RGB or grey pixels."""
-    done, data = cv2.imencode(kind, pixels[..., ::-1] if pixels.ndim == 3 else pixels, options)
-    if not done:
-        raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} do not encode as {kind}")
-    return data.tobytes()
-
-
-def _npy(array: np.ndarray) -> bytes:
-    memory = io.BytesIO()
-    np.save(memory, array, allow_pickle=False)
-    return memory.getvalue()
-
-
-def _pixels(data: bytes) -> np.ndarray:
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise ValueError("not an image file")
-    return np.ascontiguousarray(pixels[..., ::-1]) if pixels.ndim == 3 else pixels
+    return (decoded_pixels(data) >> (16 - _BITS)).astype(np.float32) / np.float32(2**_BITS - 1)
 
 
 def _rounded(values: np.ndarray, digits: int) -> list[list[float]]:

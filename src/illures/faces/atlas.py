@@ -111,7 +111,7 @@ def head_rotation(landmarks: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "3
 
     Orthogonal Procrustes (Kabsch 1976) of the mesh against MediaPipe's canonical face.
     """
-    canonical = _canonical()
+    canonical = canonical_points()
     points = landmarks[: len(canonical)].astype(np.float64) * [1, -1, 1]
     u, _, vt = np.linalg.svd((points - points.mean(0)).T @ canonical)
     u[:, -1] *= np.sign(np.linalg.det(u @ vt))
@@ -119,7 +119,8 @@ def head_rotation(landmarks: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "3
 
 
 @cache
-def _canonical() -> Float[np.ndarray, "468 3"]:
+def canonical_points() -> Float[np.ndarray, "468 3"]:
+    """Points of the mesh of a head that looks into the camera, about their mean; y up."""
     with np.load(str(files("illures.faces") / "weights" / "face_mesh.npz")) as stored:
         points = stored["positions"].astype(np.float64)
     return points - points.mean(0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from illures.faces.atlas import _canonical, head_rotation
+from illures.faces.atlas import canonical_points, head_rotation
 
 SURFACE = 468  # of the 478 points; the last ten are the irises
 
@@ -41,7 +41,7 @@ def pose_free(landmarks: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "468 3
 
     What is left is the person's shape and the expression, in shares of the canonical face's root-mean-square radius.
     """
-    source = _canonical()
+    source = canonical_points()
     points = landmarks[:SURFACE].astype(np.float64) * [1, -1, 1]
     turned = (points - points.mean(0)) @ head_rotation(landmarks)
     scale = (turned * source).sum() / max(float((turned * turned).sum()), 1e-12)

@@ -7,8 +7,6 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -18,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from illures.data.shards import ViewRecord, read_views, samples, shard_paths
 from illures.errors import InputError
+from illures.faces.atlas import head_rotation
 from illures.faces.contour import draw_contour, points68
 from illures.files import check_writable, write_whole
 from illures.math import sh
@@ -93,22 +92,12 @@ def head_angles_deg(landmarks: Float[np.ndarray, "478 3"]) -> tuple[float, float
     Args:
         landmarks: x right, y down, z toward the viewer, in one scale (weak perspective).
     """
-    points = landmarks[:468].astype(np.float64) * [1, -1, 1]
-    canonical = _canonical()
-    # Kabsch: the rotation of least squares between centred points.
-    u, _, vt = np.linalg.svd((points - points.mean(0)).T @ (canonical - canonical.mean(0)))
-    rotation = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+    rotation = head_rotation(landmarks)
     # R = roll · pitch · yaw: its last row is free of roll, its middle column of yaw.
     yaw = np.arctan2(-rotation[2, 0], rotation[2, 2])
     pitch = np.arcsin(np.clip(rotation[2, 1], -1, 1))
     roll = np.arctan2(-rotation[0, 1], rotation[1, 1])
     return float(np.rad2deg(yaw)), float(np.rad2deg(pitch)), float(np.rad2deg(roll))
-
-
-@cache
-def _canonical() -> Float[np.ndarray, "468 3"]:
-    with np.load(str(files("illures.faces") / "weights" / "face_mesh.npz")) as mesh:
-        return mesh["positions"].astype(np.float64)
 
 
 def _survey(folder: Path, count: int) -> _Survey:

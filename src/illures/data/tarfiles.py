@@ -1,0 +1,55 @@
+"""What shards are made of: samples of a tar, and files of pixels and numbers in memory."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+
+def grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Consecutive members that share the name up to the first dot, as WebDataset counts samples."""
+    key, files = "", dict[str, bytes]()
+    for member in tar:
+        name, extension = member.name.split(".", 1)
+        if files and name != key:
+            yield key, files
+            files = {}
+        content = tar.extractfile(member)
+        key, files[extension] = name, content.read() if content else b""
+    if files:
+        yield key, files
+
+
+def encoded_pixels(kind: str, pixels: np.ndarray, options: list[int]) -> bytes:
+    """A file of RGB or grey pixels; `kind` as in ".png".
+
+    Raises:
+        ValueError: they do not encode as that.
+    """
+    done, data = cv2.imencode(kind, pixels[..., ::-1] if pixels.ndim == 3 else pixels, options)
+    if not done:
+        raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} do not encode as {kind}")
+    return data.tobytes()
+
+
+def encoded_array(array: np.ndarray) -> bytes:
+    """A .npy file."""
+    memory = io.BytesIO()
+    np.save(memory, array, allow_pickle=False)
+    return memory.getvalue()
+
+
+def decoded_pixels(data: bytes) -> np.ndarray:
+    """The pixels of a file, RGB or grey.
+
+    Raises:
+        ValueError: it is none.
+    """
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError("not an image file")
+    return np.ascontiguousarray(pixels[..., ::-1]) if pixels.ndim == 3 else pixels
