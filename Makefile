@@ -4,14 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test lint types docs-pictures clean
+.PHONY: demo test lint types chromium docs-pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/illures decompose src/illures/assets/astronaut.jpg -o $(OUT)
 	@echo
 	@echo "Look at $(OUT)/astronaut/sheet.png; the maps lie beside it."
 
-test: $(VENV)/.installed-dev lint types
+test: $(VENV)/.installed-dev lint types chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev
@@ -20,6 +20,13 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+# The studio's page is tested in a real browser: Debian's, installed where that is allowed.
+chromium:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && echo "installing Debian's chromium, to test the studio's page" \
+	  && timeout 300 sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium' >/dev/null 2>&1; } \
+	  || echo "no Chromium here, and it may not be installed: the studio's page will not be tested"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { echo "no venv module: on Debian, apt install python3-venv"; exit 1; }
