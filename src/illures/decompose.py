@@ -108,7 +108,7 @@ class Decomposer:
         crops = [_faces.crop_face(face, photo.shape[:2], self.size) for face in found]
         images = np.stack([np.clip(as_float(_faces.extract(photo, crop)), 0, 1) for crop in crops])
         points = [_faces.to_crop(crop.face.landmarks, crop) for crop in crops]
-        guides = np.stack([_faces.mesh_normals(p, self.size) for p in points])
+        guides = np.stack([_faces.guide_normals(p, self.size) for p in points])
         predictions = self.predictor(images, guides)
         return [
             with_fitted_light(

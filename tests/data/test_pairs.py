@@ -13,7 +13,7 @@ from illures.data import pairs
 from illures.data.frames import FrameRecord, read_frame_shards, tar_bytes
 from illures.data.pairs import PairSampler, VideoFrames, build_frame_cache, prepare_frames, split_identities
 from illures.errors import InputError
-from illures.faces import draw_contour, mesh_normals, points68
+from illures.faces import draw_contour, guide_normals, points68
 from illures.faces.atlas import canonical_points
 from illures.faces.pose import HeadPose
 from illures.math.color import srgb_to_linear
@@ -81,7 +81,7 @@ def test_a_batch_is_what_the_frames_are(frames) -> None:
         linear = srgb_to_linear(want.image.astype(np.float32) / 255)
         np.testing.assert_allclose(batch.image[k].numpy(), linear, atol=1e-6)
         np.testing.assert_array_equal(batch.mask[k, ..., 0].numpy() > 0.5, want.mask)
-        np.testing.assert_allclose(batch.guide[k].numpy(), mesh_normals(want.landmarks, SIZE), atol=0.5 / 127 + 1e-6)
+        np.testing.assert_allclose(batch.guide[k].numpy(), guide_normals(want.landmarks, SIZE), atol=0.5 / 127 + 1e-6)
         np.testing.assert_array_equal(batch.landmarks[k].numpy(), want.landmarks)
         np.testing.assert_array_equal(batch.contour[k, ..., 0].numpy(), draw_contour(points68(want.landmarks), SIZE))
     assert all(value.dtype == torch.float32 for value in vars(batch).values())

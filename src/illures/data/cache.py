@@ -33,7 +33,7 @@ _MAPS = {
     "guide": (np.int8, 3),
 }
 _INDEX = "index.json"
-_FORMAT = 2  # since landmarks and views are kept
+_FORMAT = 3  # since guides have relief
 _LINEAR = srgb_to_linear(torch.arange(256) / 255)  # of each 8-bit code
 
 

@@ -23,13 +23,13 @@ from illures.data.frames import FrameRecord, read_frame_shards
 from illures.data.shards import shard_paths
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
-from illures.faces.mesh import mesh_normals
+from illures.faces.relief import guide_normals
 from illures.images import as_linear
 
 _MAPS = {"image": (np.uint8, 3), "mask": (np.uint8, 1), "guide": (np.int8, 3)}
 _ARRAYS = ("landmarks", "features", "identity", "clip", "shot", "time_s")
 _INDEX = "index.json"
-_FORMAT = 1
+_FORMAT = 2  # since guides have relief
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def build_frame_cache(frames: Iterable[FrameRecord], folder: Path, source: str) 
             columns["size"].append(size)
             if size != columns["size"][0]:
                 raise InputError(f"{source}: frames of {columns['size'][0]} and {size} px, one size is needed")
-            guide = np.rint(mesh_normals(frame.landmarks, size) * 127).astype(np.int8)
+            guide = np.rint(guide_normals(frame.landmarks, size) * 127).astype(np.int8)
             for name, values in (("image", frame.image), ("mask", frame.mask * np.uint8(255)), ("guide", guide)):
                 values.tofile(files[name])
             columns["features"].append(describe(frame.image, frame.landmarks, frame.mask.astype(np.float32)))

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from illures.data.cache import build_cache, is_current
 from illures.data.shards import read_shards, shard_paths
-from illures.faces import find_face_in_crop, mesh_normals
+from illures.faces import find_face_in_crop, guide_normals
 from illures.types import Sample
 
 
@@ -39,12 +39,12 @@ def prepare(folders: list[Path], cache: Path, progress: Callable[[int], None] = 
 
 
 def guide_in(image: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size 3"]:
-    """Normals of the dense face mesh found in an aligned sRGB-encoded crop; zeros where no face is found.
+    """Guide (`faces.guide_normals`) of the face found in an aligned sRGB-encoded crop; zeros where no face is found.
 
     The landmarks come from the image itself, as they do for a photo, so that training sees their errors.
     """
     face = find_face_in_crop(image)
-    return np.zeros_like(image) if face is None else mesh_normals(face.landmarks, image.shape[0])
+    return np.zeros_like(image) if face is None else guide_normals(face.landmarks, image.shape[0])
 
 
 def _counted(samples: Iterator[Sample], progress: Callable[[int], None]) -> Iterator[Sample]:

@@ -1,10 +1,11 @@
-"""Faces in photos: detection, dense landmarks, the aligned crop, contour, mask and mesh normals."""
+"""Faces in photos: detection, dense landmarks, the aligned crop, contour, mask, normals of the mesh and the guide."""
 
 from illures.faces.contour import contours, draw_contour, points68
 from illures.faces.crop import alignment, at_size, crop_face, extract, inverse, scale_of, to_crop, to_photo
 from illures.faces.landmarks import find_face_in_crop, find_faces
 from illures.faces.mask import face_mask, soften
 from illures.faces.mesh import mesh_mask, mesh_normals
+from illures.faces.relief import guide_normals
 
 __all__ = [
     "alignment",
@@ -16,6 +17,7 @@ __all__ = [
     "face_mask",
     "find_face_in_crop",
     "find_faces",
+    "guide_normals",
     "inverse",
     "mesh_mask",
     "mesh_normals",

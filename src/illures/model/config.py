@@ -13,7 +13,7 @@ class NetworkConfig:
     Attributes:
         form: "published" is SfSNet as in the paper, "compact" costs a fifteenth of it or less.
         size: side of the aligned crop [px], 128 or 256.
-        guide: take the normals of the dense face mesh (`faces.mesh_normals`) as three more input channels,
+        guide: take the normals that the landmarks tell (`faces.guide_normals`) as three more input channels,
             and as what the normals start from.
         width: channels of the finest level of the compact form.
         blocks: residual blocks of each stage of the compact form.

@@ -77,7 +77,7 @@ class Predictor:
 
         Args:
             images: sRGB-encoded, in [0, 1].
-            guides: normals of the dense face mesh (`faces.mesh_normals`); unused by networks without a guide.
+            guides: normals that the landmarks tell (`faces.guide_normals`); unused by networks without a guide.
         """
         maps = {"image": images, "guide": guides}
         feed = {name: np.ascontiguousarray(maps[name], dtype=np.float32) for name in self._inputs}

@@ -14,7 +14,7 @@ from illures.decompose import Decomposer
 from illures.decomposition import Decomposition
 from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.query import Query, spread, spread_normals
-from illures.faces import mesh_normals, to_crop
+from illures.faces import guide_normals, to_crop
 from illures.math import sh
 from illures.math.color import srgb_to_linear
 from illures.model import Predictor
@@ -66,7 +66,7 @@ class _Guided:
         self, images: Float[np.ndarray, "batch size size 3"], guides: Float[np.ndarray, "batch size size 3"]
     ) -> list[Prediction]:
         crop = self._query.crop(self.size)
-        guide = mesh_normals(to_crop(self._query.found.landmarks, crop), self.size)
+        guide = guide_normals(to_crop(self._query.found.landmarks, crop), self.size)
         return self._predictor(images, np.broadcast_to(guide, guides.shape))
 
 
