@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from processes import measured, write_large
 from record import record
-
-MEGAPIXELS_12 = (4000, 3000)
 
 
 def main() -> None:
@@ -77,25 +76,14 @@ def face(options: argparse.Namespace) -> dict[str, Any]:
 
 def large(options: argparse.Namespace) -> dict[str, float]:
     """`illures decompose` on a 12-megapixel JPEG in each format: time, and the process's peak memory."""
-    import cv2
-
-    figures = {}
+    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.jpg"
-        photo = cv2.resize(_photo(options), MEGAPIXELS_12, interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(path), photo[..., ::-1])
+        write_large(path, _photo(options))
         weights = ["--weights", str(options.weights)] if options.weights else []
         for name in ("png", "png16", "exr"):
-            code = (
-                "import resource, sys, illures.cli\n"
-                "try: illures.cli.main(sys.argv[1:])\n"
-                "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-            )
-            arguments = ["decompose", str(path), "-o", folder, "--format", name, *weights]
-            started = time.perf_counter()
-            done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
-            figures[f"12_megapixels_{name}_s"] = round(time.perf_counter() - started, 2)
-            figures[f"12_megapixels_{name}_peak_mb"] = round(int(done.stdout.splitlines()[-1]) / 1024)
+            found = measured(["decompose", str(path), "-o", folder, "--format", name, *weights])
+            figures[f"12_megapixels_{name}_s"], figures[f"12_megapixels_{name}_peak_mb"] = found
     return figures
 
 
