@@ -187,12 +187,14 @@ def _base_and_mask(
 ) -> tuple[np.ndarray, np.ndarray]:
     origin = (columns[0], rows.start)
     image = as_linear(photo[rows, slice(*columns)])
-    window = sample(fields, origin, image)
-    grid = at_size(fields.crop, len(shading))
-    old = warped(shading, grid, origin, image.shape[:2])
-    kept = None if correction is None else warped(correction, grid, origin, image.shape[:2])
-    base = base_of(image, window.albedo, old, kept)
-    return np.minimum(base, 100).astype(np.float16), np.round(window.mask * 255).astype(np.uint8)
+    if correction is None:
+        window = sample(fields, origin, image)
+        base, mask = window.albedo, window.mask
+    else:
+        grid = at_size(fields.crop, len(shading))
+        old, kept = (warped(field, grid, origin, image.shape[:2]) for field in (shading, correction))
+        base, mask = base_of(image, old, kept), warped(fields.mask, fields.crop, origin, image.shape[:2])
+    return np.minimum(base, 100).astype(np.float16), np.round(mask * 255).astype(np.uint8)
 
 
 def _shouldered(new: np.ndarray, old: np.ndarray) -> np.ndarray:

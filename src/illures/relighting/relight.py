@@ -103,8 +103,8 @@ def relight(face: Decomposition, light: Light, *, residual: Residual = "recomput
     def full(field: np.ndarray) -> np.ndarray:
         return field if len(field) == size else cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC)
 
-    correction = None if surface.correction is None else full(surface.correction)
-    base = base_of(face.image, face.albedo, full(surface.shading), correction)
+    correction = surface.correction
+    base = face.albedo if correction is None else base_of(face.image, full(surface.shading), full(correction))
     inside = base * full(seen.diffuse) + full(seen.specular)
     weight = (feathered(face.mask) if small is face else face.mask)[..., None]
     outside = face.image * full(surface.ratio(seen))
@@ -187,7 +187,7 @@ def surface_of(face: Decomposition, residual: Residual) -> Surface:
     correction = correction_of(face, shading, residual)
     return Surface(
         image=face.image,
-        base=base_of(face.image, face.albedo, shading, correction),
+        base=face.albedo if correction is None else base_of(face.image, shading, correction),
         shading=shading,
         correction=correction,
         normal=face.normal,
@@ -197,14 +197,15 @@ def surface_of(face: Decomposition, residual: Residual) -> Surface:
     )
 
 
-def correction_of(
-    face: Decomposition, shading: Float[np.ndarray, "h w 3"], residual: Residual
-) -> Float[np.ndarray, "h w 3"] | None:
+def correction_of(face: Decomposition, shading: Field, residual: Residual) -> Field | None:
     """What takes image over old shading to what stands in place of albedo; None where that is albedo itself."""
     if residual == "drop":
         return None
-    if residual == "keep":
-        return np.ones_like(face.image)
+    return np.ones_like(face.image) if residual == "keep" else smooth_correction(face, shading)
+
+
+def smooth_correction(face: Decomposition, shading: Field) -> Field:
+    """`correction_of` that leaves old shadows and highlights out: large residuals, smoothed."""
     rho = np.log(np.maximum(face.image, _DARK) / np.maximum(face.albedo * shading, _DARK))
     weight = face.mask[..., None] + np.float32(0.01)  # outside the mask the maps mean little
     sigma = SMOOTH * len(rho)
@@ -214,12 +215,11 @@ def correction_of(
 
 def base_of(
     image: Float[np.ndarray, "h w 3"],
-    albedo: Float[np.ndarray, "h w 3"],
     shading: Float[np.ndarray, "h w 3"],
-    correction: Float[np.ndarray, "h w 3"] | None,
+    correction: Float[np.ndarray, "h w 3"],
 ) -> Float[np.ndarray, "h w 3"]:
-    """Albedo, and with it what goes along of the residual."""
-    return albedo if correction is None else image / shading * correction
+    """What stands in place of albedo: it, and with it what goes along of the residual."""
+    return image / shading * correction
 
 
 def reduced(face: Decomposition) -> Decomposition:

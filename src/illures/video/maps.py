@@ -27,7 +27,7 @@ from illures.relighting.appearance import floored
 from illures.relighting.height import AZIMUTHS, Occlusion, filled, occlusion
 from illures.relighting.light import Light
 from illures.relighting.photogrid import encoded
-from illures.relighting.relight import Surface, base_of, correction_of
+from illures.relighting.relight import Surface, base_of, smooth_correction
 from illures.relighting.skin import skin_weight, widened
 from illures.render import shade
 from illures.types import Face, FaceCrop
@@ -152,8 +152,8 @@ def _relit(
     size, crop = face.crop.size, face.crop
     around = occlusion(face.normal, face.mask, to_crop(crop.face.landmarks, crop)) if shadows else _nothing_hidden(size)
     shading = floored(face.shading, face.mask)
-    correction = correction_of(face, shading, "recompute")
-    base = base_of(face.image, face.albedo, shading, correction)
+    correction = smooth_correction(face, shading)
+    base = base_of(face.image, shading, correction)
     surface = Surface(face.image, base, shading, correction, face.normal, face.mask, around, upright(crop))
     seen = surface.under(light)
     outer, outside = _around(image, face, surface.ratio(seen), [c for c in crops if c is not crop])
