@@ -1,17 +1,18 @@
 """Measure the mean relief of heads that the landmark mesh lacks, over rendered sets with images.
 
-    python scripts/mean_relief.py SET ... [-o src/illures/faces/weights/relief.npz]
+    python scripts/mean_relief.py SET ... [--model ict] [-o src/illures/faces/weights/relief.npz]
 
 Of each view that a face is found in, the true normals minus those of the mesh, where the mesh faces the viewer and the
 mask is whole, are turned to the head's own frame and laid out in the atlas of the mesh (`illures.faces.relief`). People
 that training leaves to validation are left out here, too. The mean is made symmetric, since the sets' heads are not on
-average.
+average. A head model that was made of scans has the relief of real people; `--model` takes the people of one alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,15 @@ def main() -> None:
     """Read, average, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", type=Path)
+    parser.add_argument("--model", default="", help="head model, as its name begins in recipe.json; default: all")
     parser.add_argument("-o", "--output", type=Path, default=Path("src/illures/faces/weights/relief.npz"))
     options = parser.parse_args()
     total, weight, views = np.zeros((TEXELS, TEXELS, 3)), np.zeros((TEXELS, TEXELS, 1)), 0
     for shard in track([path for folder in options.sets for path in shard_paths(folder)]):
+        models = json.loads((shard.parent / "recipe.json").read_text())["models"]
         for view in read_views([shard]):
-            if is_held_out(view.identity, HELD_OUT) or not view.images:
+            model = models[view.identity % len(models)]  # they take turns
+            if is_held_out(view.identity, HELD_OUT) or not view.images or not model.startswith(options.model):
                 continue
             found = relief_of(view)
             if found is not None:
