@@ -1,6 +1,9 @@
 """Put trained weights into the package, with their scores inside, if they measure better than those that are there.
 
-Usage: python scripts/release_weights.py runs/release/weights.safetensors --data DIR
+Usage: python scripts/release_weights.py runs/release/weights.safetensors [MORE ...] --data DIR
+
+Several files of one training are averaged (stochastic weight averaging, Izmailov et al., UAI 2018). The weights that
+are there count with the scores that they carry: those of the code that they were made for.
 """
 
 from __future__ import annotations
@@ -9,36 +12,53 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+
+import torch
 
 import illures.model
 from illures.evaluate.methods import our_contenders
 from illures.evaluate.results import interval, read_folder
 from illures.evaluate.runner import Run, parse_entry
 from illures.model.export import load_network, save_weights
-from illures.model.weights import RELEASE
+from illures.model.network import IlluResSfSNet
+from illures.model.weights import RELEASE, WeightsInfo, read_weights
 
 
 def main() -> None:
     """Score, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", type=Path)
+    parser.add_argument("weights", type=Path, nargs="+")
     parser.add_argument("--data", type=Path, default=os.environ.get("ILLURES_DATA"), help="folder with yaleb/")
     options = parser.parse_args()
     if options.data is None:
         parser.error("give --data or set ILLURES_DATA")
-    metrics = measure(options.weights, options.data)
+    network, info = averaged(options.weights)
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = Path(folder) / "candidate.safetensors"
+        save_weights(candidate, network, info.recipe, info.data, {})
+        metrics = measure(candidate, options.data)
     print(metrics)
     target = Path(illures.model.__file__).parent / "weights" / RELEASE
     if target.exists():
-        released = measure(target, options.data)
+        released = read_weights(target).info.metrics
         for name in ("yaleb_natural_normal_deg", "yaleb_natural_albedo_drift_rel"):
             if metrics[name] >= released[name]:
                 sys.exit(f"not released: {name} {metrics[name]:.3f} is no better than {released[name]:.3f}")
-    network, info = load_network(options.weights)
     target.parent.mkdir(exist_ok=True)
     save_weights(target, network, info.recipe, info.data, metrics)
     print(f"{target.name}: {target.stat().st_size / 2**20:.1f} MiB")
+
+
+def averaged(paths: Sequence[Path]) -> tuple[IlluResSfSNet, WeightsInfo]:
+    """The mean of networks of one shape, with the info of the last."""
+    loaded = [load_network(path) for path in paths]
+    network, info = loaded[-1]
+    states = [other.state_dict() for other, _ in loaded]
+    mean = {name: torch.stack([s[name].double() for s in states]).mean(0).to(v.dtype) for name, v in states[-1].items()}
+    network.load_state_dict(mean)
+    return network, info
 
 
 FIGURES = (
