@@ -37,6 +37,8 @@ GRID = 160
 # Log residuals well below this stay, those well above are cut to it; of both this share.
 SMALL = 0.3
 KEPT = 0.75
+# Shadows are lit up so many times at most [log]: what is darker yet is hair, and holds little but noise.
+MOST_LIFT = 1.0
 # Below this linear value a photo is noise.
 _DARK = 1e-3
 # Of the grid's side: residuals are smoothed so far before they are cut [sigma].
@@ -205,12 +207,17 @@ def correction_of(face: Decomposition, shading: Field, residual: Residual) -> Fi
 
 
 def smooth_correction(face: Decomposition, shading: Field) -> Field:
-    """`correction_of` that leaves old shadows and highlights out: large residuals, smoothed."""
-    rho = np.log(np.maximum(face.image, _DARK) / np.maximum(face.albedo * shading, _DARK))
-    weight = face.mask[..., None] + np.float32(0.01)  # outside the mask the maps mean little
+    """`correction_of` that leaves old shadows and highlights out: large residuals, smoothed.
+
+    Of all colours alike: what differs in colour from albedo times shading is the skin's own.
+    """
+    rho = np.log(np.maximum(luminance(face.image), _DARK) / np.maximum(luminance(face.albedo * shading), _DARK))
+    weight = face.mask + np.float32(0.01)  # outside the mask the maps mean little
     sigma = SMOOTH * len(rho)
-    smooth = cv2.GaussianBlur(rho * weight, (0, 0), sigma) / cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
-    return np.asarray(np.exp(KEPT * smooth / np.sqrt(1 + (smooth / SMALL) ** 2) - smooth), np.float32)
+    smooth = cv2.GaussianBlur(rho * weight, (0, 0), sigma) / cv2.GaussianBlur(weight, (0, 0), sigma)
+    change = KEPT * smooth / np.sqrt(1 + (smooth / SMALL) ** 2) - smooth
+    factor = np.exp(np.minimum(change, MOST_LIFT)).astype(np.float32)
+    return np.repeat(factor[..., None], 3, axis=-1)
 
 
 def base_of(
