@@ -1,10 +1,12 @@
 """Every picture of docs/, made from the public photo in the package: `make docs-pictures`.
 
-A new picture is a function here and its name in `PICTURES`.
+A new picture is a function here and its name in `PICTURES`; those of the studio are in studio_pictures.py. Names as
+arguments make these pictures only ("studio" stands for all of the studio).
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,11 +17,14 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from illures import Decomposer, Decomposition, edit, retouch, sources
+import studio_pictures
+from illures import Decomposer, Decomposition
+from illures.editing import edit, retouch
 from illures.files import write_whole
 from illures.formats import Format
 from illures.images import encoded, read_photo, save_image
 from illures.photomaps import photo_maps
+from illures.relighting import sources
 from illures.relighting.light import Light
 from illures.relighting.paste import PhotoRelighter
 from illures.relighting.relight import exposed, matched, relight_photo
@@ -51,14 +56,37 @@ class Subject:
 
 
 def main() -> None:
-    """Write them all."""
-    photo = read_photo(PHOTO)
-    subject = Subject(photo, Decomposer.from_pretrained()(photo))
+    """Write those that are named, or all."""
+    names = sys.argv[1:] or [*PICTURES, "studio"]
+    unknown = set(names) - {*PICTURES, "studio"}
+    if unknown:
+        sys.exit(f"error: no such picture: {', '.join(sorted(unknown))}; there are {', '.join(PICTURES)}, studio")
     OUT.mkdir(parents=True, exist_ok=True)
-    for name, draw in PICTURES.items():
-        path = OUT / f"{name}.jpg"
-        write_whole(path, small_jpeg(draw(subject)))
-        print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1024} KB")
+    drawn = [name for name in PICTURES if name in names]
+    if drawn:
+        photo = read_photo(PHOTO)
+        subject = Subject(photo, Decomposer.from_pretrained()(photo))
+        for name in drawn:
+            keep(name, PICTURES[name](subject))
+    if "studio" in names:
+        write_studio()
+
+
+def write_studio() -> None:
+    """Screenshots of the studio; without a browser those that are there stay."""
+    problem = studio_pictures.missing()
+    if problem:
+        print(f"docs/pictures/studio-*.jpg: left as they are, for {problem}")
+        return
+    for name, picture in studio_pictures.shots():
+        keep(name, picture)
+
+
+def keep(name: str, picture: Picture) -> None:
+    """Write one of them."""
+    path = OUT / f"{name}.jpg"
+    write_whole(path, small_jpeg(picture))
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1024} KB", flush=True)
 
 
 def parts(subject: Subject) -> Picture:

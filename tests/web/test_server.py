@@ -25,7 +25,7 @@ from illures.images import as_linear, read_photo
 from illures.math.color import linear_to_srgb
 from illures.relighting.light import Light
 from illures.relighting.presets import PRESETS
-from illures.render import render
+from illures.render import render, shade
 from illures.web.limits import Limits
 from illures.web.pack import unpack
 from illures.web.server import create_app
@@ -105,7 +105,11 @@ def test_another_light_is_the_one_equation(client, photo, maps):
     got = decoded(order(client, photo, light=light.to_dict(), kept=0.5)).astype(int)
     x0, y0, x1, y1 = about["rect"]
     values = {name: array.astype(np.float32) for name, array in arrays.items()}
-    lit = render(values["albedo"], values["normal"], np.float32(light.sh), 0.5 * values["residual"])
+    new, old = (
+        np.maximum(shade(values["normal"], np.float32(which)), about["floor"]) for which in (light.sh, about["light"])
+    )
+    along = 0.5 * np.minimum(new / old, 4) * values["residual"]
+    lit = render(values["albedo"], values["normal"], np.float32(light.sh), along)
     image = as_linear(original())[y0:y1, x0:x1]
     expected = image + values["weight"][..., :1] / 255 * (lit - image)
     codes = np.round(linear_to_srgb(np.clip(expected, 0, 1)) * 255)

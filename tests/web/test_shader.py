@@ -74,11 +74,16 @@ def test_every_pixel_is_that_of_render(page, address, path, rng):
     coded = page.evaluate(DRAW, {"path": path, "looks": asked, "paint": base64.b64encode(paint.tobytes()).decode()})
     drawn = [np.frombuffer(base64.b64decode(text), np.uint8).reshape(*image.shape[:2], 4)[..., :3] for text in coded]
 
+    unit, floor = normalize(values["normal"]), about["floor"]
+    own = shade(unit, np.array(about["light"], np.float32))
+
+    def against_own(light: np.ndarray) -> np.ndarray:
+        return np.minimum(np.maximum(shade(unit, light.astype(np.float32)), floor) / np.maximum(own, floor), 4)
+
     def expected(light: np.ndarray, kept: float) -> np.ndarray:
         out = image.copy()
-        face = render(
-            values["albedo"], normalize(values["normal"]), light.astype(np.float32), kept * values["residual"]
-        )
+        residual = kept * values["residual"] * against_own(light)
+        face = render(values["albedo"], unit, light.astype(np.float32), residual)
         inner = out[y0:y1, x0:x1]
         inner += values["weight"][..., :1] / 255 * (face - inner)
         return linear_to_srgb(np.clip(out, 0, 1)) * 255
@@ -86,11 +91,17 @@ def test_every_pixel_is_that_of_render(page, address, path, rng):
     for picture, (light, kept) in zip(drawn, looks, strict=False):
         difference = np.abs(picture - expected(light, kept))
         assert difference.max() < 1.01 and difference.mean() < 0.3
+    # All of the residual kept: the photo times new light over old, whatever albedo and residual are.
+    gain = against_own(looks[1][0])
+    plain = (values["weight"][..., 0] == 255) & ((own > floor) & (gain < 4)).all(-1)
+    plain &= (shade(unit, looks[1][0].astype(np.float32)) > floor).all(-1)
+    ratio = 255 * linear_to_srgb(np.clip(image[y0:y1, x0:x1] * gain, 0, 1))
+    assert plain.sum() > 100 and np.abs(drawn[1][y0:y1, x0:x1] - ratio)[plain].max() < 2
     for picture in (drawn[3], drawn[4], drawn[5]):  # its own light, the photo, the sum of its parts
         assert np.abs(picture.astype(int) - arrays["photo"]).max() <= 1
     maps = Maps(
-        image[y0:y1, x0:x1], values["albedo"], normalize(values["normal"]), values["residual"],
-        values["weight"][..., 1] / 255, values["weight"][..., 0] / 255,
+        image[y0:y1, x0:x1], values["albedo"], unit, values["residual"],
+        values["weight"][..., 1] / 255, values["weight"][..., 0] / 255, own, floor,
     )  # fmt: skip
     painted = linear_to_srgb(np.clip(compose(maps, looks[0][0], 0.5, paint[y0:y1, x0:x1]), 0, 1)) * 255
     difference = np.abs(drawn[-1][y0:y1, x0:x1] - painted)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float16, UInt8
 
 from illures.decomposition import Decomposition
 from illures.faces import at_size
@@ -21,6 +21,7 @@ from illures.math import sh
 from illures.math.normals import normalize
 from illures.relighting.height import filled
 from illures.relighting.photogrid import finer, warped
+from illures.relighting.relight import reduced as on_grid
 from illures.relighting.skin import skin_around, widened
 from illures.render import render, shade
 from illures.types import Face, FaceCrop
@@ -30,6 +31,10 @@ from illures.upsample import prepare, sample, upright
 _BRIGHTEST = 4.0
 # Albedo counts as no darker than this where it is divided by.
 DARKEST = 0.004
+# The residual is made no more than so many times as strong.
+_MOST_GAIN = np.float32(4)
+# Of the grid on which light is measured, one point in so many a side does for the mean over a face.
+_THINNED = 3
 
 Map3 = Float[np.ndarray, "rows columns 3"]
 
@@ -43,6 +48,8 @@ class Maps:
         albedo, normal, residual: with the photo's own light they give `image`.
         mask: 1 on the face, feathered.
         around: share of the change that a pixel takes: 1 on the face, less on skin around it, 0 elsewhere.
+        shading: of the photo's own light.
+        floor: shading counts as no darker than this where light is compared with light.
     """
 
     image: Map3
@@ -51,6 +58,8 @@ class Maps:
     residual: Map3
     mask: Float[np.ndarray, "rows columns"]
     around: Float[np.ndarray, "rows columns"]
+    shading: Map3
+    floor: float
 
 
 class FaceMaps:
@@ -59,6 +68,7 @@ class FaceMaps:
     Attributes:
         rect: x0, y0, x1, y1: the part of the photo that the maps cover [px].
         light: the photo's own, upright.
+        floor: least shading that counts (`Maps.floor`).
     """
 
     def __init__(self, photo: Photo, face: Decomposition, others: Sequence[FaceCrop] = ()) -> None:
@@ -71,7 +81,7 @@ class FaceMaps:
         """
         self._photo, self._fields = photo, prepare(face)
         self.rect, self._around = skin_around(photo, face, others)
-        self.light = self._fields.light
+        self.light, self.floor = self._fields.light, self._fields.floor
         wide = widened(face.crop)
         pad = (wide.size - face.crop.size) // 2
         known = (np.pad(face.mask, pad) > 0.5).astype(np.float32)
@@ -88,10 +98,11 @@ class FaceMaps:
         beyond = normalize(warped(self._normal, self._wide, (x0, rows.start), image.shape[:2]))
         normal = normalize(beyond + weight * (window.normal - beyond))
         shading = shade(normal, self.light)
-        albedo = np.clip(image / np.maximum(shading, self._fields.floor), 0, _BRIGHTEST)
+        albedo = np.clip(image / np.maximum(shading, self.floor), 0, _BRIGHTEST)
         albedo += weight * (window.albedo - albedo)
         around = self._around[rows.start - y0 : rows.stop - y0].astype(np.float32) / np.float32(255)
-        return Maps(image, albedo, normal, image - albedo * shading, window.mask, around)
+        residual = image - albedo * shading
+        return Maps(image, albedo, normal, residual, window.mask, around, shading, self.floor)
 
     def whole(self) -> Maps:
         """The maps over all of `rect`."""
@@ -107,6 +118,9 @@ def compose(
 ) -> Map3:
     """The picture under a light, linear and not clipped: what the studio's shader shows.
 
+    The residual that stays is as strong against the new shading as it was against the old, as `--residual keep` of
+    `illures relight` has it: added as it was, it would stain what the new light leaves dark.
+
     Args:
         maps: of the face.
         light: SH radiance, upright.
@@ -116,7 +130,9 @@ def compose(
     """
     albedo, residual = (maps.albedo, maps.residual) if paint is None else painted(maps, paint)
     behind = maps.image if gain is None else maps.image * gain.astype(np.float32)
-    relit = render(albedo, maps.normal, light.astype(np.float32), np.float32(kept) * residual)
+    new = np.maximum(shade(maps.normal, light.astype(np.float32)), maps.floor)
+    along = np.clip(new / np.maximum(maps.shading, maps.floor), 0, _MOST_GAIN)
+    relit = render(albedo, maps.normal, light.astype(np.float32), np.float32(kept) * along * residual)
     return np.asarray(behind + maps.around[..., None] * (relit - behind), np.float32)
 
 
@@ -138,6 +154,14 @@ def mean_basis(face: Decomposition) -> Float[np.ndarray, "9"]:
     normal = face.normal @ upright(face.crop).T
     weighted = sh.basis(normal) * face.mask[..., None]
     return np.asarray(sh.ATTENUATION * weighted.sum((0, 1)) / face.mask.sum(), np.float64)
+
+
+def face_sample(face: Decomposition) -> Float16[np.ndarray, "rows columns 4"]:
+    """Upright normals and mask, thinned out: what `relight.exposed` measures a light's brightness on."""
+    grid = on_grid(face)
+    normal = grid.normal @ upright(face.crop).T
+    packed = np.concatenate([normal, grid.mask[..., None]], axis=-1)
+    return np.asarray(packed[1::_THINNED, 1::_THINNED], np.float16)
 
 
 def reduced(

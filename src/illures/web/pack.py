@@ -15,7 +15,7 @@ import numpy as np
 
 from illures.decomposition import Decomposition
 from illures.images import Photo
-from illures.web.facemaps import FaceMaps, mean_basis, reduced
+from illures.web.facemaps import FaceMaps, face_sample, mean_basis, reduced
 
 _ALIGNED = 8
 
@@ -39,6 +39,7 @@ def pack_face(photo: Photo, faces: Sequence[Decomposition], index: int, side: in
         "normal": maps.normal.astype(np.float16),
         "residual": maps.residual.astype(np.float16),
         "weight": np.round(np.stack([maps.around, maps.mask], axis=-1) * 255).astype(np.uint8),
+        "sample": face_sample(face),
     }
     points = face.crop.face.landmarks[:, :2]
     low, high = points.min(0), points.max(0)
@@ -47,6 +48,7 @@ def pack_face(photo: Photo, faces: Sequence[Decomposition], index: int, side: in
         "height": small.shape[0],
         "rect": list(found.rect),
         "light": np.round(found.light.astype(np.float64), 7).tolist(),
+        "floor": round(float(found.floor), 7),
         "meanBasis": np.round(mean_basis(face), 7).tolist(),
         "centre": np.round((low + high) / 2, 2).tolist(),
         "radius": round(float((high - low).max()) / 2, 2),

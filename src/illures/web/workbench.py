@@ -124,9 +124,8 @@ class Workbench:
         if kind == "json":
             return reading(upload, ".json", Light.from_json).to_dict()
         if kind == "hdri":
-            return sources.Source("map", self._environment(upload), relative=True).on(face).to_dict()
-        other = self._other_light(upload, keep_colour)
-        return sources.Source("other", other, white=keep_colour).on(face).to_dict()
+            return self._environment(upload).on(face).to_dict()
+        return self._other_light(upload, keep_colour).on(face).to_dict()
 
     def make(self, opened: Opened, index: int, order: Order) -> bytes:
         """A file.
@@ -169,22 +168,22 @@ class Workbench:
         self._photos.move_to_end(upload.id)
         return self._photos[upload.id]
 
-    def _environment(self, upload: Upload) -> Light:
+    def _environment(self, upload: Upload) -> sources.Source:
         suffix = "." + upload.name.rpartition(".")[2].lower()
         if suffix not in _HDRI_SUFFIXES:
             raise InputError(f"{upload.name}: must be an environment map: {', '.join(_HDRI_SUFFIXES)}")
 
-        def read(path: Path) -> Light:
+        def read(path: Path) -> sources.Source:
             if suffix != ".npy":
                 self._check(path, upload.data)
-            return Light.from_hdri(path)
+            (source,) = sources.maps([path], 0.0)
+            return source
 
         return reading(upload, suffix, read)
 
-    def _other_light(self, upload: Upload, keep_colour: bool) -> Light:
+    def _other_light(self, upload: Upload, keep_colour: bool) -> sources.Source:
         photo = decode_photo(upload, self._limits.pixels)
         small = photo if photo.dtype == np.uint8 else export.eight(photo)
         faces = self._decomposer(small, name=upload.name)
-        if not faces:
-            raise InputError(f"{upload.name}: no face found, so there is no light to take from it")
-        return Light.like(faces[0], keep_colour)
+        (source,) = sources.references([Path(upload.name)], lambda _: faces, keep_colour)
+        return source

@@ -1,17 +1,23 @@
 // The light of the studio: surroundings (SH) and lamps. Everything that is drawn or saved comes from `total`.
 
 import * as sh from "./sh.js";
+import { FaceMeter } from "./meter.js";
 
 export const MOST_LAMPS = 8;
-// A first lamp takes this share of the face's own light; the rest comes evenly from all around.
-const KEY_SHARE = 0.8;
+// A first lamp is that of `illures relight --direction`: this share of the light comes evenly from all around.
+const AMBIENT = 0.2;
+const FIRST_RADIUS = 6;
+// Fields that do not tell how bright a light is meant to be: while only they change, the face stays as bright as it was.
+const FREE = ["azimuth", "elevation", "radius", "rotation", "exposure", "selected"];
 
 export class LightModel extends EventTarget {
-  /** maps: of the face (its own light, and the mean of its basis). */
+  /** maps: of the face (its own light, the mean of its basis, a sample of its normals). */
   constructor(maps) {
     super();
     this.own = maps.light;
     this.meanBasis = maps.meanBasis;
+    this.meter = new FaceMeter(maps.sample);
+    this.ownMean = this.meter.mean(this.own);
     this.reset();
   }
 
@@ -24,6 +30,7 @@ export class LightModel extends EventTarget {
     this.exposure = 0;
     this.lamps = [];
     this.selected = -1;
+    this.levelled = false;
     this.changed();
   }
 
@@ -40,30 +47,47 @@ export class LightModel extends EventTarget {
     this.rotation = 0;
     this.exposure = 0;
     this.selected = this.lamps.length ? 0 : -1;
+    this.levelled = false;
     this.changed();
   }
 
-  /** One more lamp; the first one takes the place of most of the photo's own light. Returns it, or null at the limit. */
+  /** One more lamp; the first one takes the place of the photo's own light. Returns it, or null at the limit. */
   addLamp(azimuth, elevation) {
     if (this.lamps.length >= MOST_LAMPS) return null;
-    const mean = sh.meanShading(this.meanBasis, this.total());
-    const first = !this.lamps.length;
-    if (first) {
-      const even = Array.from({ length: 9 }, (_, i) => (i ? [0, 0, 0] : mean.map((v) => (1 - KEY_SHARE) * v * Math.sqrt(4 * Math.PI))));
-      Object.assign(this, { base: even, strength: 1, rotation: 0, exposure: 0, name: "custom" });
+    // White is what the photo takes for white (`tinted` of illures/relighting/relight.py).
+    const tint = this.ownMean.map((v) => v / Math.max(sh.luminance(this.ownMean), 1e-6));
+    const most = Math.max(...tint);
+    const lamp = { azimuth, elevation, strength: most, rgb: tint.map((v) => v / most), radius: 10 };
+    this.levelled = !this.lamps.length;
+    if (this.levelled) {
+      const even = tint.map((v) => AMBIENT * v * Math.sqrt(4 * Math.PI));
+      const base = Array.from({ length: 9 }, (_, i) => (i ? [0, 0, 0] : even));
+      Object.assign(this, { base, strength: 1, rotation: 0, name: "custom" });
+      Object.assign(lamp, { strength: (1 - AMBIENT) * most, radius: FIRST_RADIUS });
+    } else {
+      // Before the face it adds this share of the photo's own brightness; elsewhere it is as strong.
+      const one = sh.luminance(sh.meanShading(this.meanBasis, lampLight({ ...lamp, azimuth: 25, elevation: 20 })));
+      lamp.strength *= (0.4 * sh.luminance(this.ownMean)) / Math.max(one, 1e-6);
     }
-    const unit = { azimuth: 25, elevation: 20, strength: 1, rgb: [1, 1, 1], radius: 10 };
-    const one = sh.luminance(sh.meanShading(this.meanBasis, lampLight(unit)));
-    const strength = (first ? KEY_SHARE : 0.4) * (sh.luminance(mean) / Math.max(one, 1e-6));
-    const own = sh.meanShading(this.meanBasis, this.own); // white is relative to it
-    this.lamps.push({ azimuth, elevation, strength, rgb: own.map((v) => v / Math.max(...own)), radius: 10 });
+    this.lamps.push(lamp);
     this.selected = this.lamps.length - 1;
+    this.level();
     this.changed();
-    return this.lamps.at(-1);
+    return lamp;
+  }
+
+  /** A single lamp that was only moved: the strength at which the face stays as bright as it was. */
+  level() {
+    if (!this.levelled) return;
+    const now = sh.luminance(this.meter.mean(this.total())) / 2 ** this.exposure;
+    const gain = sh.luminance(this.ownMean) / Math.max(now, 1e-6);
+    this.base = sh.add([[this.base, gain]]);
+    for (const lamp of this.lamps) lamp.strength *= gain;
   }
 
   removeLamp(index) {
     this.lamps.splice(index, 1);
+    this.levelled = false;
     this.selected = Math.min(this.selected, this.lamps.length - 1);
     this.changed();
   }
@@ -71,13 +95,21 @@ export class LightModel extends EventTarget {
   /** Change fields of a lamp. */
   editLamp(index, fields) {
     Object.assign(this.lamps[index], fields);
+    this.relevel(fields);
     this.changed();
   }
 
   /** Change fields of the whole: strength, rotation, exposure, selected. */
   edit(fields) {
     Object.assign(this, fields);
+    this.relevel(fields);
     this.changed();
+  }
+
+  /** After a change by the user: a strength or a colour that was set by hand stays. */
+  relevel(fields) {
+    this.levelled &&= Object.keys(fields).every((name) => FREE.includes(name));
+    this.level();
   }
 
   /** Lamps as they stand after the rotation of all, at the exposure. */
@@ -116,8 +148,8 @@ export class LightModel extends EventTarget {
   }
 
   snapshot() {
-    const { name, base, strength, rotation, exposure, selected } = this;
-    return structuredClone({ name, base, strength, rotation, exposure, selected, lamps: this.lamps });
+    const { name, base, strength, rotation, exposure, selected, levelled } = this;
+    return structuredClone({ name, base, strength, rotation, exposure, selected, levelled, lamps: this.lamps });
   }
 
   restore(fields) {

@@ -3,7 +3,7 @@
 import { $, busy, make, radios, say, slider } from "./ui.js";
 import { MOST_LAMPS } from "./light.js";
 import { hexOf, linearOf } from "./sh.js";
-import { anglesInWords } from "./stage.js";
+import { anglesInWords } from "./handles.js";
 import * as api from "./api.js";
 
 const OWN = { name: "own", about: "the light of the photo itself" };

@@ -6,7 +6,8 @@ import { parseMaps } from "./maps.js";
 import { LightModel, wrapped } from "./light.js";
 import { Paint } from "./paint.js";
 import { History } from "./history.js";
-import { Stage, anglesInWords } from "./stage.js";
+import { Stage } from "./stage.js";
+import { anglesInWords } from "./handles.js";
 import { drawProbe, probeAngles } from "./meters.js";
 import { KEPT_WHEN_MOVED, Views } from "./views.js";
 import { LightPanel } from "./lightpanel.js";
@@ -152,7 +153,7 @@ class Studio {
   }
 
   lightChanged() {
-    this.stage.setLamps(this.light.placedLamps(), this.light.selected);
+    this.stage.handles.set(this.light.placedLamps(), this.light.selected);
     this.panels.light.update();
     this.refiner.stale();
     this.redraw(true);
@@ -181,8 +182,8 @@ class Studio {
   }
 
   compare() {
-    const on = this.stage.split === null;
-    this.stage.setSplit(on ? 0.5 : null);
+    const on = this.stage.splitBar.part === null;
+    this.stage.splitBar.set(on ? 0.5 : null);
     $("compare").setAttribute("aria-pressed", String(on));
     if (on) $("split").focus({ preventScroll: true });
   }
@@ -225,7 +226,7 @@ class Studio {
       light: this.light.total(),
       gain: match ? this.light.gain() : [1, 1, 1],
       share: this.refiner.share,
-      split: this.stage.splitInPhoto(),
+      split: this.stage.splitBar.inPhoto(),
       backdrop: this.backdrop(),
       ...fields,
     };

@@ -5,7 +5,7 @@ import { ATTENUATION } from "./sh.js";
 // "rebuilt" is the relit view under the photo's own light.
 export const MODES = { relit: 0, photo: 1, albedo: 2, normal: 3, shading: 4, residual: 5, rebuilt: 0 };
 const TEXTURES = ["photo", "albedo", "normal", "residual", "weight", "paint", "refined"];
-const UNIFORMS = ["view", "rect", "size", "light", "gain", "backdrop", "kept", "share", "split"];
+const UNIFORMS = ["view", "rect", "size", "light", "own", "least", "gain", "backdrop", "kept", "share", "split"];
 const BASE = new URL("../shaders/", import.meta.url);
 
 /** Fetch the shaders' text; needed once, before the first renderer is made. */
@@ -166,6 +166,8 @@ export class Renderer {
     gl.uniform4f(at.rect, ...maps.rect);
     gl.uniform2f(at.size, maps.width, maps.height);
     gl.uniform3fv(at.light, attenuated(rebuilt ? maps.light : look.light));
+    gl.uniform3fv(at.own, attenuated(maps.light));
+    gl.uniform1f(at.least, maps.floor);
     gl.uniform3f(at.gain, ...((!rebuilt && look.gain) || [1, 1, 1]));
     gl.uniform3f(at.backdrop, ...(look.backdrop ?? [0.1, 0.1, 0.1]));
     gl.uniform1f(at.kept, rebuilt ? 1 : look.kept ?? 1);

@@ -1,7 +1,9 @@
 // The picture: what part of the photo is seen, and what pointers and keys do on it.
 
-import { $, make, say } from "./ui.js";
-import { anglesOf, directionOf, hexOf } from "./sh.js";
+import { $, say } from "./ui.js";
+import { anglesOf, directionOf } from "./sh.js";
+import { LampHandles } from "./handles.js";
+import { SplitBar } from "./splitbar.js";
 
 // From the middle of the face outward the lamp's angle to the line of sight grows evenly; this many radii are 90 degrees.
 const QUARTER = 1.7;
@@ -14,22 +16,22 @@ export class Stage extends EventTarget {
     this.root = $("stage");
     this.canvas = $("view");
     this.tool = "light";
-    this.split = null;
     this.maps = null;
+    this.splitBar = new SplitBar(this);
+    this.handles = new LampHandles(this);
     this.pointers = new Map();
     this.cursor = null;
     this.brush = 10;
     this.coarseness = 1;
     new ResizeObserver(() => this.resized()).observe(this.root);
     this.listen();
-    this.listenSplit();
   }
 
   /** Another face: show it. */
   open(maps) {
     this.maps = maps;
     this.cursor = null;
-    this.setSplit(null);
+    this.splitBar.set(null);
     this.showFace();
   }
 
@@ -111,8 +113,8 @@ export class Stage extends EventTarget {
     if (!this.maps || !this.size) return;
     const { width, height } = this.maps;
     this.centre = [Math.max(0, Math.min(width, this.centre[0])), Math.max(0, Math.min(height, this.centre[1]))];
-    this.placeSplit();
-    this.placeLamps();
+    this.splitBar.place();
+    this.handles.place();
     this.placeCursor();
     this.dispatchEvent(new Event("view"));
   }
@@ -148,54 +150,13 @@ export class Stage extends EventTarget {
     return side < 1e-6 ? [...centre] : [centre[0] + (x / side) * length, centre[1] - (y / side) * length];
   }
 
-  /** Show handles: lamps as placed, index of the chosen one. */
-  setLamps(lamps, selected) {
-    this.lamps = lamps;
-    const overlay = $("overlay");
-    let handles = [...overlay.querySelectorAll(".lamp")];
-    while (handles.length > lamps.length) handles.pop().remove();
-    while (handles.length < lamps.length) {
-      overlay.append(this.makeHandle(handles.length));
-      handles = [...overlay.querySelectorAll(".lamp")];
-    }
-    handles.forEach((handle, k) => {
-      const { azimuth, elevation, rgb } = lamps[k];
-      const colour = hexOf(rgb);
-      handle.style.setProperty("--colour", colour);
-      handle.style.setProperty("--glow", `${colour}66`);
-      handle.classList.toggle("behind", directionOf(azimuth, elevation)[2] < 0);
-      handle.setAttribute("aria-current", String(k === selected));
-      handle.setAttribute("aria-valuenow", Math.round(azimuth));
-      handle.setAttribute("aria-valuetext", anglesInWords(azimuth, elevation));
-    });
-    this.placeLamps();
-  }
-
-  makeHandle(index) {
-    const attributes = { role: "slider", "aria-label": `Lamp ${index + 1}`, "aria-valuemin": -180, "aria-valuemax": 180 };
-    const handle = make("button", { className: "lamp", attributes });
-    handle.addEventListener("focus", () => this.emit("select", { index }));
-    return handle;
-  }
-
-  placeLamps() {
-    if (!this.maps || !this.lamps) return;
-    const margin = 16;
-    document.querySelectorAll("#overlay .lamp").forEach((handle, k) => {
-      handle.hidden = this.tool !== "light";
-      const [x, y] = this.toScreen(this.pointOf(this.lamps[k].azimuth, this.lamps[k].elevation));
-      const [left, top] = [[x, this.size.width], [y, this.size.height]].map(([v, most]) => Math.max(margin, Math.min(most - margin, v)));
-      handle.style.transform = `translate(${left}px, ${top}px)`;
-    });
-  }
-
   // Brush
 
   setTool(tool) {
     this.tool = tool;
     this.root.classList.toggle("painting", tool === "brush" || tool === "erase");
     this.root.classList.toggle("picking", tool === "pick");
-    this.placeLamps();
+    this.handles.place();
     this.placeCursor();
   }
 
@@ -212,49 +173,6 @@ export class Stage extends EventTarget {
     const [x, y] = this.toScreen(this.cursor);
     const radius = Math.max(2, this.brush * this.scale);
     Object.assign(ring.style, { width: `${2 * radius}px`, height: `${2 * radius}px`, transform: `translate(${x - radius}px, ${y - radius}px)` });
-  }
-
-  // Before and after
-
-  /** Border in parts of the stage's width, or null for none. */
-  setSplit(part) {
-    this.split = part;
-    $("split").hidden = part === null;
-    this.placeSplit();
-    this.emit("split");
-  }
-
-  placeSplit() {
-    if (this.split === null || !this.size) return;
-    $("split").style.transform = `translateX(${this.split * this.size.width}px)`;
-    $("split").setAttribute("aria-valuenow", Math.round(100 * this.split));
-    $("split").setAttribute("aria-valuetext", `${Math.round(100 * this.split)} % before`);
-  }
-
-  /** Border in photo pixels; -1 for none. */
-  splitInPhoto() {
-    return this.split === null ? -1 : this.toPhoto([this.split * this.size.width, 0])[0];
-  }
-
-  listenSplit() {
-    const handle = $("split");
-    const move = (event) => {
-      const { left, width } = this.bounds;
-      this.setSplit(Math.max(0, Math.min(1, (event.clientX - left) / width)));
-    };
-    handle.addEventListener("pointerdown", (event) => {
-      event.stopPropagation();
-      handle.setPointerCapture(event.pointerId);
-      handle.onpointermove = move;
-    });
-    for (const kind of ["pointerup", "pointercancel"]) handle.addEventListener(kind, () => { handle.onpointermove = null; });
-    handle.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 }[event.key];
-      if (!step) return;
-      event.preventDefault();
-      event.stopPropagation();
-      this.setSplit(Math.max(0, Math.min(1, this.split + step * (event.shiftKey ? 5 : 1))));
-    });
   }
 
   // Pointers and keys
@@ -293,7 +211,7 @@ export class Stage extends EventTarget {
     } else if (this.pointers.size === 1) {
       this.act = event.button === 1 ? "pan" : this.tool === "light" ? "lamp" : this.tool === "pick" ? "pick" : "stroke";
       const handle = event.target.closest(".lamp");
-      if (handle) this.emit("select", { index: [...document.querySelectorAll("#overlay .lamp")].indexOf(handle) });
+      if (handle) this.emit("select", { index: this.handles.indexOf(handle) });
       if (!handle) this.root.focus({ preventScroll: true });
       if (event.button === 1) event.preventDefault();
       this.root.classList.toggle("panning", this.act === "pan");
@@ -375,13 +293,4 @@ export class Stage extends EventTarget {
   emit(name, detail = {}) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
-}
-
-/** "30° right, 20° up, from behind" */
-export function anglesInWords(azimuth, elevation) {
-  const side = Math.round(azimuth);
-  const height = Math.round(elevation);
-  const across = side === 0 ? "in front" : `${Math.abs(side)}° ${side > 0 ? "right" : "left"}`;
-  const up = height === 0 ? "level" : `${Math.abs(height)}° ${height > 0 ? "up" : "down"}`;
-  return `${across}, ${up}${Math.abs(side) > 90 ? ", from behind" : ""}`;
 }

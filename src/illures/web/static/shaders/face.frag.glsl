@@ -17,6 +17,8 @@ uniform vec4 view;           // left, top, width, height of what is shown [photo
 uniform vec4 rect;           // left, top, right, bottom of the maps [photo pixels]
 uniform vec2 size;           // of the photo
 uniform vec3 light[9];
+uniform vec3 own[9];         // the photo's light
+uniform float least;         // shading counts as no darker where light is compared with light
 uniform vec3 gain;           // of what is not the face
 uniform vec3 backdrop;       // sRGB, outside the photo
 uniform float kept;          // share of the residual
@@ -32,6 +34,7 @@ out vec4 colour;
 #define SHADING 4
 #define RESIDUAL 5
 const float DARKEST = 0.004;          // as facemaps.py
+const float MOST_GAIN = 4.0;          // as facemaps.py
 const float SHADING_SCALE = 1.98853;  // as formats.py: shading 1 is code 188
 
 vec3 decode(vec3 code) {
@@ -43,7 +46,7 @@ vec3 encode(vec3 linear) {
   return mix(value * 12.92, 1.055 * pow(value, vec3(1.0 / 2.4)) - 0.055, step(vec3(0.0031308), value));
 }
 
-vec3 shade(vec3 n) {
+vec3 shade(vec3 n, vec3 light[9]) {
   const float C0 = 0.28209479177, C1 = 0.48860251190, C2 = 1.09254843059, C20 = 0.31539156525;
   return C0 * light[0]
     + C1 * (n.y * light[1] + n.z * light[2] + n.x * light[3])
@@ -82,7 +85,11 @@ vec3 shown(vec2 p) {
   skin(p, uv, a, r, painted);
 #if MODE == RELIT
   vec3 behind = image * gain;
-  vec3 relit = a * shade(normalize(texture(normal, uv).rgb)) + kept * r;
+  vec3 n = normalize(texture(normal, uv).rgb);
+  vec3 fresh = shade(n, light);
+  // The residual goes along with the light, as strong against the shading as it was.
+  vec3 along = min(max(fresh, least) / max(shade(n, own), least), MOST_GAIN);
+  vec3 relit = a * fresh + kept * along * r;
   relit = behind + w.r * (relit - behind);
 #if REFINED
   relit = mix(clamp(relit, 0.0, 1.0), texture(refined, p / size).rgb, share);
@@ -94,7 +101,7 @@ vec3 shown(vec2 p) {
 #elif MODE == NORMAL
   vec3 map = 0.5 * normalize(texture(normal, uv).rgb) + 0.5;
 #elif MODE == SHADING
-  vec3 map = encode(shade(normalize(texture(normal, uv).rgb)) / SHADING_SCALE);
+  vec3 map = encode(shade(normalize(texture(normal, uv).rgb), light) / SHADING_SCALE);
 #elif MODE == RESIDUAL
   vec3 map = clamp(r + 0.5, 0.0, 1.0);
 #endif
