@@ -38,7 +38,7 @@ GRID = 160
 SMALL = 0.3
 KEPT = 0.75
 # Shadows are lit up so many times at most [log]: what is darker yet is hair, and holds little but noise.
-MOST_LIFT = 2.0
+MOST_LIFT = 1.6
 # Below this linear value a photo is noise.
 _DARK = 1e-3
 # Of the grid's side: residuals are smoothed so far before they are cut [sigma].
