@@ -47,7 +47,9 @@ def main() -> None:
             if metrics[name] >= released[name]:
                 sys.exit(f"not released: {name} {metrics[name]:.3f} is no better than {released[name]:.3f}")
     target.parent.mkdir(exist_ok=True)
-    save_weights(target, network, info.recipe, info.data, metrics)
+    # Where the weights that it began with lay is nobody's business.
+    recipe = info.recipe | {"initial": Path(info.recipe["initial"]).name}
+    save_weights(target, network, recipe, info.data, metrics)
     print(f"{target.name}: {target.stat().st_size / 2**20:.1f} MiB")
 
 
