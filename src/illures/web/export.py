@@ -179,7 +179,8 @@ def _rendered(photo: Photo, face: Decomposition, maps: FaceMaps, look: Look) -> 
 
 
 def _expose(out: Photo, photo: Photo, rows: slice, gain: np.ndarray) -> None:
-    out[rows] = codes_of(as_linear(photo[rows]) * gain, photo.dtype)
+    linear = as_linear(photo[rows])
+    out[rows] = codes_of(shouldered(linear * gain, linear), photo.dtype)
 
 
 def _gain(face: Decomposition, maps: FaceMaps, light: Light) -> Float[np.ndarray, "3"]:

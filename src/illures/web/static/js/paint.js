@@ -1,6 +1,7 @@
 // Paint on the albedo: strokes on a layer of the photo's size, with undo and redo by drawing them again.
 
 const STEP = 0.14; // distance of two dabs, in radii
+const FIRST = 4; // so many dabs where a stroke begins: one alone is thin
 
 export class Paint {
   /** onUpdate(pixels, x, y): a part of the layer has changed. */
@@ -25,8 +26,7 @@ export class Paint {
   begin(x, y, brush) {
     this.current = { brush: { ...brush }, points: [[x, y]] };
     this.tip = makeTip(brush);
-    this.rest = 0;
-    this.dab(x, y);
+    this.press(x, y);
     this.show(around([[x, y]], brush.radius));
   }
 
@@ -83,6 +83,12 @@ export class Paint {
     return new Promise((resolve) => this.shown.canvas.toBlob(resolve, "image/png"));
   }
 
+  /** The start of a stroke, which may be all of it. */
+  press(x, y) {
+    this.rest = 0;
+    for (let k = 0; k < FIRST; k++) this.dab(x, y);
+  }
+
   dab(x, y) {
     const { radius } = this.current.brush;
     this.stroke.drawImage(this.tip, x - radius - 1, y - radius - 1);
@@ -112,8 +118,7 @@ export class Paint {
     for (const stroke of this.strokes) {
       this.current = stroke;
       this.tip = makeTip(stroke.brush);
-      this.rest = 0;
-      this.dab(...stroke.points[0]);
+      this.press(...stroke.points[0]);
       for (let k = 1; k < stroke.points.length; k++) this.line(stroke.points[k - 1], stroke.points[k], stroke.brush);
       blend(this.layer, this.stroke.canvas, stroke.brush);
       this.stroke.clearRect(0, 0, this.width, this.height);

@@ -35,6 +35,7 @@ out vec4 colour;
 #define RESIDUAL 5
 const float DARKEST = 0.004;          // as facemaps.py
 const float MOST_GAIN = 4.0;          // as facemaps.py
+const float SHOULDER = 0.75;          // as illures/relighting/paste.py
 const float SHADING_SCALE = 1.98853;  // as formats.py: shading 1 is code 188
 
 vec3 decode(vec3 code) {
@@ -53,6 +54,14 @@ vec3 shade(vec3 n, vec3 light[9]) {
     + C2 * (n.x * n.y * light[4] + n.y * n.z * light[5] + n.x * n.z * light[7])
     + C20 * (3.0 * n.z * n.z - 1.0) * light[6]
     + 0.5 * C2 * (n.x * n.x - n.y * n.y) * light[8];
+}
+
+// What has become brighter than the shoulder goes to white gently; what has not stays.
+vec3 shouldered(vec3 fresh, vec3 old) {
+  vec3 start = max(old, SHOULDER);
+  vec3 over = max(fresh - start, 0.0);
+  vec3 room = max(1.0 - start, 0.001);
+  return min(fresh, start) + over * room / (over + room);
 }
 
 // The skin's own colour and what is no shading, with paint: shadow dims the paint as it dimmed the skin.
@@ -84,12 +93,12 @@ vec3 shown(vec2 p) {
   float painted;
   skin(p, uv, a, r, painted);
 #if MODE == RELIT
-  vec3 behind = image * gain;
+  vec3 behind = shouldered(image * gain, image);
   vec3 n = normalize(texture(normal, uv).rgb);
   vec3 fresh = shade(n, light);
   // The residual goes along with the light, as strong against the shading as it was.
   vec3 along = min(max(fresh, least) / max(shade(n, own), least), MOST_GAIN);
-  vec3 relit = a * fresh + kept * along * r;
+  vec3 relit = shouldered(a * fresh + kept * along * r, image);
   relit = behind + w.r * (relit - behind);
 #if REFINED
   relit = mix(clamp(relit, 0.0, 1.0), texture(refined, p / size).rgb, share);
