@@ -180,6 +180,22 @@ def test_paint_and_undo(studio):
     assert np.abs(canvas(studio) - before).max() <= 2
 
 
+def test_painting_by_keys(studio):
+    studio.click("#tab-paint")
+    studio.fill("#paint-colour", "#2040ff")
+    before = canvas(studio)
+    studio.focus("#stage")
+    studio.keyboard.press("ArrowRight")
+    studio.keyboard.press("Space")
+    settle(studio)
+    change = canvas(studio) - before
+    change = np.sort(change[..., 2] - change[..., 0], axis=None)
+    assert change[-20] > 60 and np.median(change) == 0
+    studio.keyboard.press("Control+z")
+    settle(studio)
+    assert np.abs(canvas(studio) - before).max() <= 2
+
+
 def test_files(studio, tmp_path):
     """The relit photo, the light, everything; and the light back again."""
     studio.locator('#looks [data-name="split"]').evaluate("(item) => item.click()")
@@ -271,4 +287,6 @@ def test_on_a_phone(browser, address, shots, example):
     )
     assert nameless == []
     page.screenshot(path=str(shots / "studio-phone.png"))
+    page.set_viewport_size({"width": 320, "height": 568})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
     context.close()

@@ -23,6 +23,7 @@ from illures.output import CONVENTION
 from illures.photomaps import photo_maps
 from illures.relighting.light import Light
 from illures.relighting.paste import PhotoRelighter
+from illures.relighting.paste import _shouldered as shouldered
 from illures.relighting.photogrid import encoded as codes_of
 from illures.relighting.photogrid import finer, over_bands, warped
 from illures.relighting.relight import surface_of

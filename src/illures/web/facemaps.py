@@ -20,6 +20,7 @@ from illures.images import Photo, as_float, as_linear
 from illures.math import sh
 from illures.math.normals import normalize
 from illures.relighting.height import filled
+from illures.relighting.paste import _shouldered as shouldered
 from illures.relighting.photogrid import finer, warped
 from illures.relighting.relight import reduced as on_grid
 from illures.relighting.skin import skin_around, widened

@@ -53,7 +53,7 @@ class Studio {
     await this.openFace(0);
     if (before) api.forget(before.id).catch(() => {});
     const count = photo.faces.length;
-    $("stage").focus({ preventScroll: true, focusVisible: false });
+    $("stage").focus({ preventScroll: true });
     say(`${photo.name}: ${count === 1 ? "one face" : `${count} faces`}. Drag across the face to light it.`);
   }
 
