@@ -26,9 +26,9 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from illures.decompose import Decomposer
+from illures.evaluate.flat import SIZE, lay_flat, seen_skin
 from illures.evaluate.metrics import flicker
-from illures.faces import atlas, crop_face, extract, to_crop
-from illures.faces.mask import LIPS_INSIDE
+from illures.faces import atlas, crop_face, to_crop
 from illures.faces.track import FaceTracker
 from illures.formats import Format
 from illures.images import as_linear
@@ -44,14 +44,6 @@ from illures.video.stabilize import Stabilizer
 from record import record
 
 SHOWS: tuple[Show, ...] = ("albedo", "normal", "shading", "residual", "relit", "grid")
-ATLAS = 64  # texels a side: a few pixels each, so that noise of the landmarks counts little
-CROP = 96  # side of the crops that the atlas is read from [px]
-FACING = 0.5  # cosine to the viewer that a texel needs in every frame
-# The edges of the eyes in the MediaPipe mesh.
-EYES = (
-    (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
-    (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
-)
 
 Image8 = UInt8[np.ndarray, "height width 3"]
 Flat = Float[np.ndarray, "size size 3"]
@@ -59,8 +51,9 @@ Flat = Float[np.ndarray, "size size 3"]
 
 @dataclass(frozen=True)
 class Laid:
-    """One frame of one clip, laid flat: the albedo and the relit face, frame by frame and stabilised."""
+    """One frame of one clip, laid flat: itself; the albedo and the relit face, frame by frame and stabilised."""
 
+    image: Flat
     albedo_alone: Flat
     albedo: Flat
     relit_alone: Flat
@@ -74,7 +67,7 @@ def main() -> None:
     parser.add_argument("clips", nargs="*", type=Path, help="clips with one main face each")
     parser.add_argument("--weights", type=Path, help="default: those in the package")
     parser.add_argument("--frames", type=int, default=50, help="frames of each clip that flicker is measured on")
-    parser.add_argument("--every", type=int, default=2)
+    parser.add_argument("--every", type=int, default=4)
     options = parser.parse_args()
     decomposer = Decomposer.from_pretrained(options.weights)
     figures: dict[str, Any] = {"every": options.every, "crop_px": decomposer.size}
@@ -128,9 +121,9 @@ def speed(clip: Path, out: Path, decomposer: Decomposer, show: Show, every: int)
 
 def flickers(clip: Path, decomposer: Decomposer, frames: int, every: int) -> dict[str, float]:
     """Flicker of albedo and of the relit face, relative to their means."""
-    laid = list(islice(lay_flat(clip, decomposer, every), frames))
+    laid = list(islice(laid_frames(clip, decomposer, every), frames))
     seen = np.logical_and.reduce([each.seen for each in laid])
-    figures = {}
+    figures = {"clip_flicker_rel": flicker(np.stack([each.image[seen] for each in laid]))}
     for name in ("albedo", "relit"):
         for suffix, attribute in (("_frame_by_frame", f"{name}_alone"), ("", name)):
             values = np.stack([getattr(each, attribute)[seen] for each in laid])
@@ -139,7 +132,7 @@ def flickers(clip: Path, decomposer: Decomposer, frames: int, every: int) -> dic
     return figures
 
 
-def lay_flat(clip: Path, decomposer: Decomposer, every: int) -> Iterator[Laid]:
+def laid_frames(clip: Path, decomposer: Decomposer, every: int) -> Iterator[Laid]:
     """The main face of each frame."""
     tracker, stabilizer, light = FaceTracker(), Stabilizer(decomposer, every), None
     for frame in read_frames(clip):
@@ -151,12 +144,13 @@ def lay_flat(clip: Path, decomposer: Decomposer, every: int) -> Iterator[Laid]:
         steady = stabilizer(frame.image, tracked, frame.time_s)
         light = light or exposed(Light.from_direction(60, 20), steady[0])
         mask = atlas.unwrap(feathered(alone[0].mask), places(face, alone[0].crop.size, frame))
-        seen = atlas.layout(ATLAS).inside & (atlas.facing(face.landmarks, ATLAS) > FACING) & (mask > 0.95) & skin()
+        seen = seen_skin(face) & (mask > 0.95)
         yield Laid(
-            albedo_alone=flat(photo_maps(frame.image, alone, Format("png")).albedo, face),
-            albedo=flat(show_frame(frame.image, steady, "albedo"), face),
-            relit_alone=flat(relight_photo(frame.image, alone, light), face),
-            relit=flat(show_frame(frame.image, steady, "relit", light), face),
+            image=lay_flat(as_linear(frame.image), face),
+            albedo_alone=lay_flat(as_linear(photo_maps(frame.image, alone, Format("png")).albedo), face),
+            albedo=lay_flat(as_linear(show_frame(frame.image, steady, "albedo")), face),
+            relit_alone=lay_flat(as_linear(relight_photo(frame.image, alone, light)), face),
+            relit=lay_flat(as_linear(show_frame(frame.image, steady, "relit", light)), face),
             seen=seen,
         )
 
@@ -165,25 +159,10 @@ def _only(face: Face, photo: Image8) -> list[Face]:
     return [face]
 
 
-def flat(image: Image8, face: Face) -> Flat:
-    """A picture at the places of the mesh."""
-    crop = crop_face(face, image.shape[:2], CROP)
-    return atlas.unwrap(extract(as_linear(image), crop), atlas.positions(to_crop(face.landmarks, crop)[:, :2], ATLAS))
-
-
 def places(face: Face, size: int, frame: Frame) -> Float[np.ndarray, "size size 2"]:
     """Where the texels lie in the face's crop of this size."""
     crop = crop_face(face, frame.image.shape[:2], size)
-    return atlas.positions(to_crop(face.landmarks, crop)[:, :2], ATLAS)
-
-
-def skin() -> Bool[np.ndarray, "size size"]:
-    """Texels that are not lids, eyeballs or the opening of the mouth."""
-    points = np.rint(atlas.vertices(ATLAS)).astype(np.int32)
-    blocked = np.zeros((ATLAS, ATLAS), np.uint8)
-    for outline in (*EYES, LIPS_INSIDE):
-        cv2.fillConvexPoly(blocked, cv2.convexHull(points[list(outline)]), 1)
-    return cv2.dilate(blocked, np.ones((5, 5), np.uint8)) == 0
+    return atlas.positions(to_crop(face.landmarks, crop)[:, :2], SIZE)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from skimage.data import astronaut
 from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate, Failure
 from illures.evaluate.photos import load
-from illures.evaluate.portrait import portrait
+from illures.evaluate.portrait import portrait, window_around
 from illures.faces import find_faces
 from illures.math.color import linear_to_srgb, srgb_to_linear
 
@@ -58,7 +58,7 @@ def test_the_portrait_is_cut_at_the_photos_edge_and_never_mirrored(side):
     """Each pixel of the portrait is the photo's own place, as the landmarks have it."""
     photo = astronaut()[60:220, 150:300]
     face = find_faces(photo)[0]
-    shown, found = portrait(photo, face, side)
+    shown, found = portrait(photo, face, window_around(face, photo.shape[:2], side))
     scale = np.ptp(found.landmarks[:, 0]) / np.ptp(face.landmarks[:, 0])
     shift = (found.landmarks - scale * face.landmarks)[:, :2].mean(axis=0)
     corners = (np.array([[0, 0], [shown.shape[1] - 1, shown.shape[0] - 1]]) - shift) / scale

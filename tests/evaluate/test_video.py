@@ -7,6 +7,8 @@ from skimage.data import astronaut
 
 from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate, Failure
+from illures.evaluate.methods import our_contenders, steady_contenders
+from illures.evaluate.methods.query import ask
 from illures.evaluate.video import load
 from illures.math.color import srgb_to_linear
 
@@ -109,3 +111,22 @@ def test_what_is_missing_or_broken_is_named(folder, tmp_path):
         load(tmp_path)
     with pytest.raises(InputError, match="frames 1"):
         load(folder, frames=1)
+
+
+def test_our_models_take_part_a_second_time_and_flicker_less(tmp_path):
+    """On a moving photo with noise of its own in every frame; each clip begins with no memory of another."""
+    rng = np.random.default_rng(0)
+    photo = astronaut()
+    noisy = [photo[:320, 100 - 3 * k : 340 - 3 * k] + rng.normal(0, 12, (320, 240, 3)) for k in range(FRAMES)]
+    write(tmp_path / "noisy.mkv", [np.clip(picture, 0, 255).astype(np.uint8) for picture in noisy])
+    benchmark = load(tmp_path)
+    alone = our_contenders([])
+    steady = steady_contenders(alone)
+    assert [each.name for each in steady] == ["illures video"]
+    items = list(benchmark.items("noisy"))
+    found = []
+    for contender in (*alone, *steady):
+        method = contender.method("noisy")
+        found.append(summary(benchmark, items, lambda item, method=method: method.estimate(ask(item))))
+    assert found[1]["albedo_flicker_rel"] < 0.7 * found[0]["albedo_flicker_rel"]
+    assert steady[0].method("a") is not steady[0].method("b")

@@ -75,7 +75,7 @@ def frame_by_frame(images: list, faces: list[Face], network: Nervous) -> list:
     return [Decomposer(network, find_faces=lambda _, f=f: [f])(i)[0] for i, f in zip(images, faces, strict=True)]
 
 
-@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("every", [1, 2, 4])
 def test_noise_and_a_trembling_network_flicker_less_than_half(face: Face, every: int) -> None:
     images, faces = pictures(16, noise=8.0), [face] * 16
     alone = flicker(flat(frame_by_frame(images, faces, Nervous()), faces))
@@ -116,7 +116,7 @@ def test_dimmer_light_is_light_and_not_skin(face: Face) -> None:
     assert made[7].light[0] == pytest.approx(made[6].light[0] * np.float32(0.62), rel=0.08)  # 0.8 ** 2.2
 
 
-def test_the_network_runs_on_every_other_frame_and_for_each_newcomer(face: Face) -> None:
+def test_the_network_runs_on_every_nth_frame_and_for_each_newcomer(face: Face) -> None:
     network = Nervous()
     run(Stabilizer(Decomposer(network), every=3), pictures(7), [face] * 7)
     assert network.runs == 3

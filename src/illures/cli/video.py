@@ -33,7 +33,7 @@ def video(
     layout: Literal["illures", "sfsnet", "dpr"] = "illures",
     exposure: float = 0.0,
     shadows: Annotated[bool, Flag] = False,
-    every: int = 2,
+    every: int = 4,
     skip_broken: Annotated[bool, Flag] = False,
     weights: Path | None = None,
     size: int | None = None,

@@ -14,7 +14,7 @@ import numpy as np
 from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate, Failure, Item, Score, Truth
 from illures.evaluate.lpips import Lpips
-from illures.evaluate.portrait import portrait
+from illures.evaluate.portrait import portrait, window_around
 from illures.evaluate.scoring import photo_mask, score_maps, score_reconstruction
 from illures.faces import find_faces
 from illures.images import as_float, read_photo
@@ -43,7 +43,7 @@ class Photos:
         if not faces:
             yield Failure(group, group, f"{self._files[group]}: no face found")
             return
-        shown, face = portrait(photo, faces[0])
+        shown, face = portrait(photo, faces[0], window_around(faces[0], photo.shape[:2]))
         yield Item(group, group, shown, face, Truth(photo_mask(shown.shape[:2], face)))
 
     def score(self, item: Item, estimate: Estimate) -> Score:

@@ -15,7 +15,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from illures.errors import InputError
 from illures.evaluate.benchmark import BENCHMARKS, Benchmark, Estimate, Failure, Item, Score, load_benchmark
-from illures.evaluate.methods import Contender, fixed_contenders, mean_face, our_contenders, rival_contenders
+from illures.evaluate.methods import (
+    Contender,
+    fixed_contenders,
+    mean_face,
+    our_contenders,
+    rival_contenders,
+    steady_contenders,
+)
 from illures.evaluate.methods.query import Method, Query, ask
 from illures.evaluate.results import About, Row, check_same, file_name, read_results, write_group
 from illures.files import DiskFullError, check_writable
@@ -102,7 +109,8 @@ class Run:
         self._benchmark = load_benchmark(entry.name, entry.path, **entry.options)
         self.entry, self.target = entry, folder / entry.label
         check_writable(self.target)
-        self._methods = [*methods, mean_face(self._benchmark)]
+        steady = steady_contenders(methods) if entry.name == "video" else []
+        self._methods = [*methods, *steady, mean_face(self._benchmark)]
         options = {key: v.name if isinstance(v, Path) else str(v) for key, v in entry.options.items()}
         self._abouts = {m.name: About(m.name, m.kind, m.about, entry.label, options) for m in self._methods}
         self._done = {name: _done(self._path(name), about) for name, about in self._abouts.items()}

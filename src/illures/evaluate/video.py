@@ -1,7 +1,7 @@
 """Benchmark `video`: a folder of clips, one main face each: do albedo and normals stay what they are?
 
-Frames are aligned by the dense landmark mesh, laid flat (`illures.faces.atlas`), by the same landmarks for every
-method; no truth is needed. Each clip counts up to its first hard cut.
+Frames are aligned by the dense landmark mesh, laid flat, by the same landmarks for every method; no truth is needed.
+Only skin counts, for lids, eyeballs and the open mouth really change. Each clip counts up to its first hard cut.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from jaxtyping import Bool, Float
 from illures.errors import InputError
 from illures.evaluate import metrics
 from illures.evaluate.benchmark import Estimate, Failure, Item, Score, Truth
+from illures.evaluate.flat import lay_flat, seen_skin
 from illures.evaluate.lpips import Lpips
 from illures.evaluate.photos import evenly
-from illures.evaluate.portrait import portrait
+from illures.evaluate.portrait import portrait, window_around
 from illures.evaluate.scoring import Kept, drift, photo_mask, score_maps, score_reconstruction
-from illures.faces import atlas
+from illures.faces import atlas, inverse, scale_of
 from illures.faces.track import FaceTracker
 from illures.math.normals import normalize, turn
-from illures.types import Face
+from illures.types import Face, FaceCrop
 from illures.video.clip import CutDetector, read_frames
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
-_ATLAS = 64  # texels a side: a few pixels each, so that landmark noise of a pixel does not count as drift
-_FACING = 0.5  # cosine to the viewer that a texel needs in every frame
 _LEAST_TEXELS = 50
+# How far the face may move in the window that is cut out [of its side], and grow or shrink [log], before a new one.
+_LEAVE, _GROWTH = 0.1, 0.15
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Flat:
 
     Attributes:
         index: of the frame.
-        seen: texels that face the viewer.
+        seen: texels of skin that face the viewer.
         albedo: or None.
         normal: in the frame of the head, or None.
     """
@@ -63,6 +64,7 @@ class Video:
     def items(self, group: str) -> Iterator[Item | Failure]:
         """Successive frames from the first that shows a face, up to a cut; frames that lost the face are failures."""
         file, tracker, cuts, main, count = self._files[group], FaceTracker(), CutDetector(), -1, 0
+        window: FaceCrop | None = None
         try:
             for frame in read_frames(file):
                 if cuts.is_cut(frame.image) and count:
@@ -73,7 +75,12 @@ class Video:
                     continue
                 name = f"{group}/{frame.index:05d}"
                 face = faces.get(main)
-                yield _item(name, group, frame.index, frame.image, face) if face else Failure(name, group, "face lost")
+                if face:
+                    size = frame.image.shape[0], frame.image.shape[1]
+                    window = _moved(window, face, size) if window else window_around(face, size)
+                    yield _item(name, group, frame.index, frame.image, face, window)
+                else:
+                    yield Failure(name, group, "face lost")
                 count += 1
                 if count == self._frames:
                     break
@@ -124,24 +131,37 @@ def load(path: Path, *, frames: int = 24, clips: int | None = None, lpips: Path 
     return Video(evenly(files, clips), frames, Lpips(lpips) if lpips else None)
 
 
-def _item(name: str, group: str, index: int, image: np.ndarray, face: Face) -> Item:
-    shown, found = portrait(image, face)
+def _moved(window: FaceCrop, face: Face, photo_size: tuple[int, int]) -> FaceCrop:
+    """The window, or one around the face where that has left its middle or changed its size.
+
+    A window that followed every frame would shake with the noise of the landmarks, and hide from methods with a
+    memory that the camera stands still.
+    """
+    wanted = window_around(face, photo_size)
+    reach = window.size / scale_of(window)
+    there = inverse(wanted) @ np.array([(wanted.size - 1) / 2, (wanted.size - 1) / 2, 1.0])
+    here = inverse(window) @ np.array([(window.size - 1) / 2, (window.size - 1) / 2, 1.0])
+    growth = wanted.size / scale_of(wanted) / reach
+    kept = np.abs(there - here).max() < _LEAVE * reach and abs(np.log(growth)) < _GROWTH
+    return window if kept else wanted
+
+
+def _item(name: str, group: str, index: int, image: np.ndarray, face: Face, window: FaceCrop) -> Item:
+    shown, found = portrait(image, face, window)
     return Item(name, group, shown, found, Truth(photo_mask(shown.shape[:2], found)), {"frame": float(index)})
 
 
 def _flat(item: Item, estimate: Estimate) -> Flat:
     """The maps at the places of the mesh; normals turned back with the head."""
-    landmarks, normal, albedo = item.face.landmarks, None, None
-    places = atlas.positions(landmarks[:, :2], _ATLAS)
+    normal, albedo = None, None
     if estimate.normal is not None:
         points, _ = metrics.fill_normals(estimate.normal.reshape(-1, 3))
-        filled = points.reshape(estimate.normal.shape).astype(np.float32)
-        normal = normalize(turn(atlas.unwrap(filled, places), atlas.head_rotation(landmarks).T)).astype(np.float32)
+        filled = lay_flat(points.reshape(estimate.normal.shape).astype(np.float32), item.face)
+        normal = normalize(turn(filled, atlas.head_rotation(item.face.landmarks).T)).astype(np.float32)
     if estimate.albedo is not None:
         filled = metrics.fill_values(estimate.albedo.reshape(-1, 3)).reshape(estimate.albedo.shape)
-        albedo = atlas.unwrap(filled.astype(np.float32), places)
-    seen = atlas.layout(_ATLAS).inside & (atlas.facing(landmarks, _ATLAS) > _FACING)
-    return Flat(int(item.tags["frame"]), seen, albedo, normal)
+        albedo = lay_flat(filled.astype(np.float32), item.face)
+    return Flat(int(item.tags["frame"]), seen_skin(item.face), albedo, normal)
 
 
 def _longest_run(flats: list[Flat]) -> list[Flat]:

@@ -103,7 +103,7 @@ class _Position:
         return _Position(self.frames + 1, frame.time_s, self.with_face + bool(frame.faces), self.cuts + int(frame.cut))
 
 
-def decompose_clip(clip: Path, decomposer: Decomposer, every: int = 2) -> Iterator[VideoFrame]:
+def decompose_clip(clip: Path, decomposer: Decomposer, every: int = 4) -> Iterator[VideoFrame]:
     """Take every frame of a clip apart, without flicker; memory does not grow with the clip.
 
     Args:
@@ -144,7 +144,7 @@ def make_video(
     light: Light | None = None,
     *,
     shadows: bool = False,
-    every: int = 2,
+    every: int = 4,
     skip_broken: bool = False,
     part_frames: int = PART,
     progress: Callable[[int, int | None], None] = lambda done, total: None,

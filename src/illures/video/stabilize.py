@@ -1,12 +1,12 @@
 """Faces of a clip without flicker: what stays the same from frame to frame is kept, along the landmark mesh.
 
-Albedo, and normals in the head's own frame, belong to the person: each face has an atlas of both (`faces.atlas`) that
-every frame adds to, as a mean over the last moments. Where a frame differs from it by more than noise does (a blink, a
+Albedo, and normals in the head's own frame, belong to the person: each face has an atlas of both (`faces.atlas`), the
+mean of what the network saw in the last moments. Where a frame differs from it by more than noise does (a blink, a
 hand), the frame is believed. The light belongs to the shot and moves slowly. Landmarks, and with them the crop, are
 smoothed by the One Euro filter. At cuts everything is forgotten.
 
-The network runs on every other frame or so. In between, albedo is read off the frame itself, by the ratio of albedo
-to image that the network left in the atlas.
+The network runs on every few frames only. In between the mean goes on towards what the network saw last, and where the
+image changes, albedo is read off the frame itself, by the ratio of albedo to image that the network left in the atlas.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ NORMAL_S = 0.8
 LIGHT_S = 0.3
 # Relative change of albedo that is still taken for flicker, and that from which the frame is believed entirely: of
 # detail (a blink) and of broad colour (a hand). Wandering shadows leave broad changes in the network's albedo, too.
-DETAIL_CHANGE = (0.35, 0.7)
-BROAD_CHANGE = (0.5, 1.0)
+DETAIL_CHANGE = (0.5, 1.0)
+BROAD_CHANGE = (0.7, 1.4)
 _DETAIL_TEXELS, _BROAD_TEXELS = 2.0, 8.0  # blur above which a change is no noise, and below which it is detail
+_BLACK = 0.1  # added to what a change is relative to: in the dark the eye sees no such changes
 # Cosine to the viewer at which a place begins to count, and counts wholly.
 _FACING = (0.1, 0.5)
 # One Euro filter (Casiez, Roussel and Vogel, CHI 2012) of landmarks in units of the face's size: cutoff at rest [Hz],
@@ -65,7 +66,9 @@ class FaceMemory:
         time_s: when it was last seen.
         points: smoothed landmarks [px].
         speed: of the landmarks, smoothed [px/s].
-        ratio: albedo over image, as the network last gave it.
+        ratio: albedo over image, broadly, as the network last gave it.
+        image: what it was given, as bright as it was then; renewed where the face has changed since.
+        seen: the albedo it gave; likewise.
         mean: mean colour of the image over the atlas at that time.
         mask: the face mask at that time.
         albedo, normal: running means; normals in the head's frame.
@@ -79,6 +82,8 @@ class FaceMemory:
     points: Float[np.ndarray, "478 3"]
     speed: Float[np.ndarray, "478 3"]
     ratio: Atlas3
+    image: Atlas3
+    seen: Atlas3
     mean: Float[np.ndarray, "3"]
     mask: Float[np.ndarray, "size size"]
     albedo: Atlas3
@@ -97,7 +102,7 @@ class Stabilizer:
         every: frames from one run of the network to the next; 1 runs it on each.
     """
 
-    def __init__(self, decomposer: Decomposer, every: int = 2) -> None:
+    def __init__(self, decomposer: Decomposer, every: int = 4) -> None:
         self._found: list[Face] = []
         self._decomposer = Decomposer(decomposer.predictor, decomposer.size, find_faces=lambda _: self._found)
         self._every = every
@@ -169,10 +174,22 @@ class Stabilizer:
     def _begin(self, image: np.ndarray, face: Face, track: int, time_s: float) -> FaceMemory:
         blank = np.zeros((atlas.SIZE, atlas.SIZE, 3), np.float32)
         none = np.zeros((atlas.SIZE, atlas.SIZE), np.float32)
-        still = np.zeros((478, 3), np.float32)
-        mean, light = np.ones(3, np.float32), np.zeros((9, 3), np.float32)
         return FaceMemory(
-            track, -math.inf, face.landmarks, still, blank, mean, none, blank, blank, none, none, light, 0.0
+            track=track,
+            time_s=-math.inf,
+            points=face.landmarks,
+            speed=np.zeros((478, 3), np.float32),
+            ratio=blank,
+            image=blank,
+            seen=blank,
+            mean=np.ones(3, np.float32),
+            mask=none,
+            albedo=blank,
+            normal=blank,
+            albedo_s=none,
+            normal_s=none,
+            light=np.zeros((9, 3), np.float32),
+            light_s=0.0,
         )
 
     def _next(self, memory: FaceMemory, image: np.ndarray, face: Face, time_s: float, run: bool) -> Decomposition:
@@ -193,10 +210,18 @@ class Stabilizer:
             _learn_skin(memory, seen, points, places, trust, mean, step_s * self._every)
         # Brighter than the network saw it means more light, not other skin.
         gain = mean / memory.mean
-        albedo = (flat + _DARK) / gain * memory.ratio - _DARK
-        _remember_albedo(memory, albedo, trust, step_s)
+        even = (flat + _DARK) / gain
         if new or run:
-            _learn_light(memory, seen, albedo, trust, step_s * self._every)
+            memory.seen, memory.image = atlas.unwrap(seen.albedo, places), even
+            fresh = trust * _news(memory.seen, memory.albedo)
+        else:
+            fresh = trust * _news(even, memory.image)
+            share = fresh[..., None]
+            memory.seen = memory.seen + share * (even * memory.ratio - _DARK - memory.seen)
+            memory.image = memory.image + share * (even - memory.image)
+        _remember_albedo(memory, fresh, trust, step_s)
+        if new or run:
+            _learn_light(memory, seen, memory.seen, trust, step_s * self._every)
         memory.time_s, memory.points = time_s, face.landmarks
         return _recall(memory, seen, points, gain)
 
@@ -270,19 +295,20 @@ def _learn_light(
     memory.light = light if first else memory.light + step_s / memory.light_s * (light - memory.light)
 
 
-def _remember_albedo(memory: FaceMemory, seen: Atlas3, trust: Float[np.ndarray, "size size"], step_s: float) -> None:
-    """Add a frame's albedo to the mean; where it differs by more than flicker does, take it as it is."""
-    fresh = trust * _news(seen, memory.albedo)
+def _remember_albedo(
+    memory: FaceMemory, fresh: Float[np.ndarray, "size size"], trust: Float[np.ndarray, "size size"], step_s: float
+) -> None:
+    """Add the albedo seen last to the mean; where it is `fresh`, take it as it is."""
     share, seconds = _share(memory.albedo_s, trust, step_s, ALBEDO_S)
     share = np.maximum(share, fresh)
     memory.albedo_s = np.maximum(seconds * (1 - fresh), _UNSEEN_S)
-    memory.albedo = np.clip(memory.albedo + share[..., None] * (seen - memory.albedo), 0, 1)
+    memory.albedo = np.clip(memory.albedo + share[..., None] * (memory.seen - memory.albedo), 0, 1)
 
 
 def _news(seen: Atlas3, known: Atlas3) -> Float[np.ndarray, "size size"]:
     """Where a frame differs from memory by more than flicker does, in [0, 1]."""
     grey, before = (cv2.cvtColor(np.ascontiguousarray(a, np.float32), cv2.COLOR_RGB2GRAY) for a in (seen, known))
-    base = cv2.GaussianBlur(before, (0, 0), _DETAIL_TEXELS) + np.float32(_DARK)
+    base = cv2.GaussianBlur(before, (0, 0), _DETAIL_TEXELS) + np.float32(_BLACK)
     change = cv2.GaussianBlur(grey - before, (0, 0), _DETAIL_TEXELS) / base
     broad = cv2.blur(change, (int(4 * _BROAD_TEXELS) // 2 * 2 + 1,) * 2)
     parts = ((np.abs(change - broad), DETAIL_CHANGE), (np.abs(broad), BROAD_CHANGE))

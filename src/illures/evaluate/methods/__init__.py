@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -99,6 +100,23 @@ def our_contenders(weights: Sequence[Path]) -> list[Contender]:
         raise InputError(f"models: two files have the same name ({', '.join(path.name for path in weights)})")
     models = {name: Illures(path) for name, path in named.items()}
     return [Contender(name, "ours", same(model), model.about) for name, model in models.items()]
+
+
+def steady_contenders(contenders: Sequence[Contender]) -> list[Contender]:
+    """Our models among them once more, as `illures video` runs them; each clip with a memory of its own."""
+    from illures.evaluate.methods.ours import Illures
+    from illures.evaluate.methods.steady import Steady
+
+    models = {each.name: each.method("") for each in contenders if each.kind == "ours"}
+    return [
+        Contender(f"{name} video", "ours", partial(_fresh, partial(Steady, model.predictor)), model.about)
+        for name, model in models.items()
+        if isinstance(model, Illures)
+    ]
+
+
+def _fresh(make: Callable[[], Method], group: str) -> Method:
+    return make()
 
 
 def rival_contenders(rivals: Sequence[str]) -> list[Contender]:

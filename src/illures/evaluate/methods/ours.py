@@ -39,20 +39,24 @@ class Illures:
         Raises:
             InputError: as `Predictor.from_pretrained`.
         """
-        self._predictor = Predictor.from_pretrained(weights)
-        self.about = f"weights {self._predictor.info.hash}"
+        self.predictor = Predictor.from_pretrained(weights)
+        self.about = f"weights {self.predictor.info.hash}"
 
     def estimate(self, query: Query) -> Estimate:
         """As `Method`."""
-        decomposer = Decomposer(_Guided(self._predictor, query), find_faces=lambda photo: [query.face])
-        face = decomposer(query.photo)[0]
-        return Estimate(
-            normal=spread_normals(face.normal, face.crop),
-            albedo=spread(face.albedo, face.crop),
-            light=sh.rotate(face.light, upright(face.crop)).astype(np.float32),
-            residual=spread(face.residual, face.crop),
-            relight=_relight(face, query.photo),
-        )
+        decomposer = Decomposer(_Guided(self.predictor, query), find_faces=lambda photo: [query.face])
+        return estimate_of(decomposer(query.photo)[0], query.photo)
+
+
+def estimate_of(face: Decomposition, photo: Float[np.ndarray, "height width 3"]) -> Estimate:
+    """A decomposition at its photo's pixels."""
+    return Estimate(
+        normal=spread_normals(face.normal, face.crop),
+        albedo=spread(face.albedo, face.crop),
+        light=sh.rotate(face.light, upright(face.crop)).astype(np.float32),
+        residual=spread(face.residual, face.crop),
+        relight=_relight(face, photo),
+    )
 
 
 class _Guided:
