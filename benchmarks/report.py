@@ -1,4 +1,4 @@
-"""Write the README's tables from benchmarks/results: python benchmarks/report.py [--check]."""
+"""Write the tables of README.md and docs/results.md from benchmarks/results: python benchmarks/report.py [--check]."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ TITLES = {
     "photos": "Photos in the wild",
 }
 ABLATION = "ablation-"
+HEADLINE = "yaleb-natural-mask"  # what the README shows; everything is in docs/results.md
+ROWS = ("sfs", "sfs-align", "illures-pre", "illures-more", "illures", "illures-warp")
+# Columns of the ablation: benchmark (up to its options), figure, words.
+ABLATED = (
+    ("yaleb-natural", "normal_deg", "Yale B normals, mean°"),
+    ("yaleb-natural", "albedo_drift_rel", "Yale B albedo drift"),
+    ("yaleb-natural", "relit_psnr_db", "Yale B relit, dB"),
+    ("synthetic", "normal_deg", "rendered, normals°"),
+    ("synthetic", "albedo_rel", "rendered, albedo error"),
+    ("photos", "recon_l1", "photos, reconstruction L1"),
+    ("photos", "residual_energy_pct", "photos, energy in R, %"),
+    ("video", "albedo_drift_rel", "clips, albedo drift"),
+)
 SHARES = ("normal_below_20_pct", "normal_below_25_pct", "normal_below_30_pct")
 COLUMNS = {
     "normal_deg": "normals, mean°; % < 20 / 25 / 30",
@@ -39,23 +52,43 @@ COLUMNS = {
 
 def main() -> None:
     """Replace what lies between the marks; with --check, only say whether it is up to date."""
-    readme = ROOT / "README.md"
-    text = readme.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    fresh = f"{before}{BEGIN}\n{tables()}\n{END}{after}"
-    if "--check" in sys.argv:
-        sys.exit(0 if fresh == text else "README.md: tables are not those of benchmarks/results")
-    readme.write_text(fresh)
+    stale = []
+    for path, content in ((ROOT / "README.md", headline()), (ROOT / "docs" / "results.md", everything())):
+        text = path.read_text()
+        before, rest = text.split(BEGIN)
+        _, after = rest.split(END)
+        fresh = f"{before}{BEGIN}\n{content}\n{END}{after}"
+        if fresh != text and "--check" in sys.argv:
+            stale.append(path.name)
+        path.write_text(fresh if "--check" not in sys.argv else text)
+    if stale:
+        sys.exit(f"{', '.join(stale)}: tables are not those of benchmarks/results")
 
 
-def tables() -> str:
+def headline() -> str:
+    """What a reader of the README wants to know."""
+    parts = []
+    if (result := _read(HEADLINE)) is not None:
+        parts.append(_measured(HEADLINE, result))
+    if (result := _read("decompose")) is not None:
+        parts.append(_speed(result))
+    return "\n\n".join(parts)
+
+
+def everything() -> str:
     """All tables, for the results that there are."""
     parts = []
+    ablated = {}
     for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
         result = _read(path.stem)
-        if result is not None and "methods" in result["figures"]:
+        if result is None or "methods" not in result["figures"]:
+            continue
+        if path.stem.startswith(ABLATION):
+            ablated[path.stem.removeprefix(ABLATION)] = result
+        else:
             parts.append(_measured(path.stem, result))
+    if ablated:
+        parts.append(_ablation(ablated))
     if (result := _read("detection")) is not None:
         figures = result["figures"]
         parts.append(f"A face is found in {figures['found_percent']:.1f} % of {figures['photos']} photos in the wild.")
@@ -75,8 +108,7 @@ def _measured(name: str, result: dict[str, Any]) -> str:
     figures = [f for f in COLUMNS if any(f in method["figures"] for method in methods.values())]
     items = max(method["items"] for method in methods.values())
     groups = max(method["groups"] for method in methods.values())
-    title = TITLES.get(name.removeprefix(ABLATION).partition("-")[0], name)
-    title = f"Ablation: {title}" if name.startswith(ABLATION) else title
+    title = TITLES.get(name.partition("-")[0], name)
     lines = [
         f"{title} ({name}, {result['date'][:10]}): {items} images, {groups} groups; mean [95 % interval over groups]",
         "",
@@ -89,6 +121,28 @@ def _measured(name: str, result: dict[str, Any]) -> str:
         label = f"*{method}*" if about["kind"] == "dummy" else method
         failed = f" ({about['failed']} failed)" if about["failed"] else ""
         lines.append(f"| {label}{failed} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _ablation(results: dict[str, dict[str, Any]]) -> str:
+    """One line a recipe."""
+    found = {
+        (benchmark, figure): {row: of["figures"][figure] for row, of in methods.items() if figure in of["figures"]}
+        for benchmark, figure, _ in ABLATED
+        for name, result in results.items()
+        if name.startswith(benchmark) and (methods := result["figures"]["methods"])
+    }
+    columns = [column for column in ABLATED if column[:2] in found]
+    files = ", ".join(f"{ABLATION}{name}" for name in results)
+    lines = [
+        f"The ablation ({files}, {min(r['date'] for r in results.values())[:10]}); mean [95 % interval over groups]",
+        "",
+        f"| recipe | {' | '.join(words for *_, words in columns)} |",
+        f"| --- | {' | '.join('---' for _ in columns)} |",
+    ]
+    for row in ROWS:
+        cells = [_cell(figure, found[benchmark, figure].get(row), {}) for benchmark, figure, _ in columns]
+        lines.append(f"| `{row}` | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

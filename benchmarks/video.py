@@ -87,7 +87,7 @@ def main() -> None:
             "worst": round(max(ratios), 3),
         }
     print(json.dumps(figures, indent=2))
-    record("video", figures)
+    record("video-speed", figures)
 
 
 def make_clip(path: Path, count: int) -> Path:
