@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -20,7 +21,7 @@ def record(name: str, figures: dict[str, Any]) -> Path:
     """Write benchmarks/results/`name`.json and say where it is. Names of figures end in their unit."""
     script = Path(sys.argv[0]).resolve().relative_to(RESULTS.parent.parent)
     # Where things lie on this machine is nobody's business: absolute paths keep their last part alone.
-    arguments = [f"…/{Path(a).name}" if Path(a).is_absolute() else a for a in sys.argv[1:]]
+    arguments = [re.sub(r"(?<![^=,])/[^=,]*/", "…/", a) for a in sys.argv[1:]]
     command = " ".join(["python", str(script), *(shlex.quote(a) for a in arguments)])
     content = {
         "command": command,

@@ -73,7 +73,7 @@ def as_float(photo: Photo) -> Float[np.ndarray, "height width 3"]:
 def as_linear(photo: Photo) -> Float[np.ndarray, "height width 3"]:
     """Decode the sRGB curve of codes or floats, float32; integers by a table, which is exact and fast."""
     if photo.dtype == np.uint8 or photo.dtype == np.uint16:
-        return _linear_levels(int(np.iinfo(photo.dtype).max))[photo]
+        return _linear_levels(int(np.iinfo(photo.dtype).max)).take(photo)
     return srgb_to_linear(photo.astype(np.float32, copy=False))
 
 

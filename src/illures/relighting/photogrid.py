@@ -59,7 +59,7 @@ def encoded(linear: Float[np.ndarray, "rows columns 3"], dtype: np.dtype) -> Pho
     """Linear light as pixels of a photo; 8 bits by a table, fine enough not to miss a code."""
     clipped = np.clip(linear, 0, 1)
     if dtype == np.uint8:
-        return _codes()[(clipped * np.float32(_LEVELS) + np.float32(0.5)).astype(np.uint16)]
+        return _codes().take((clipped * np.float32(_LEVELS) + np.float32(0.5)).astype(np.uint16))
     if dtype == np.uint16:
         return np.round(linear_to_srgb(clipped) * np.float32(65535)).astype(np.uint16)
     return np.asarray(linear_to_srgb(clipped), dtype=np.float32)
