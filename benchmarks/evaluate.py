@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="results, pictures and report: not in git")
     parser.add_argument("--data", type=Path, default=os.environ.get("ILLURES_DATA"))
     parser.add_argument("--models", type=Path, nargs="+", default=[])
-    parser.add_argument("--rivals", nargs="+", default=["3dmm"])
+    parser.add_argument("--rivals", nargs="*", default=["3dmm"])
     parser.add_argument("--lpips", type=Path)
     parser.add_argument("--as", dest="name", default="", help="of the file: NAME-BENCHMARK.json")
     options = parser.parse_args()
