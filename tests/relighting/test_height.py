@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from illures.relighting.height import filled, height_map, occlusion
+from illures.relighting.height import height_map, occlusion
 from illures.relighting.light import direction_of
 
 SIZE = 96
@@ -77,13 +77,3 @@ def test_nothing_outside_the_mask_casts_a_shadow():
     mask[:, SIZE // 3 : 2 * SIZE // 3] = 0
     shadow = occlusion(normal, mask, NO_MESH).shadow(direction_of(70, 0), 3.0)
     assert shadow[SIZE // 2, : SIZE // 4].max() < 0.1
-
-
-def test_filling_keeps_what_is_known_and_stays_between(rng):
-    field = rng.random((64, 48, 2)).astype(np.float32)
-    known = (rng.random((64, 48)) < 0.3).astype(np.float32)
-    found = filled(field, known)
-    np.testing.assert_allclose(found[known > 0], field[known > 0], atol=1e-6)
-    assert found.min() >= -1e-5 and found.max() <= 1 + 1e-5
-    constant = filled(np.full((64, 48, 1), 0.7, np.float32), np.pad(np.ones((4, 4), np.float32), ((30, 30), (20, 24))))
-    np.testing.assert_allclose(constant, 0.7, atol=1e-4)

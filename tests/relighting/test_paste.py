@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -37,6 +38,17 @@ def test_the_neck_belongs_to_the_face_and_the_wall_does_not():
     assert around[-1, 300 - x0] < around[310 - y0, 300 - x0]
     assert around[310 - y0, 235 - x0] < 12
     assert around[150 - y0, 420 - x0] < 12
+
+
+def test_a_highlight_on_the_neck_is_skin_and_a_white_wall_is_not():
+    photo, face = neck_scene()
+    y, x = np.mgrid[:600, :600].astype(np.float32)
+    spot = np.exp(-((x - 300) ** 2 + (y - 320) ** 2) / (2 * 4**2))[..., None]
+    photo += spot * (np.float32([0.97, 0.97, 0.97]) - photo)
+    cv2.rectangle(photo, (170, 0), (230, 600), (0.97, 0.97, 0.97), cv2.FILLED)
+    (x0, y0, _, _), around = skin_around(photo, face, [])
+    assert around[320 - y0, 300 - x0] > 60  # 0 if it is taken for the wall
+    assert around[320 - y0, 224 - x0] < 40
 
 
 def test_another_face_is_left_alone():

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from illures.faces import mesh
+from illures.math.fill import nearest
 
 SIZE = 128  # of an atlas for crops of 128 px: a texel or more for each pixel of a frontal face
 _RIM = 1.5  # texels around the laid-out mesh
@@ -45,7 +46,7 @@ def layout(size: int = SIZE) -> Layout:
     corners, faces = vertices(size), mesh.triangles()
     triangle = _paint_triangles(corners, faces, size)
     inside = triangle >= 0
-    triangle = _nearest(triangle, inside)
+    triangle = nearest(triangle, inside)
     x, y = np.meshgrid(np.arange(size), np.arange(size))
     weight = _barycentric(np.stack([x, y], -1).astype(np.float64), corners[faces[triangle]])
     weight = np.clip(weight, 0, None)
@@ -102,7 +103,7 @@ def wrap(landmarks: Float[np.ndarray, "478 3"], side: int, size: int = SIZE) -> 
         size: of the atlas [texels].
     """
     on_mesh, place = _rasterised(landmarks, side, vertices(size).astype(np.float32))
-    filled = _nearest(place, on_mesh) if on_mesh.any() else place
+    filled = nearest(place, on_mesh) if on_mesh.any() else place
     return Wrap(np.ascontiguousarray(filled[..., 0]), np.ascontiguousarray(filled[..., 1]), on_mesh)
 
 
@@ -172,16 +173,6 @@ def _paint_triangles(corners: np.ndarray, faces: np.ndarray, size: int) -> Int[n
     for number, corner in enumerate(np.rint(corners[faces] * 16).astype(np.int32), 1):
         cv2.fillConvexPoly(canvas, corner, float(number), cv2.LINE_8, 4)
     return canvas.astype(np.int64) - 1
-
-
-def _nearest(field: np.ndarray, known: Bool[np.ndarray, "h w"]) -> np.ndarray:
-    """The field with the nearest known pixel's value where nothing is known."""
-    _, label = cv2.distanceTransformWithLabels(
-        (~known).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    at = np.zeros(int(label.max()) + 1, np.int64)
-    at[label[known]] = np.flatnonzero(known)
-    return field.reshape(-1, *field.shape[2:])[at[label]]
 
 
 def _barycentric(

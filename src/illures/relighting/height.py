@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from illures.faces.mesh import triangles
 from illures.math import sh
+from illures.math.fill import filled
 
 AZIMUTHS = 16
 _ELEVATIONS_DEG = np.arange(-60, 86, 10.0)
@@ -111,27 +112,6 @@ def _mesh_depth(landmarks: Float[np.ndarray, "478 3"], size: int) -> Float[np.nd
     np.add.at(count, (row, column), 1)
     known = np.minimum(count, 1)
     return filled((sums / np.maximum(count, 1))[..., None], known)[..., 0]
-
-
-def filled(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray, "rows columns"]) -> np.ndarray:
-    """The field where `weight` is 1; elsewhere what lies around, the smoother the farther away.
-
-    Pull-push (Gortler et al., "The Lumigraph", 1996).
-    """
-    weight = weight.astype(np.float32)[..., None]
-    return _filled((field * weight).astype(np.float32), weight)
-
-
-def _filled(sums: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    rows, columns = sums.shape[:2]
-    if max(rows, columns) <= 2:
-        return np.broadcast_to(sums.sum((0, 1)) / max(float(weight.sum()), 1e-6), sums.shape)
-    half = cv2.pyrDown(np.concatenate([sums, weight], axis=-1), borderType=cv2.BORDER_REFLECT_101)
-    # Weights grow from level to level, so that a coarse pixel that saw a little of the known part counts as known.
-    grown = np.minimum(1, 2 * half[..., -1:])
-    coarse = _filled(half[..., :-1] / np.maximum(half[..., -1:], 1e-6) * grown, grown)
-    up = cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_LINEAR).reshape(rows, columns, -1)
-    return sums + (1 - weight) * up
 
 
 def _integrated(

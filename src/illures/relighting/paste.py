@@ -16,7 +16,7 @@ from jaxtyping import Float, Float16, UInt8
 from illures.decomposition import Decomposition
 from illures.faces import at_size
 from illures.images import Photo, as_linear
-from illures.relighting.height import filled
+from illures.math.fill import continued
 from illures.relighting.light import Light
 from illures.relighting.photogrid import Rect, encoded, finer, inside, over_bands, warped
 from illures.relighting.relight import Background, Residual, Surface, base_of, surface_of
@@ -154,7 +154,7 @@ def fresh_of(patch: Patch, light: Light) -> Fresh:
     seen = surface.under(light)
     pad = (patch.wide.size - patch.crop.size) // 2
     known = np.pad(surface.mask, pad) > 0.5
-    ratio = filled(np.pad(surface.ratio(seen), ((pad, pad), (pad, pad), (0, 0))), known.astype(np.float32))
+    ratio = continued(np.pad(surface.ratio(seen), ((pad, pad), (pad, pad), (0, 0))), known)
     gain, added, ratio = finer(seen.diffuse), finer(seen.specular), finer(ratio)
     return Fresh(gain, added, at_size(patch.crop, len(gain)), ratio, at_size(patch.wide, len(ratio)))
 

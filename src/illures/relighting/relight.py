@@ -23,8 +23,9 @@ from illures.decomposition import Decomposition
 from illures.faces import at_size, to_crop
 from illures.images import Photo
 from illures.math.color import luminance
+from illures.math.fill import continued
 from illures.relighting.appearance import Appearance, appearance, floored, hidden
-from illures.relighting.height import Occlusion, filled, occlusion
+from illures.relighting.height import Occlusion, occlusion
 from illures.relighting.light import Light
 from illures.render import shade
 from illures.upsample import feathered, upright
@@ -82,7 +83,7 @@ class Surface:
         size = len(new) / 40
         # Means of both, not the mean of the ratio: where the photo is dark, the ratio is noise.
         above, below = (cv2.GaussianBlur(v * weight, (0, 0), size) for v in (new, self.image))
-        return filled(np.clip(above / np.maximum(below, _DARK), 0, 20), (self.mask > 0.5).astype(np.float32))
+        return continued(np.clip(above / np.maximum(below, _DARK), 0, 20), self.mask > 0.5)
 
 
 def relight(face: Decomposition, light: Light, *, residual: Residual = "recompute") -> Field:

@@ -34,6 +34,8 @@ DETAIL, OTHER = 2, 0.2
 AWAY = (0.13, 0.35, 0.6)
 # An edge of this contrast (in log colour, from pixel to pixel) lets 1/e of it through.
 EDGE = 0.5
+# What is brighter than the skin and surrounded by it is a highlight up to this radius [part of the grid's side].
+HIGHLIGHT = 0.03
 _AXES = ((1, 0), (0, 1))
 # The chin's shadow on the neck is an edge of brightness alone, and no end of the skin.
 _EDGE_SHARES = np.array([1, 1, 0.3], np.float32)
@@ -135,8 +137,13 @@ def _skin_likeness(
     centre = np.median(skin, axis=0)
     spread = 1.4826 * np.median(np.abs(skin - centre), axis=0) + np.array([0.04, 0.05, 0.25], np.float32)
     away = (colours - centre) / spread
-    away[..., 2] *= np.where(away[..., 2] < 0, 0.5, 1.0)
-    return np.asarray(1 - _smooth((np.linalg.norm(away, axis=-1) - 2.0) / 1.5), np.float32)
+    bright = away[..., 2] > 0
+    away[..., 2] *= np.where(bright, 1.0, 0.5)
+    likeness = (1 - _smooth((np.linalg.norm(away, axis=-1) - 2.0) / 1.5)).astype(np.float32)
+    # Highlights have the light's colour, but lie on skin.
+    width = 2 * round(HIGHLIGHT * len(likeness)) + 1
+    around = cv2.morphologyEx(likeness, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    return np.where(bright, around, likeness)
 
 
 def _near_box(mask: Bool[np.ndarray, "size size"], side: int) -> Float[np.ndarray, "size size"]:

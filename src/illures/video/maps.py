@@ -22,9 +22,10 @@ from illures.faces import at_size, extract, soften, to_crop
 from illures.formats import Format
 from illures.images import as_float, as_linear
 from illures.math.color import linear_to_srgb
+from illures.math.fill import continued
 from illures.math.normals import normalize
 from illures.relighting.appearance import floored
-from illures.relighting.height import AZIMUTHS, Occlusion, filled, occlusion
+from illures.relighting.height import AZIMUTHS, Occlusion, occlusion
 from illures.relighting.light import Light
 from illures.relighting.photogrid import encoded
 from illures.relighting.relight import Surface, base_of, smooth_correction
@@ -178,9 +179,9 @@ def _around(
     srgb = as_float(extract(image, wide))
     # Blurred by a pixel: the mask has no soft edge of its own.
     weight = cv2.GaussianBlur(skin_weight(srgb, small, wide, others) * _edge(wide.size), (0, 0), 1.0)
-    known = np.pad((small.mask > 0.5).astype(np.float32), pad)
+    known = np.pad(small.mask > 0.5, pad)
     near = np.minimum(_shrunk(ratio, side), _MOST_AROUND)
-    spread = filled(np.pad(near, ((pad, pad), (pad, pad), (0, 0))), known)
+    spread = continued(np.pad(near, ((pad, pad), (pad, pad), (0, 0))), known)
     fine = at_size(wide, 2 * wide.size)  # by cubics: linear interpolation shows a coarse grid's creases
     weight = np.clip(cv2.resize(weight, (fine.size, fine.size), interpolation=cv2.INTER_CUBIC), 0, 1)[..., None]
     faded = _faded(cv2.resize(spread, (fine.size, fine.size), interpolation=cv2.INTER_CUBIC), weight)

@@ -18,8 +18,8 @@ from illures.decomposition import Decomposition
 from illures.faces import at_size
 from illures.images import Photo, as_float, as_linear
 from illures.math import sh
+from illures.math.fill import continued
 from illures.math.normals import normalize
-from illures.relighting.height import filled
 from illures.relighting.paste import _shouldered as shouldered
 from illures.relighting.photogrid import finer, warped
 from illures.relighting.relight import reduced as on_grid
@@ -85,9 +85,9 @@ class FaceMaps:
         self.light, self.floor = self._fields.light, self._fields.floor
         wide = widened(face.crop)
         pad = (wide.size - face.crop.size) // 2
-        known = (np.pad(face.mask, pad) > 0.5).astype(np.float32)
+        known = np.pad(face.mask, pad) > 0.5
         normal = (face.normal @ upright(face.crop).T).astype(np.float32)
-        self._normal = finer(filled(np.pad(normal, ((pad, pad), (pad, pad), (0, 0))), known))
+        self._normal = finer(continued(np.pad(normal, ((pad, pad), (pad, pad), (0, 0))), known))
         self._wide = at_size(wide, len(self._normal))
 
     def band(self, rows: slice) -> Maps:

@@ -1,0 +1,55 @@
+"""Values where none are known: fields continued beyond the places that hold them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Num
+
+# Continued fields are smoothed over these parts of their side, from twice as far away on.
+_WIDTHS = (0.02, 0.06)
+
+
+def filled(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray, "rows columns"]) -> np.ndarray:
+    """The field where `weight` is 1; elsewhere what lies around, the smoother the farther away.
+
+    Pull-push (Gortler et al., "The Lumigraph", 1996).
+    """
+    weight = weight.astype(np.float32)[..., None]
+    return _filled((field * weight).astype(np.float32), weight)
+
+
+def nearest(field: Num[np.ndarray, "rows columns *n"], known: Bool[np.ndarray, "rows columns"]) -> np.ndarray:
+    """The field where it is known, in one place at least; elsewhere that of the nearest such place."""
+    _, label = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    at = np.zeros(int(label.max()) + 1, np.int64)
+    at[label[known]] = np.flatnonzero(known)
+    return field.reshape(-1, *field.shape[2:])[at[label]]
+
+
+def continued(field: Float[np.ndarray, "rows columns n"], known: Bool[np.ndarray, "rows columns"]) -> np.ndarray:
+    """The field where it is known; elsewhere that of the nearest such place, smoothed as far as that is away.
+
+    Unlike `filled` it keeps light and dark sides apart: the forehead goes on as it is below.
+    """
+    beyond = (~known).astype(np.uint8)
+    distance = cv2.distanceTransform(beyond, cv2.DIST_L2, 5)
+    found = np.asarray(nearest(field, known), np.float32)
+    for width in (len(field) * share for share in _WIDTHS):
+        share = np.clip(distance / (2 * width), 0, 1)[..., None]
+        found = found + share * (cv2.GaussianBlur(found, (0, 0), width).reshape(found.shape) - found)
+    return found
+
+
+def _filled(sums: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    rows, columns = sums.shape[:2]
+    if max(rows, columns) <= 2:
+        return np.broadcast_to(sums.sum((0, 1)) / max(float(weight.sum()), 1e-6), sums.shape)
+    half = cv2.pyrDown(np.concatenate([sums, weight], axis=-1), borderType=cv2.BORDER_REFLECT_101)
+    # Weights grow from level to level, so that a coarse pixel that saw a little of the known part counts as known.
+    grown = np.minimum(1, 2 * half[..., -1:])
+    coarse = _filled(half[..., :-1] / np.maximum(half[..., -1:], 1e-6) * grown, grown)
+    up = cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_LINEAR).reshape(rows, columns, -1)
+    return sums + (1 - weight) * up

@@ -1,0 +1,53 @@
+"""Fields continued beyond what is known, against brute force and what must stay."""
+
+import numpy as np
+
+from illures.math.fill import continued, filled, nearest
+
+rng = np.random.default_rng(0)
+
+
+def disc(size, radius):
+    y, x = np.mgrid[:size, :size] - size / 2
+    return np.hypot(x, y) < radius
+
+
+def test_nearest_is_the_nearest():
+    known = rng.random((24, 30)) < 0.05
+    field = rng.random((24, 30, 2)).astype(np.float32)
+    found = nearest(field, known)
+    places = np.argwhere(known)
+    for y, x in np.ndindex(known.shape):
+        distances = np.hypot(*(places - (y, x)).T)
+        chosen = np.flatnonzero((field[known] == found[y, x]).all(axis=1))
+        # OpenCV's distances with a mask of 3 pixels are up to some 5 % off.
+        assert distances[chosen].min() <= 1.06 * distances.min() + 1e-6
+
+
+def test_what_is_known_stays_and_a_constant_goes_on():
+    known = disc(64, 15)
+    field = rng.random((64, 64, 3)).astype(np.float32)
+    for fill in (lambda: continued(field, known), lambda: filled(field, known.astype(np.float32))):
+        np.testing.assert_allclose(fill()[known], field[known], atol=1e-6)
+    ones = np.where(known[..., None], np.float32(0.7), np.nan_to_num(field))
+    for fill in (lambda: continued(ones, known), lambda: filled(ones, known.astype(np.float32))):
+        np.testing.assert_allclose(fill(), 0.7, atol=1e-5)
+
+
+def test_light_and_dark_sides_stay_apart_where_the_mean_would_mix_them():
+    """Above a disc that is dark on its left and light on its right: dark and light, still."""
+    known = disc(96, 20)
+    field = np.repeat((np.arange(96) > 48).astype(np.float32)[None, :, None], 96, axis=0)
+    above = continued(field, known)[96 // 2 - 34]
+    assert above[48 - 12, 0] < 0.15 and above[48 + 12, 0] > 0.85
+    assert np.abs(np.diff(continued(field, known)[8, :, 0])).max() < 0.2  # far away no edge is left
+
+
+def test_filling_keeps_what_is_known_and_stays_between():
+    field = rng.random((64, 48, 2)).astype(np.float32)
+    known = (rng.random((64, 48)) < 0.3).astype(np.float32)
+    found = filled(field, known)
+    np.testing.assert_allclose(found[known > 0], field[known > 0], atol=1e-6)
+    assert found.min() >= -1e-5 and found.max() <= 1 + 1e-5
+    constant = filled(np.full((64, 48, 1), 0.7, np.float32), np.pad(np.ones((4, 4), np.float32), ((30, 30), (20, 24))))
+    np.testing.assert_allclose(constant, 0.7, atol=1e-4)
