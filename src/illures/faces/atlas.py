@@ -58,7 +58,7 @@ def positions(landmarks: Float[np.ndarray, "478 d"], size: int = SIZE) -> Float[
     """Where each texel lies in the image that the landmarks are of."""
     where = layout(size)
     points = landmarks.astype(np.float32)
-    a, b, c = (points[where.corners[..., k]] * where.weight[..., k, None] for k in range(3))
+    a, b, c = (points.take(where.corners[..., k], axis=0) * where.weight[..., k, None] for k in range(3))
     return a + b + c
 
 

@@ -15,8 +15,9 @@ from jaxtyping import Float
 def normalize(vector: Float[Any, "*batch 3"], eps: float = 1e-8) -> Float[Any, "*batch 3"]:
     """Scale vectors to length 1; those shorter than `eps` go to (nearly) zero instead of to NaN."""
     xp = array_namespace(vector)
+    x, y, z = vector[..., 0], vector[..., 1], vector[..., 2]
     # The square root sees eps² at least, so that its gradient is finite at zero.
-    return vector / xp.sqrt(xp.clip(xp.sum(vector * vector, axis=-1, keepdims=True), min=eps * eps))
+    return vector / xp.sqrt(xp.clip(x * x + y * y + z * z, min=eps * eps))[..., None]
 
 
 def encode(normal: Float[Any, "*batch 3"]) -> Float[Any, "*batch 3"]:

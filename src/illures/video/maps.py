@@ -18,7 +18,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from illures.decomposition import Decomposition
-from illures.faces import at_size, extract, soften, to_crop
+from illures.faces import at_size, extract, soften, to_crop, to_photo
 from illures.formats import Format
 from illures.images import as_float, as_linear
 from illures.math.color import linear_to_srgb
@@ -32,7 +32,7 @@ from illures.relighting.relight import Surface, base_of, smooth_correction
 from illures.relighting.skin import skin_weight, widened
 from illures.render import shade
 from illures.types import Face, FaceCrop
-from illures.upsample import bounds, feathered, upright
+from illures.upsample import feathered, upright
 
 Show = Literal["albedo", "normal", "shading", "residual", "relit", "grid"]
 SHOWS: tuple[Show, ...] = get_args(Show)
@@ -117,8 +117,14 @@ def grid_size(height: int, width: int) -> tuple[int, int]:
 
 def _place(crop: FaceCrop, size: tuple[int, int], mask: Float[np.ndarray, "size size 1"]) -> Overlay | None:
     """Where a crop lies that counts where its mask does; None where no pixel of the frame shows it."""
-    x0, y0, x1, y1 = bounds(crop)
-    x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, size[1]), min(y1, size[0])
+    rows, columns = (np.flatnonzero(mask.any(axis=(1 - axis, 2))) for axis in (0, 1))
+    if not len(rows):
+        return None
+    # Cubics reach two pixels far.
+    (top, bottom), (left, right) = ((seen[0] - 2.5, seen[-1] + 2.5) for seen in (rows, columns))
+    corners = to_photo(np.array([[left, top], [right, top], [left, bottom], [right, bottom]]), crop)
+    x0, y0 = np.clip(np.ceil(corners.min(0)), 0, size[::-1]).astype(int).tolist()
+    x1, y1 = np.clip(np.floor(corners.max(0)) + 1, 0, size[::-1]).astype(int).tolist()
     if x0 >= x1 or y0 >= y1:
         return None
     back = crop.matrix.astype(np.float64).copy()
