@@ -94,6 +94,8 @@ def everything() -> str:
         parts.append(f"A face is found in {figures['found_percent']:.1f} % of {figures['photos']} photos in the wild.")
     if (result := _read("decompose")) is not None:
         parts.append(_speed(result))
+    if (result := _read("video-speed")) is not None:
+        parts.append(_video(result))
     return "\n\n".join(parts)
 
 
@@ -170,6 +172,24 @@ def _speed(result: dict[str, Any]) -> str:
     lines = [f"Speed ({result['machine']}, {result['date'][:10]}):", "", "| what | measured |", "| --- | --- |"]
     lines += [f"| {words} | {result['figures'][key]} |" for key, words in names.items() if key in result["figures"]]
     return "\n".join(lines)
+
+
+def _video(result: dict[str, Any]) -> str:
+    figures = result["figures"]
+    rates, flicker = figures["frames_per_second"], figures["albedo_flicker_over_frame_by_frame"]
+    return "\n".join(
+        (
+            f"`illures video`, 640 x 480, one face at {figures['crop_px']} px, file to file ({result['machine']}, "
+            f"{result['date'][:10]}):",
+            "",
+            f"| {' | '.join(['show', *rates])} |",
+            f"| {' | '.join('---' for _ in ['show', *rates])} |",
+            f"| {' | '.join(['frames a second', *map(str, rates.values())])} |",
+            "",
+            f"Flicker of albedo over that of frames taken apart one by one, {figures['clips']} clips: median "
+            f"{flicker['median']}, worst {flicker['worst']}.",
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ SMALL = 0.3
 KEPT = 0.75
 # Shadows are lit up so many times at most [log]: what is darker yet is hair, and holds little but noise.
 MOST_LIFT = 1.6
+# Around the face they are lit up no more than so many times.
+LIFT_AROUND = 1.2
 # Below this linear value a photo is noise.
 _DARK = 1e-3
 # Of the grid's side: residuals are smoothed so far before they are cut [sigma].
@@ -78,7 +80,11 @@ class Surface:
 
     def ratio(self, seen: Appearance) -> Field:
         """New image over old; outside the mask that of the nearest skin."""
-        new = self.base * seen.diffuse + seen.specular
+        base = self.base
+        if self.correction is not None:
+            # Hair at the mask's edge passes for an old shadow; what is done to it must not go on over all hair.
+            base = base * np.minimum(1, LIFT_AROUND / self.correction)
+        new = base * seen.diffuse + seen.specular
         weight = self.mask[..., None]
         size = len(new) / 40
         # Means of both, not the mean of the ratio: where the photo is dark, the ratio is noise.
