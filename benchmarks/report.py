@@ -155,7 +155,7 @@ def _cell(figure: str, span: str | None, figures: dict[str, str]) -> str:
     digits = 1 if figure.endswith(("_deg", "_db", "_pct")) else 3
     mean, low, high = (f"{float(value):.{digits}f}" for value in re.findall(r"[^][, ]+", span))
     shares = [f"{float(figures[key].split()[0]):.0f}" for key in SHARES if key in figures]
-    return f"{mean} [{low}, {high}]" + (f"; {' / '.join(shares)}" if figure == "normal_deg" else "")
+    return f"{mean} [{low}, {high}]" + (f"; {' / '.join(shares)}" if shares and figure == "normal_deg" else "")
 
 
 def _speed(result: dict[str, Any]) -> str:
