@@ -40,6 +40,8 @@ SMALL = 0.3
 KEPT = 0.75
 # Shadows are lit up so many times at most [log]: what is darker yet is hair, and holds little but noise.
 MOST_LIFT = 1.6
+# So far inside the mask's edge [of the grid's side]; at the edge not at all.
+LIFT_FROM = 0.08
 # Around the face they are lit up no more than so many times.
 LIFT_AROUND = 1.2
 # Below this linear value a photo is noise.
@@ -223,7 +225,10 @@ def smooth_correction(face: Decomposition, shading: Field) -> Field:
     sigma = SMOOTH * len(rho)
     smooth = cv2.GaussianBlur(rho * weight, (0, 0), sigma) / cv2.GaussianBlur(weight, (0, 0), sigma)
     change = KEPT * smooth / np.sqrt(1 + (smooth / SMALL) ** 2) - smooth
-    factor = np.exp(np.minimum(change, MOST_LIFT)).astype(np.float32)
+    # Toward the mask's edge what is dark is hair rather than shadow.
+    framed = cv2.copyMakeBorder((face.mask > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    inside = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1] / len(rho)
+    factor = np.exp(np.minimum(change, MOST_LIFT * np.minimum(1, inside / LIFT_FROM))).astype(np.float32)
     return np.repeat(factor[..., None], 3, axis=-1)
 
 
