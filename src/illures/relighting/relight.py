@@ -42,8 +42,6 @@ KEPT = 0.75
 MOST_LIFT = 1.6
 # So far inside the mask's edge [of the grid's side]; at the edge not at all.
 LIFT_FROM = 0.08
-# Around the face they are lit up no more than so many times.
-LIFT_AROUND = 1.2
 # Below this linear value a photo is noise.
 _DARK = 1e-3
 # Of the grid's side: residuals are smoothed so far before they are cut [sigma].
@@ -82,11 +80,7 @@ class Surface:
 
     def ratio(self, seen: Appearance) -> Field:
         """New image over old; outside the mask that of the nearest skin."""
-        base = self.base
-        if self.correction is not None:
-            # Hair at the mask's edge passes for an old shadow; what is done to it must not go on over all hair.
-            base = base * np.minimum(1, LIFT_AROUND / self.correction)
-        new = base * seen.diffuse + seen.specular
+        new = self.base * seen.diffuse + seen.specular
         weight = self.mask[..., None]
         size = len(new) / 40
         # Means of both, not the mean of the ratio: where the photo is dark, the ratio is noise.
