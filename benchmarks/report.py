@@ -26,6 +26,8 @@ ABLATED = (
     ("yaleb-natural", "normal_deg", "Yale B normals, mean°"),
     ("yaleb-natural", "albedo_drift_rel", "Yale B albedo drift"),
     ("yaleb-natural", "relit_psnr_db", "Yale B relit, dB"),
+    ("yaleb-flash", "normal_deg", "flashes, normals°"),
+    ("yaleb-flash", "albedo_drift_rel", "flashes, albedo drift"),
     ("synthetic", "normal_deg", "rendered, normals°"),
     ("synthetic", "albedo_rel", "rendered, albedo error"),
     ("photos", "recon_l1", "photos, reconstruction L1"),
