@@ -60,9 +60,10 @@ def main() -> None:
         before, rest = text.split(BEGIN)
         _, after = rest.split(END)
         fresh = f"{before}{BEGIN}\n{content}\n{END}{after}"
-        if fresh != text and "--check" in sys.argv:
+        if "--check" not in sys.argv:
+            path.write_text(fresh)
+        elif fresh != text:
             stale.append(path.name)
-        path.write_text(fresh if "--check" not in sys.argv else text)
     if stale:
         sys.exit(f"{', '.join(stale)}: tables are not those of benchmarks/results")
 

@@ -126,8 +126,7 @@ def test_16_bits_agree_with_8(client, photo):
     light = Light.from_direction(-40, 30).to_dict()
     eight, deep = (decoded(order(client, photo, light=light, kind=kind)) for kind in ("png", "png16"))
     assert deep.dtype == np.uint16 and len(np.unique(deep)) > 300
-    # Half a code of rounding; the crop in which skin is sought around the face is rounded to either depth, too.
-    assert np.abs(deep / 257 - eight).max() <= 1.5
+    assert np.abs(deep / 257 - eight).max() <= 1.01
 
 
 def test_new_shadows(client, photo, maps):

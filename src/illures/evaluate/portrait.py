@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Num
 
-from illures.faces import crop_face, extract, inverse, scale_of, to_crop
+from illures.faces import crop_face, extract, scale_of, to_crop, to_photo
 from illures.images import Photo, as_float
 from illures.types import Face, FaceCrop
 
@@ -25,10 +25,14 @@ def window_around(face: Face, photo_size: tuple[int, int], side: int = SIDE) -> 
     reach = ROOM * crop.size / scale_of(crop)  # of the square, in photo pixels
     size = max(16, min(side, round(reach)))
     scale = size / reach
-    centre = inverse(crop) @ np.array([(crop.size - 1) / 2, (crop.size - 1) / 2, 1.0])
-    shift = (size - 1) / 2 - scale * centre
+    shift = (size - 1) / 2 - scale * centre_of(crop)
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
     return FaceCrop(matrix=matrix, size=size, photo_size=photo_size, face=face)
+
+
+def centre_of(crop: FaceCrop) -> Float[np.ndarray, "2"]:
+    """Where in the photo the middle of a crop lies [px]."""
+    return to_photo(np.full((1, 2), (crop.size - 1) / 2), crop)[0]
 
 
 def portrait(

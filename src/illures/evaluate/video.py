@@ -19,9 +19,9 @@ from illures.evaluate.benchmark import Estimate, Failure, Item, Score, Truth
 from illures.evaluate.flat import lay_flat, seen_skin
 from illures.evaluate.lpips import Lpips
 from illures.evaluate.photos import evenly
-from illures.evaluate.portrait import portrait, window_around
+from illures.evaluate.portrait import centre_of, portrait, window_around
 from illures.evaluate.scoring import Kept, drift, photo_mask, score_maps, score_reconstruction
-from illures.faces import atlas, inverse, scale_of
+from illures.faces import atlas, scale_of
 from illures.faces.track import FaceTracker
 from illures.math.normals import normalize, turn
 from illures.types import Face, FaceCrop
@@ -138,11 +138,9 @@ def _moved(window: FaceCrop, face: Face, photo_size: tuple[int, int]) -> FaceCro
     memory that the camera stands still.
     """
     wanted = window_around(face, photo_size)
-    reach = window.size / scale_of(window)
-    there = inverse(wanted) @ np.array([(wanted.size - 1) / 2, (wanted.size - 1) / 2, 1.0])
-    here = inverse(window) @ np.array([(window.size - 1) / 2, (window.size - 1) / 2, 1.0])
-    growth = wanted.size / scale_of(wanted) / reach
-    kept = np.abs(there - here).max() < _LEAVE * reach and abs(np.log(growth)) < _GROWTH
+    reach, growth = window.size / scale_of(window), wanted.size / scale_of(wanted) * scale_of(window) / window.size
+    moved = np.abs(centre_of(wanted) - centre_of(window)).max()
+    kept = moved < _LEAVE * reach and abs(np.log(growth)) < _GROWTH
     return window if kept else wanted
 
 
