@@ -7,10 +7,26 @@ Colours are linear unless a name says `srgb`. See docs/conventions.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
+
+
+class Region(IntEnum):
+    """What a pixel shows; the numbers are those of label maps and of the network's classes."""
+
+    BACKGROUND = 0
+    SKIN = 1  # face, ears and neck
+    LIPS = 2
+    FACIAL_HAIR = 3  # brows and beard
+    EYES = 4  # with lashes
+    MOUTH = 5  # its inside, with teeth
+    HAIR = 6
+    GLASSES = 7
+    OBJECT = 8  # hands and things before the face
+    CLOTHES = 9  # hats and scarves, too
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,8 @@ class Sample:
         light: L, SH coefficients of the radiance of the environment (see `math.sh`).
         residual: R = I_g - A ∘ f(N, L), signed.
         mask: face skin with eyes and lips, without hair, background and inner mouth.
+        region: numbers of `Region`, what most of each pixel shows.
+        context: surroundings of the crop without the person, or None (see `data.context`).
         landmarks: x, y in pixels of this image, z in pixels toward the viewer: the 478 points of the MediaPipe mesh, as
             on photos.
         contour: C, the landmarks' polylines as an image (see `faces.draw_contour`).
@@ -68,6 +86,8 @@ class Sample:
     light: Float[np.ndarray, "9 3"]
     residual: Float[np.ndarray, "height width 3"]
     mask: Bool[np.ndarray, "height width"]
+    region: UInt8[np.ndarray, "height width"]
+    context: Float[np.ndarray, "wide wide 3"] | None
     landmarks: Float[np.ndarray, "478 3"]
     contour: Float[np.ndarray, "height width"]
     identity: int
@@ -93,6 +113,7 @@ class Part:
         roughness: GGX alpha of the specular lobe over the diffuse base.
         specular: weight of the specular lobe in [0, 1]; 0 is purely Lambertian.
         opacity: optional texture in [0, 1] (lashes, hair cards), or None for opaque.
+        region: texture of `Region` numbers: what the surface is.
     """
 
     name: str
@@ -105,6 +126,9 @@ class Part:
     roughness: float = 0.4
     specular: float = 0.3
     opacity: Float[np.ndarray, "rows4 columns4"] | None = None
+    region: UInt8[np.ndarray, "rows5 columns5"] = field(
+        default_factory=lambda: np.full((1, 1), Region.SKIN, np.uint8)
+    )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ A view is one WebDataset sample `<key>.*` with
 - `normal.png`, 16-bit, (n + 1) / 2 in steps of 1 / 2047 (0.06 degrees), 0 where there is no surface;
 - `image<k>.png`, 16-bit, the sRGB curve over linear / 8 (so that highlights up to 8 survive) in steps of 1 / 2047, at
   skin's brightness three times as fine as 8 bits over 1;
+- `region.png`, 8-bit, numbers of `types.Region`;
+- `context<k>.png`, 8-bit, the surroundings of image k without the person (`data.context`), the sRGB curve over
+  linear / 4;
 - `landmarks.npy`, float32 [478, 3];
 - `json` with ids and seed, and the SH light of each image.
 
@@ -25,8 +28,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt16
+from jaxtyping import Bool, Float, UInt8, UInt16
 
+from illures.data.context import CONTEXT_RANGE
 from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, grouped
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
@@ -47,7 +51,9 @@ class ViewRecord:
     """One view under several lights; see `types.Sample` for ranges.
 
     Attributes:
+        region: numbers of `types.Region`.
         images: one a light; none without global illumination.
+        contexts: the surroundings of each image, see `data.context`.
         lights, lightings: SH coefficients and ids of the lights; there may be none.
         recipe: of the generator, to tell sets apart.
     """
@@ -55,8 +61,10 @@ class ViewRecord:
     albedo: Float[np.ndarray, "size size 3"]
     normal: Float[np.ndarray, "size size 3"]
     mask: Bool[np.ndarray, "size size"]
+    region: UInt8[np.ndarray, "size size"]
     landmarks: Float[np.ndarray, "478 3"]
     images: tuple[Float[np.ndarray, "size size 3"], ...]
+    contexts: tuple[Float[np.ndarray, "wide wide 3"], ...]
     lights: tuple[Float[np.ndarray, "9 3"], ...]
     lightings: tuple[int, ...]
     identity: int
@@ -135,6 +143,8 @@ def samples(view: ViewRecord) -> Iterator[Sample]:
             light=light,
             residual=image - local,
             mask=view.mask,
+            region=view.region,
+            context=view.contexts[k] if view.contexts else None,
             landmarks=view.landmarks,
             contour=contour,
             identity=view.identity,
@@ -153,6 +163,10 @@ def _files(view: ViewRecord) -> Iterator[tuple[str, bytes]]:
     # Code 0 cannot come from a unit normal, whose three components are never all -1.
     yield "normal.png", encoded_pixels(".png", _quantized(encode(view.normal) * surface), _PNG)
     yield "mask.png", encoded_pixels(".png", view.mask.astype(np.uint8) * 255, _PNG)
+    yield "region.png", encoded_pixels(".png", view.region, _PNG)
+    for k, context in enumerate(view.contexts):
+        code = linear_to_srgb(np.clip(context / CONTEXT_RANGE, 0, 1))
+        yield f"context{k}.png", encoded_pixels(".png", np.round(255 * code).astype(np.uint8), _PNG)
     for k, image in enumerate(view.images):
         code = linear_to_srgb(np.clip(image, 0, IMAGE_RANGE) / IMAGE_RANGE)
         yield f"image{k}.png", encoded_pixels(".png", _quantized(code), _PNG)
@@ -178,8 +192,10 @@ def _view(files: dict[str, bytes]) -> ViewRecord:
         albedo=srgb_to_linear(decoded_pixels(files["albedo.webp"]).astype(np.float32) / 255),
         normal=np.where(surface, decode(code), 0).astype(np.float32),
         mask=decoded_pixels(files["mask.png"]) > 127,
+        region=decoded_pixels(files["region.png"]),
         landmarks=np.load(io.BytesIO(files["landmarks.npy"]), allow_pickle=False),
         images=tuple(_image(files[f"image{k}.png"]) for k in range(facts["images"])),
+        contexts=tuple(_context(files[f"context{k}.png"]) for k in range(facts["images"])),
         lights=tuple(np.array(light, np.float32) for light in facts["lights"]),
         lightings=tuple(facts["lightings"]),
         identity=facts["identity"],
@@ -188,6 +204,10 @@ def _view(files: dict[str, bytes]) -> ViewRecord:
         seed=facts["seed"],
         recipe=facts["recipe"],
     )
+
+
+def _context(data: bytes) -> Float[np.ndarray, "wide wide 3"]:
+    return srgb_to_linear(decoded_pixels(data).astype(np.float32) / 255) * np.float32(CONTEXT_RANGE)
 
 
 def _image(data: bytes) -> Float[np.ndarray, "size size 3"]:

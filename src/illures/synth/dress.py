@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from illures.math.color import luminance
 from illures.synth.embedding import Embedding
 from illures.synth.expressions import Weights
 from illures.synth.paint import Canvas, texture_uv
 from illures.synth.skin import eye_strip, face_mask, paint_skin, random_looks
+from illures.synth.solids import plain_region
 from illures.synth.styles import stylized
 from illures.synth.wear import Wear, random_obstacle, random_wear
-from illures.types import Head, Part
+from illures.types import Head, Part, Region
 
 Vertices = Float[np.ndarray, "vertices 3"]
 Material = Literal["skin", "eyes", "teeth", "mouth"]
@@ -88,6 +89,7 @@ class Paint:
     bump: Float[np.ndarray, "rows3 columns3"] | None = None
     roughness: float = 0.4
     specular: float = 0.3
+    region: UInt8[np.ndarray, "rows4 columns4"] = field(default_factory=lambda: plain_region(Region.SKIN))
 
 
 @dataclass(frozen=True)
@@ -149,10 +151,10 @@ def dress(
     tooth = np.array([0.5, 0.45, 0.38]) * rng.uniform(0.6, 1)
     face, outside, inside = face_mask(anatomy.canvas), np.zeros((2, 2), np.float32), np.ones((2, 2), np.float32)
     paints = {
-        "skin": Paint(albedo, face, skin.bump, skin.roughness, skin.specular),
-        "eyes": Paint(eyes, inside, None, 0.12, 0.6),
-        "teeth": Paint(_plain(tooth), outside, None, 0.25, 0.6),
-        "mouth": Paint(_plain(np.array([0.12, 0.03, 0.03])), outside, None, 0.4, 0.4),
+        "skin": Paint(albedo, face, skin.bump, skin.roughness, skin.specular, skin.region),
+        "eyes": Paint(eyes, inside, None, 0.12, 0.6, plain_region(Region.EYES)),
+        "teeth": Paint(_plain(tooth), outside, None, 0.25, 0.6, plain_region(Region.MOUTH)),
+        "mouth": Paint(_plain(np.array([0.12, 0.03, 0.03])), outside, None, 0.4, 0.4, plain_region(Region.MOUTH)),
     }
     worn = random_wear(rng, looks.hair, wear)
     tone = float(luminance(albedo[face > 0.5]).mean())

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from illures.synth.shell import TEXTURE, Coat, Layout, Plane, layout
 
-FRINGE_SHARE, LONG_SHARE = 0.25, 0.35  # of people with hair
+FRINGE_SHARE, LONG_SHARE = 0.38, 0.4  # of people with hair
 _SHORT = {"crop": 0.4, "swept": 0.25, "curly": 0.2, "bun": 0.15}  # of those whose hair is not long
 _FRINGE_DEG = 48.0  # a full fringe reaches this far to either side
 _SOFT = 0.5  # width of an edge [cm]

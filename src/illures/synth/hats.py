@@ -14,7 +14,7 @@ from illures.synth.solids import Solid, joined, occluder, sheet
 from illures.types import Part
 
 _OVERLAP = 0.003  # brims begin this far above the edge [m]
-KINDS = {"beanie": 0.35, "cap": 0.35, "wide": 0.15, "hood": 0.15}
+KINDS = {"beanie": 0.27, "cap": 0.3, "wide": 0.15, "hood": 0.28}
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ class Hit:
     point: Any
     flat: Any
     mask: Any
+    region: Any
     bsdf: Bsdf
 
 
@@ -136,7 +137,7 @@ class Geometry:
             f0=0.08 * specular,
         )
         point = p[0] * b0 + p[1] * b1 + p[2] * b2
-        return Hit(valid, point, dr.select(behind, -flat, flat), color.w, bsdf)
+        return Hit(valid, point, dr.select(behind, -flat, flat), color.w, relief.w, bsdf)
 
     def shadowed(self, origin: Any, direction: Any, active: Any) -> Any:
         """Whether something stands between points and the far end of `direction`."""

@@ -72,14 +72,14 @@ def scaled(environment: Environment, factor: float) -> Environment:
 def random_environment(
     rng: np.random.Generator, hdris: list[Float[np.ndarray, "128 256 3"]]
 ) -> Float[np.ndarray, "128 256 3"]:
-    """A photographed environment (half of them, if there are any), studio, lamp or sky; mean luminance 1."""
-    kinds = ["hdri", "studio", "lamp", "sky"] if hdris else ["studio", "lamp", "sky"]
-    shares = [0.5, 0.25, 0.18, 0.07] if hdris else [0.5, 0.3, 0.2]
+    """A photographed environment (nearly half of them, if there are any), studio, lamps, flash or sky; mean luminance 1."""
+    kinds = ["hdri", "studio", "lamp", "flash", "sky"] if hdris else ["studio", "lamp", "flash", "sky"]
+    shares = [0.45, 0.22, 0.14, 0.12, 0.07] if hdris else [0.45, 0.2, 0.17, 0.18]
     kind = rng.choice(kinds, p=shares)
     if kind == "hdri":
         radiance = random_turn(rng, hdris[rng.integers(len(hdris))])
     else:
-        radiance = {"studio": studio, "lamp": lamp, "sky": sky}[kind](rng)
+        radiance = {"studio": studio, "lamp": lamp, "flash": flash, "sky": sky}[kind](rng)
     return radiance / np.float32(mean_luminance(radiance))
 
 
@@ -107,6 +107,15 @@ def lamp(rng: np.random.Generator) -> Float[np.ndarray, "128 256 3"]:
     for _ in range(rng.choice([1, 2], p=[0.75, 0.25])):
         direction = _direction(rng.normal(0, 50), rng.normal(15, 28))
         radiance += _spot(direction, rng.uniform(1.5, 7), rng.uniform(0.3, 1), 0.3) * _tint(rng, 0.2)
+    return radiance
+
+
+def flash(rng: np.random.Generator) -> Float[np.ndarray, "128 256 3"]:
+    """One hard flash from any side of the front in a dark room; at times a second lamp of another colour."""
+    radiance = _ambient(rng, np.exp(rng.uniform(np.log(0.003), np.log(0.1))))
+    for power in (1.0, rng.uniform(0.05, 0.6)) if rng.random() < 0.3 else (1.0,):
+        direction = _direction(rng.uniform(-95, 95), np.rad2deg(np.arcsin(rng.uniform(-0.6, 0.95))))
+        radiance += _spot(direction, rng.uniform(1.5, 4), power, 0.3) * _tint(rng, 0.15 if power == 1 else 0.6)
     return radiance
 
 

@@ -8,6 +8,7 @@ from illures.synth.marks import step
 from illures.synth.paint import Canvas, Layers, Points, per_channel
 from illures.synth.relief import LEFT_BROW, LEFT_EYE, LIPS, RIGHT_BROW, RIGHT_EYE, SEAM
 from illures.synth.tone import BLOOD, BROWN, Colour
+from illures.types import Region
 
 # Log albedo of pigments as worn.
 _LIPSTICKS = np.log(
@@ -34,6 +35,7 @@ def paint_lips(layers: Layers, canvas: Canvas, skin: Colour, melanin: float, rng
     shade = 0.07 * part.noise(rng, 0.9, 3) + 0.05 * part.noise(rng, 4)
     tint = per_channel(colour, shade + difference * (lower - 0.6))
     layers.cover(part, rng.uniform(0.75, 1.0) * red, tint)
+    layers.mark(part, red > 0.5, Region.LIPS)
     groove = part.lines([(seam, 1.0)], 1.0)
     layers.stain(part, groove * rng.uniform(0.3, 0.8), np.array([-0.8, -1.1, -1.0]))
 

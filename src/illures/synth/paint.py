@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, UInt8
+
+from illures.types import Region
 
 WIDTH, HEIGHT = 640, 400  # of the texture [px]
 _HALF_TURN, _TOP, _TALL = 28.4, 11.4, 35.0  # extent of the texture [cm]
@@ -113,10 +115,11 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Layers:
-    """What is painted: log albedo (linear colour) and height [m] over a whole canvas, changed in place."""
+    """What is painted: log albedo (linear colour), height [m] and region over a whole canvas, changed in place."""
 
     log: Float[np.ndarray, "3 rows columns"]
     height: Plane
+    region: UInt8[np.ndarray, "rows columns"]
 
     def stain(self, part: Canvas, weight: Plane, pigment: Float[np.ndarray, "3"]) -> None:
         """Add a pigment in log albedo."""
@@ -129,6 +132,10 @@ class Layers:
         for channel, ink in zip(self.log, colour.astype(np.float32), strict=True):
             below = channel[part.at]
             below += weight * (ink - below)
+
+    def mark(self, part: Canvas, where: Bool[np.ndarray, "rows columns"], region: Region) -> None:
+        """Say what a place is from now on."""
+        self.region[part.at][where] = region
 
     def lift(self, part: Canvas, height: Plane) -> None:
         """Raise the surface [m]."""

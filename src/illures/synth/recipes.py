@@ -52,7 +52,7 @@ class Recipe:
     spread: float = 1.0
     styles: bool = False
     wear: float = 1.0
-    obstacles: float = 0.12
+    obstacles: float = 0.18
     size: int = 128
     samples: int = 48
     shadow_samples: int = 16

@@ -94,7 +94,7 @@ class Surface:
         uv: per vertex, v up.
         part: per triangle, the row of `parts`.
         parts: per part: first texel, columns, rows, roughness (GGX alpha), specular weight.
-        texels: albedo R, G, B and mask, then opacity, dh/du, dh/dv [m] and 0.
+        texels: albedo R, G, B and mask, then opacity, dh/du, dh/dv [m] and region.
         slopes: per triangle, the gradients of u and v along the surface [1/m], camera frame.
         opaque: no part has opacity.
     """
@@ -196,6 +196,7 @@ def _texels(part: Part) -> tuple[Float[np.ndarray, "texels 8"], int, int]:
     table = np.zeros((rows, columns, 8), np.float32)
     table[..., :3] = part.albedo
     table[..., 3] = _resized(part.mask, rows, columns)
+    table[..., 7] = cv2.resize(part.region, (columns, rows), interpolation=cv2.INTER_NEAREST)
     table[..., 4] = 1 if part.opacity is None else _resized(part.opacity, rows, columns)
     if part.bump is not None:
         height = _resized(part.bump, rows, columns)

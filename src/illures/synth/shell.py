@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from illures.synth.solids import worn_region
 from illures.types import Part
 
 ROWS, COLUMNS, CELL = 32, 80, 8  # cells of the grid, texels a cell
@@ -135,7 +136,7 @@ class Skull:
             base = np.maximum(base, self._with_ears - 0.6 * lift)
         vertices = _positions(_hung(base + np.maximum(lift, _CLEAR), coat.hang))[used]
         mask = np.zeros((2, 2), np.float32)
-        look = coat.albedo, mask, coat.bump, coat.roughness, coat.specular, coat.opacity
+        look = coat.albedo, mask, coat.bump, coat.roughness, coat.specular, coat.opacity, worn_region(name)
         return Part(name, vertices.astype(np.float32), triangles, uv, *look)
 
     def half_width(self, y: float, z: Float[np.ndarray, " depths"]) -> Float[np.ndarray, " depths"]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import UInt8
 
+from illures.synth.clothes import paint_clothes
 from illures.synth.makeup import lay_foundation, make_up, paint_lips
 from illures.synth.marks import redden, shade, speckle, step
 from illures.synth.paint import HEIGHT, WIDTH, Canvas, Layers, Plane, Texture, per_channel, to_layout
 from illures.synth.relief import ageing, carve
 from illures.synth.tone import Colour, random_tone
 from illures.synth.whiskers import paint_beard, paint_brows, paint_scalp
+from illures.types import Region
 
 __all__ = ["Looks", "Skin", "Texture", "eye_strip", "face_mask", "paint_skin", "random_looks", "random_tone"]
 
+_DRESSED = 0.85  # share of people whose clothes reach up to where a photo may show them
 # Log albedo of hair: black, dark brown, brown, light brown, blond, red, auburn, platinum.
 _HAIR = np.log(
     [[0.012, 0.009, 0.008], [0.023, 0.015, 0.01], [0.055, 0.031, 0.018], [0.12, 0.072, 0.039], [0.28, 0.19, 0.1]]
@@ -64,12 +68,14 @@ class Skin:
         bump: height [m].
         roughness: GGX alpha of the shine, in [0.25, 0.5].
         specular: its weight, in [0.15, 0.7]; oily skin shines more and sharper.
+        region: numbers of `types.Region`.
     """
 
     albedo: Texture
     bump: Plane
     roughness: float
     specular: float
+    region: UInt8[np.ndarray, "rows columns"]
 
 
 def random_looks(rng: np.random.Generator) -> Looks:
@@ -87,7 +93,7 @@ def random_looks(rng: np.random.Generator) -> Looks:
 def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Skin:
     """The skin of a whole head."""
     height = np.zeros((HEIGHT, WIDTH), np.float32)
-    layers = Layers(per_channel(looks.skin, height), height)
+    layers = Layers(per_channel(looks.skin, height), height, np.full(height.shape, Region.SKIN, np.uint8))
     made_up = rng.random() < (0.02 if looks.male else 0.65)
     redden(layers, canvas, looks.unrest, rng)
     shade(layers, canvas, looks.melanin, rng)
@@ -108,9 +114,12 @@ def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Skin:
     paint_brows(layers, canvas, brow, looks.male, rng)
     if rng.random() < 0.85:
         paint_scalp(layers, canvas, looks.hair, looks.male, rng)
+    if rng.random() < _DRESSED:
+        paint_clothes(layers, canvas, rng)
     oil = rng.beta(1.5, 1.5)
     albedo = np.ascontiguousarray(np.clip(np.exp(layers.log), 0.004, 0.9).transpose(1, 2, 0))
-    return Skin(albedo, layers.height, float(0.5 - 0.25 * oil * rng.uniform(0.6, 1)), float(0.15 + 0.55 * oil))
+    roughness, specular = float(0.5 - 0.25 * oil * rng.uniform(0.6, 1)), float(0.15 + 0.55 * oil)
+    return Skin(albedo, layers.height, roughness, specular, layers.region)
 
 
 def face_mask(canvas: Canvas) -> Plane:

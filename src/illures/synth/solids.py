@@ -5,11 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
-from illures.types import Part
+from illures.types import Part, Region
 
 Points = Float[np.ndarray, "points 3"]
+
+_REGIONS = {
+    "hair": Region.HAIR,
+    "glasses": Region.GLASSES,
+    "lens": Region.GLASSES,
+    "hat": Region.CLOTHES,
+    "scarf": Region.CLOTHES,
+    "lashes": Region.EYES,
+    "obstacle": Region.OBJECT,
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +111,18 @@ def occluder(
         roughness,
         specular,
         opacity,
+        worn_region(name),
     )
+
+
+def worn_region(name: str) -> UInt8[np.ndarray, "1 1"]:
+    """The class texture of what is worn or stands before a face, by the name of its part."""
+    return plain_region(_REGIONS[name])
+
+
+def plain_region(region: Region) -> UInt8[np.ndarray, "1 1"]:
+    """The class texture of a surface that is one thing."""
+    return np.full((1, 1), region, np.uint8)
 
 
 def curve(knots: Float[np.ndarray, "knots 3"], count: int) -> Points:

@@ -15,11 +15,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8, UInt32
 
 from illures.synth import kernels
 from illures.synth.lights import HEIGHT, WIDTH, Environment, Lamps
 from illures.synth.scene import Surface, View
+from illures.types import Region
 
 _FIRST_RAYS = 16  # shadow rays that decide whether a pixel is in a penumbra
 _FIREFLY = 8.0  # largest throughput; skin reaches it by sampling noise alone
@@ -34,12 +35,14 @@ class Guides:
         normal: shading normal, unit length; 0 where there is no surface.
         mask: more than half of the pixel shows face.
         coverage: share of the pixel that shows any surface, in [0, 1].
+        region: `types.Region` that fills most of the pixel.
     """
 
     albedo: Float[np.ndarray, "size size 3"]
     normal: Float[np.ndarray, "size size 3"]
     mask: Bool[np.ndarray, "size size"]
     coverage: Float[np.ndarray, "size size"]
+    region: UInt8[np.ndarray, "size size"]
 
 
 class Transport:
@@ -106,7 +109,10 @@ class Transport:
             self._throughput = self._store(mi.Vector4f(*throughput, 0), lane)
             dr.eval(self._throughput, self._texel)
         dr.eval(seen_maps)
-        return _guides(*(self._mean(partial(dr.gather, mi.Vector4f, seen), self._samples) for seen in seen_maps))
+        # Region 0 is the background.
+        regions = mi.UInt32(dr.select(hit.valid, hit.region, 0)).numpy().reshape(self._samples, self._size, -1)
+        maps = (self._mean(partial(dr.gather, mi.Vector4f, seen), self._samples) for seen in seen_maps)
+        return _guides(*maps, _most(regions))
 
     def _follow(self, hit: Any, outgoing: Any, weight: Any, rng: Any, depth: int) -> tuple[Any, Any]:
         """Continue paths until they escape: throughput (0 if they do not) and texel (second table after a bounce)."""
@@ -247,7 +253,17 @@ def _nearby(direction: Float[np.ndarray, "samples 3"]) -> Int[np.ndarray, " samp
     return np.argsort(curve, kind="stable")
 
 
-def _guides(albedo_coverage: Float[np.ndarray, "size size 4"], normal_mask: Float[np.ndarray, "size size 4"]) -> Guides:
+def _most(regions: UInt32[np.ndarray, "samples size size"]) -> UInt8[np.ndarray, "size size"]:
+    """The region that most samples of a pixel see; the first of equals."""
+    counts = np.stack([(regions == region).sum(0) for region in Region])
+    return counts.argmax(0).astype(np.uint8)
+
+
+def _guides(
+    albedo_coverage: Float[np.ndarray, "size size 4"],
+    normal_mask: Float[np.ndarray, "size size 4"],
+    region: UInt8[np.ndarray, "size size"],
+) -> Guides:
     """Divide the averages over whole pixels by the share that shows a surface."""
     coverage = albedo_coverage[..., 3]
     some = (coverage > 0)[..., None]
@@ -255,4 +271,4 @@ def _guides(albedo_coverage: Float[np.ndarray, "size size 4"], normal_mask: Floa
     normal = normal_mask[..., :3]
     length = np.linalg.norm(normal, axis=-1, keepdims=True)
     normal = np.where(some & (length > 1e-6), normal / np.maximum(length, 1e-6), 0)
-    return Guides(albedo.astype(np.float32), normal.astype(np.float32), normal_mask[..., 3] > 0.5, coverage)
+    return Guides(albedo.astype(np.float32), normal.astype(np.float32), normal_mask[..., 3] > 0.5, coverage, region)

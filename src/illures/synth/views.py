@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from illures.data.context import WIDE, WIDE_PX
 from illures.data.shards import IMAGE_RANGE, ViewRecord
 from illures.math.color import luminance
-from illures.math.normals import turn
+from illures.math.normals import normalize, turn
 from illures.math.sh import project_environment, rotate
 from illures.render import shade
 from illures.synth import lights
@@ -29,6 +30,9 @@ from illures.types import Head
 _BACKGROUND_LIMIT = 4.0  # linear; brighter backgrounds carry nothing
 _PERSON, _POSE, _EXPRESSION, _LIGHT, _VIEW = range(1, 6)  # streams of random numbers
 _GUIDE_SAMPLES = 24  # paths a pixel where there is albedo and normal alone
+
+# Linear radiance at places x, y in pixels of the crop, which may lie far outside of it.
+Backdrop = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @runtime_checkable
@@ -96,17 +100,20 @@ def render_view(studio: Studio, index: int) -> ViewRecord:
     weights = _expression(recipe, np.random.default_rng([recipe.seed, _EXPRESSION, identity, expression]))
     obstacles = rng if rng.random() < recipe.obstacles else None
     head = studio.person(identity).head(weights, obstacles)
-    posed = _pose(recipe, pose, np.random.default_rng([recipe.seed, _POSE, identity, pose]))
+    posed = _pose(recipe, identity * recipe.poses + pose, np.random.default_rng([recipe.seed, _POSE, identity, pose]))
     view = place(head.landmarks, posed, recipe.size, random_jitter(rng))
     samples, depth = (recipe.samples, recipe.depth) if recipe.transport else (min(recipe.samples, _GUIDE_SAMPLES), 0)
     transport = Transport(merge(head, view), view, samples, depth, seed=int(rng.integers(2**30)))
     falling, upright = studio.lights(identity), view.to_crop_frame
+    photos = [_photo(recipe, transport, view, lit, rng) for lit in falling] if recipe.transport else []
     return ViewRecord(
         albedo=transport.guides.albedo,
         normal=turn(transport.guides.normal, upright),
         mask=transport.guides.mask,
         landmarks=view.landmarks,
-        images=tuple(_photo(recipe, transport, view, lit, rng) for lit in falling) if recipe.transport else (),
+        region=transport.guides.region,
+        images=tuple(image for image, _ in photos),
+        contexts=tuple(context for _, context in photos),
         lights=tuple(rotate(lit.coefficients, upright) for lit in falling),
         lightings=tuple(identity * recipe.lights + k for k in range(recipe.lights)),
         identity=identity,
@@ -139,7 +146,7 @@ def _expression(recipe: Recipe, rng: np.random.Generator) -> Weights:
 
 
 def _pose(recipe: Recipe, pose: int, rng: np.random.Generator) -> Pose:
-    """Of talking people for every other pose where the recipe asks for them, else over the recipe's whole range."""
+    """Of talking people for every other view where the recipe asks for them, else over the recipe's whole range."""
     if recipe.motion == "talking" and pose % 2 == 0:
         return _camera(rng, recipe, random_motion(rng)[1])
     return random_pose(rng, recipe)
@@ -177,34 +184,48 @@ _FACE_NORMALS = _face_normals()
 
 def _photo(
     recipe: Recipe, transport: Transport, view: View, lit: Lit, rng: np.random.Generator
-) -> Float[np.ndarray, "size size 3"]:
-    """The view under a light, with a background."""
+) -> tuple[Float[np.ndarray, "size size 3"], Float[np.ndarray, "wide wide 3"]]:
+    """The view under a light with a background, and what lies round it under the same light."""
     guides = transport.guides
     surface = transport.light(lit.environment, recipe.shadow_samples)
     if recipe.denoise:
         surface = denoised(surface, guides)
-    background = _background(lit.environment.radiance, view, rng)
-    image = surface + (1 - guides.coverage[..., None]) * background
-    return np.clip(image, 0, IMAGE_RANGE).astype(np.float32)
+    backdrop = _backdrop(lit, view, rng)
+    pixels = np.arange(view.size, dtype=np.float32)
+    image = surface + (1 - guides.coverage[..., None]) * backdrop(*np.meshgrid(pixels, pixels))
+    wide = ((np.arange(WIDE_PX) + 0.5) / WIDE_PX - 0.5) * WIDE * view.size + (view.size - 1) / 2
+    around = backdrop(*np.meshgrid(wide.astype(np.float32), wide.astype(np.float32)))
+    return np.clip(image, 0, IMAGE_RANGE).astype(np.float32), around
 
 
-def _background(
-    radiance: Float[np.ndarray, "128 256 3"], view: View, rng: np.random.Generator
-) -> Float[np.ndarray, "size size 3"]:
-    """What stands behind the head: the environment out of focus, a wall, or smooth clutter."""
+def _backdrop(lit: Lit, view: View, rng: np.random.Generator) -> Backdrop:
+    """What stands behind the head, by crop pixels: the environment out of focus, or a wall or clutter that it lights."""
     size, kind = view.size, rng.random()
     if kind < 0.5:
-        y, x = np.mgrid[:size, :size].astype(np.float32)
         a, b, c, d, e, f = view.plane.ravel().astype(np.float32)
-        px, py = a * x + b * y + c, -(d * x + e * y + f)
-        column = (np.arctan2(-px, -np.ones_like(px)) % (2 * np.pi)) * (lights.WIDTH / (2 * np.pi)) - 0.5
-        row = np.arccos(py / np.sqrt(px * px + py * py + 1)) * (lights.HEIGHT / np.pi) - 0.5
-        picture = cv2.remap(np.minimum(radiance, _BACKGROUND_LIMIT), column, row, cv2.INTER_LINEAR)
-    elif kind < 0.75:
-        level = np.exp(rng.normal(np.log(0.15), 0.9)) * np.exp(rng.normal(0, 0.15, 3))
-        ramp = np.linspace(-1, 1, size) * rng.uniform(0, 0.4)
-        picture = level * (1 + ramp[:, None, None] * np.ones((1, size, 1)))
-    else:
-        coarse = np.exp(rng.normal(np.log(0.15), 0.8, (rng.integers(2, 12), rng.integers(2, 12), 3)))
-        picture = cv2.resize(coarse.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
-    return np.clip(picture, 0, _BACKGROUND_LIMIT).astype(np.float32)
+        radiance = np.minimum(lit.environment.radiance, _BACKGROUND_LIMIT)
+
+        def picture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+            px, py = a * x + b * y + c, -(d * x + e * y + f)
+            column = (np.arctan2(-px, -np.ones_like(px)) % (2 * np.pi)) * (lights.WIDTH / (2 * np.pi)) - 0.5
+            row = np.arccos(py / np.sqrt(px * px + py * py + 1)) * (lights.HEIGHT / np.pi) - 0.5
+            return cv2.remap(radiance, column, row, cv2.INTER_LINEAR)
+
+        return picture
+    # It faces the camera more or less, and gets the light that falls there.
+    facing = normalize(np.append(rng.normal(0, 0.4, 2), 1.0).astype(np.float32))
+    irradiance = np.maximum(shade(facing, lit.coefficients), 0.02 * np.abs(lit.coefficients[:1]).mean())
+    count = 1 if kind < 0.75 else int(rng.integers(8, 32))
+    spread = (0.9, 0.15) if count == 1 else (0.8, 0.3)
+    tint = np.exp(rng.normal(0, spread[1], (count, count, 3)))
+    albedo = np.exp(rng.normal(np.log(0.3), spread[0], (count, count, 1))) * tint
+    ramp = np.exp(rng.normal(0, 0.25, 2) / (WIDE * size))
+    coarse = (albedo.clip(0.02, 0.9) * irradiance).astype(np.float32)
+
+    def clutter(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        at = [((v - (size - 1) / 2) / (WIDE * size) + 0.5) * count - 0.5 for v in (x, y)]
+        found = cv2.remap(coarse, at[0], at[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        falls = (ramp[0] ** x * ramp[1] ** y).astype(np.float32)
+        return np.clip(found * falls[..., None], 0, _BACKGROUND_LIMIT)
+
+    return clutter

@@ -19,7 +19,7 @@ from illures.types import Part
 
 __all__ = ["Wear", "random_obstacle", "random_wear"]
 
-HAIR_SHARE, GLASSES_SHARE, HAT_SHARE = 0.85, 0.18, 0.08  # of people
+HAIR_SHARE, GLASSES_SHARE, HAT_SHARE = 0.85, 0.22, 0.12  # of people
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from illures.synth.marks import step
 from illures.synth.paint import Canvas, Layers, Plane, Points, per_channel
 from illures.synth.relief import LEFT_BROW, LIPS, RIGHT_BROW
 from illures.synth.tone import Colour
+from illures.types import Region
 
 _MM = 1e-3
+_HAIRY = 0.15  # mean coverage from which skin counts as brow
 _FINER = 4  # single hairs are drawn at this many times the resolution
 _BEARDS = {"shadow": 0.3, "stubble": 0.28, "full": 0.18, "moustache": 0.08, "goatee": 0.1, "circle": 0.06}
 
@@ -30,6 +32,7 @@ def paint_brows(layers: Layers, canvas: Canvas, hair: Colour, male: bool, rng: n
         hairs = _brow_hairs(part, line, thick, shape, count, rng)
         under = fill * np.clip(cv2.GaussianBlur(hairs, (0, 0), 1.5) * 2.5, 0, 1)
         layers.cover(part, np.maximum(hairs, under), hair)
+        layers.mark(part, cv2.GaussianBlur(hairs, (0, 0), 1.5) > _HAIRY, Region.FACIAL_HAIR)
         layers.lift(part, 0.35 * _MM * cv2.GaussianBlur(hairs, (0, 0), 0.7))
 
 
@@ -68,6 +71,7 @@ def paint_beard(layers: Layers, canvas: Canvas, hair: Colour, rng: np.random.Gen
     colour = per_channel(hair, np.zeros_like(weight)) + np.maximum(ash - hair, 0)[:, None, None] * grey
     if coarse:
         layers.cover(part, weight * np.clip(1 + 0.12 * strands, 0, 1), colour + 0.22 * strands)
+        layers.mark(part, weight > 0.5, Region.FACIAL_HAIR)
         layers.lift(part, weight * (rng.uniform(0.3, 2.5) + rng.uniform(0.06, 0.2) * strands) * _MM)
     else:
         layers.cover(part, weight * np.clip(0.8 + 0.16 * strands, 0, 1), colour)
@@ -147,6 +151,7 @@ def paint_scalp(layers: Layers, canvas: Canvas, hair: Colour, male: bool, rng: n
     temple, sideburn = rng.uniform(9.0, 11.0), rng.uniform(-4.0, 0.4)
     behind = step((np.abs(top.s) - temple) * 2) * step((top.y - sideburn) * 2)
     weight = rng.choice([rng.uniform(0.3, 0.7), rng.uniform(0.8, 1)], p=[0.2, 0.8]) * np.maximum(above, behind)
+    layers.mark(top, weight > 0.5, Region.HAIR)
     streaks = top.noise(rng, 0.8, 3)
     layers.cover(top, weight * np.clip(1 + 0.15 * streaks, 0, 1), per_channel(hair, 0.2 * streaks))
     layers.lift(top, 0.12 * _MM * weight * streaks)
