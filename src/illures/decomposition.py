@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from illures.decoding import read_npz
 from illures.errors import InputError
 from illures.files import write_whole
 from illures.render import render, shade
@@ -98,21 +98,7 @@ class Decomposition:
         Raises:
             InputError: the file is missing, damaged, or not a decomposition.
         """
-        try:
-            file = np.load(path, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise InputError(f"{path}: a single array, where a saved decomposition is expected")
-            with file:
-                arrays = {name: file[name] for name in file.files}
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
-        except (OSError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: not a saved decomposition ({error})") from error
-        except ValueError as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{path}: not a saved decomposition") from error
-        return _from_arrays(arrays, path)
+        return _from_arrays(read_npz(path), path)
 
 
 _MAPS = ("image", "albedo", "normal", "light", "residual", "mask")
@@ -122,14 +108,23 @@ def _from_arrays(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) ->
     missing = {*_MAPS, "version", "matrix", "photo_size", "landmarks", "score"} - arrays.keys()
     if missing:
         raise InputError(f"{path}: not a saved decomposition, lacks {', '.join(sorted(missing))}")
-    if int(arrays["version"]) != FILE_VERSION:
-        raise InputError(f"{path}: file version {int(arrays['version'])}; this illures reads {FILE_VERSION}")
-    size = len(arrays["image"])
+    if arrays["version"].shape != () or arrays["version"] != FILE_VERSION:
+        raise InputError(f"{path}: file version {arrays['version']}; this illures reads {FILE_VERSION}")
+    size = len(np.atleast_1d(arrays["image"]))
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("image", "albedo", "normal", "residual"), (size, size, 3))
-    shapes |= {"light": (9, 3), "mask": (size, size), "matrix": (2, 3), "photo_size": (2,), "landmarks": (478, 3)}
+    shapes |= {
+        "score": (),
+        "light": (9, 3),
+        "mask": (size, size),
+        "matrix": (2, 3),
+        "photo_size": (2,),
+        "landmarks": (478, 3),
+    }
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise InputError(f"{path}: {name} has shape {arrays[name].shape}; must be {shape}")
+        if not np.isfinite(arrays[name]).all():
+            raise InputError(f"{path}: {name} holds values that are no numbers")
     height, width = (int(v) for v in arrays["photo_size"])
     face = Face(landmarks=arrays["landmarks"], score=float(arrays["score"]))
     crop = FaceCrop(matrix=arrays["matrix"], size=size, photo_size=(height, width), face=face)

@@ -13,11 +13,15 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from illures.decoding import decoding, header_size, read_npy
 from illures.errors import InputError
+from illures.exr import MOST_VALUES, read_exr_linear
 from illures.math.color import luminance
 from illures.math.sh import directions
 
 HEIGHT, WIDTH = 128, 256
+# The sun in maps of measured radiance reaches 1e9; beyond this, sums of float32 lose their meaning.
+_BRIGHTEST = 1e12
 SUFFIXES = (".npy", ".hdr", ".exr")
 DIRECTIONS = directions(HEIGHT, WIDTH).astype(np.float32)
 _EDGES = np.cos(np.pi * np.arange(HEIGHT + 1) / HEIGHT)
@@ -44,13 +48,8 @@ def load_hdris(folder: Path) -> dict[str, Float[np.ndarray, "128 256 3"]]:
 
 def load_hdri(path: Path) -> Float[np.ndarray, "128 256 3"]:
     """One latitude-longitude map (row 0 up, twice as wide as high), at mean luminance 1; see `load_hdris`."""
-    try:
+    with np.errstate(over="ignore"):  # what float32 can't hold is refused below
         pixels = _read(path).astype(np.float32)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, cv2.error) as error:
-        words = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read as an environment map ({words})") from error
     if pixels.ndim != 3 or pixels.shape[2] < 3:
         raise InputError(f"{path}: shape {pixels.shape}; an environment map is [height, width, 3]")
     height, width = pixels.shape[:2]
@@ -58,8 +57,8 @@ def load_hdri(path: Path) -> Float[np.ndarray, "128 256 3"]:
         rule = "an environment map covers the whole sphere and is twice as wide as high"
         raise InputError(f"{path}: {width} x {height} pixels; {rule}")
     pixels = np.ascontiguousarray(pixels[..., :3])
-    if not np.isfinite(pixels).all() or pixels.min() < 0:
-        raise InputError(f"{path}: radiance must be finite and not negative")
+    if not pixels.size or not (pixels.min() >= 0 and pixels.max() <= _BRIGHTEST):  # NaN fails too
+        raise InputError(f"{path}: radiance must be finite, not negative and at most {_BRIGHTEST:g}")
     radiance = np.asarray(cv2.resize(pixels, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
     if mean_luminance(radiance) <= 0:
         raise InputError(f"{path}: the environment map is black")
@@ -81,19 +80,19 @@ def rotated(radiance: Float[np.ndarray, "128 256 3"], rotation: Float[np.ndarray
 def _read(path: Path) -> np.ndarray:
     """Pixels of a map file, RGB."""
     if not path.is_file():
-        raise FileNotFoundError(path)
-    if path.suffix.lower() == ".npy":
-        return np.load(path, allow_pickle=False)
-    if path.suffix.lower() == ".hdr":
-        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if pixels is None:
-            raise OSError("not a Radiance file")
-        return pixels[..., ::-1]
-    if path.suffix.lower() != ".exr":
-        raise OSError(f"suffix {path.suffix or 'missing'}; must be .hdr, .exr or .npy")
-    import OpenEXR
-
-    channels = OpenEXR.File(str(path)).channels()
-    if "RGB" in channels or "RGBA" in channels:
-        return channels.get("RGB", channels.get("RGBA")).pixels[..., :3]
-    return np.stack([channels[name].pixels for name in "RGB"], axis=-1)
+        raise InputError(f"{path}: no such file")
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return read_npy(path)
+    if suffix == ".exr":
+        return read_exr_linear(path)
+    if suffix != ".hdr":
+        raise InputError(f"{path}: suffix {path.suffix or 'missing'}; must be .hdr, .exr or .npy")
+    width, height = header_size(path)
+    if 3 * width * height > MOST_VALUES:
+        raise InputError(f"{path}: {width} x {height} pixels; at most {MOST_VALUES // 3_000_000} megapixels are read")
+    with decoding(path, "a Radiance file"):
+        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if width else None
+        if pixels is None or pixels.ndim != 3:
+            raise ValueError("not a Radiance file")
+        return pixels[..., 2::-1]

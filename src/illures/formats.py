@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Num
 
+from illures.decoding import decoding
 from illures.errors import InputError
+from illures.exr import read_exr_linear, write_exr
 from illures.files import write_whole
-from illures.images import as_linear, encoded, read_exr_linear, write_exr
+from illures.images import as_linear, encoded
 from illures.math.color import linear_to_srgb, srgb_to_linear
 
 FormatName = Literal["png", "png16", "exr"]
@@ -103,7 +105,8 @@ class Format:
             raise InputError(f"{path}: no such file")
         if self.name == "exr":
             return read_exr_linear(path)
-        codes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        with decoding(path):
+            codes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if codes is None or codes.dtype != self.dtype:
             raise InputError(f"{path}: not a map in the format {self.name}")
         return self.decode(name, cv2.cvtColor(codes, cv2.COLOR_BGR2RGB) if codes.ndim == 3 else codes)

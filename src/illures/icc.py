@@ -14,16 +14,22 @@ import numpy as np
 from jaxtyping import Float, UInt16
 from PIL import Image, ImageCms
 
+from illures.decoding import note
 from illures.math.color import linear_to_srgb
 
 # Columns: XYZ (D50) of the sRGB primaries, as every sRGB profile stores them (IEC 61966-2-1, Bradford-adapted).
 _SRGB_TO_D50 = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
 
 
-def to_srgb(image: Image.Image) -> Image.Image:
+# Of LittleCMS and of our own reading: all that a damaged profile can lead to.
+_BROKEN = (ImageCms.PyCMSError, OSError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
+
+
+def to_srgb(image: Image.Image, name: str = "image") -> Image.Image:
     """Convert an 8-bit pillow image from the profile that it carries; mode "RGB", or "RGBA" where it has alpha.
 
-    An image with no profile, or with one that LittleCMS refuses, is taken to be sRGB (CMYK: pillow's plain formula).
+    An image with no profile is taken to be sRGB (CMYK: pillow's plain formula); one with a broken profile, too, and
+    that is said of `name`.
     """
     alpha = image.getchannel("A") if image.mode in ("RGBA", "LA") else None
     color = image.convert("RGB" if image.mode == "RGBA" else "L") if alpha else image
@@ -33,8 +39,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             target = ImageCms.createProfile("sRGB")
             color = ImageCms.profileToProfile(color, source, target, outputMode="RGB") or color
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # A broken or foreign profile says nothing about the colours.
+        except _BROKEN:  # it says nothing about the colours
+            _note_broken(name)
     color = color.convert("RGB")
     if alpha:
         color.putalpha(alpha)
@@ -45,24 +51,24 @@ def is_srgb(profile: bytes) -> bool:
     """Whether a profile names itself sRGB, so that nothing needs converting."""
     try:
         name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-    except (ImageCms.PyCMSError, OSError):
+    except _BROKEN:
         return False
     return "srgb" in name.lower()
 
 
-def to_srgb16(codes: UInt16[np.ndarray, "height width 3"], profile: bytes) -> UInt16[np.ndarray, "height width 3"]:
+def to_srgb16(
+    codes: UInt16[np.ndarray, "height width 3"], profile: bytes, name: str = "image"
+) -> UInt16[np.ndarray, "height width 3"]:
     """Convert 16-bit RGB from a matrix-and-curves profile; colours outside sRGB are clipped.
 
-    A profile of another kind (lookup tables, grey) leaves the pixels as they are: no 16-bit camera file was seen
-    with one.
+    A broken profile, or one of another kind (lookup tables, grey), leaves the pixels as they are, and that is said of
+    `name`: no 16-bit camera file was seen with one.
     """
-    tags = _tags(profile)
-    if not {"rXYZ", "gXYZ", "bXYZ", "rTRC", "gTRC", "bTRC"} <= tags.keys():
+    try:
+        curves, matrix = _curves_and_matrix(_tags(profile))
+    except _BROKEN:
+        _note_broken(name)
         return codes
-    levels = np.linspace(0, 1, 65536)
-    curves = [_curve(tags[name], levels).astype(np.float32) for name in ("rTRC", "gTRC", "bTRC")]
-    primaries = np.stack([_xyz(tags[name]) for name in ("rXYZ", "gXYZ", "bXYZ")], axis=1)
-    matrix = (np.linalg.inv(_SRGB_TO_D50) @ primaries).astype(np.float32)
 
     out = np.empty_like(codes)
     for start in range(0, len(codes), 256):  # in bands, so that no float copy of a whole photo is made
@@ -70,6 +76,22 @@ def to_srgb16(codes: UInt16[np.ndarray, "height width 3"], profile: bytes) -> UI
         linear = np.stack([curve[band[..., i]] for i, curve in enumerate(curves)], axis=-1) @ matrix.T
         out[start : start + 256] = np.round(linear_to_srgb(np.clip(linear, 0, 1)) * 65535)
     return out
+
+
+def _note_broken(name: str) -> None:
+    note(name, "its colour profile is broken or of an unknown kind; its colours are taken as sRGB")
+
+
+def _curves_and_matrix(tags: dict[str, bytes]) -> tuple[list[Float[np.ndarray, " n"]], Float[np.ndarray, "3 3"]]:
+    """Linear values of all 16-bit codes, for each channel, and the matrix from there to linear sRGB."""
+    levels = np.linspace(0, 1, 65536)
+    with np.errstate(all="ignore"):
+        curves = [_curve(tags[name], levels).astype(np.float32) for name in ("rTRC", "gTRC", "bTRC")]
+        primaries = np.stack([_xyz(tags[name]) for name in ("rXYZ", "gXYZ", "bXYZ")], axis=1)
+        matrix = (np.linalg.inv(_SRGB_TO_D50) @ primaries).astype(np.float32)
+    if not np.isfinite(np.concatenate([*curves, matrix.ravel()])).all():
+        raise ValueError("curves that are no numbers")
+    return curves, matrix
 
 
 def _tags(profile: bytes) -> dict[str, bytes]:

@@ -6,10 +6,8 @@ depth (uint8, uint16, or float32 from EXR), `load_image` gives float32 in [0, 1]
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,13 @@ from typing import Any
 import cv2
 import numpy as np
 from jaxtyping import Float, Num
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from illures import icc
+from illures.decoding import decoding, open_image
 from illures.errors import InputError
-from illures.files import write_error, write_whole
+from illures.exr import read_exr_linear, write_exr
+from illures.files import write_whole
 from illures.math.color import linear_to_srgb, srgb_to_linear
 
 SUFFIXES = frozenset(
@@ -85,25 +85,9 @@ def _linear_levels(top: int) -> Float[np.ndarray, " levels"]:
 def read_photo(path: str | os.PathLike[str]) -> Photo:
     """Read a photo at its own depth: uint8, uint16, or float32 in [0, 1] (EXR); see `load_image`."""
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            magic = file.read(12)
-        if magic[4:8] == b"ftyp":  # HEIC and AVIF, also those that were renamed to .jpg
-            import pillow_heif
-
-            pillow_heif.register_heif_opener()
-        photo = _read_exr(path) if magic[:4] == b"\x76\x2f\x31\x01" else _read_pillow(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: a folder, where a photo is expected") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{path}: not an image, or of a kind that is not read") from None
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError, struct.error, cv2.error) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: cannot be read as an image ({_one_line(error)})") from error
-    return np.ascontiguousarray(photo)
+    with decoding(path), path.open("rb") as file:
+        magic = file.read(4)
+    return np.ascontiguousarray(_read_exr(path) if magic == b"\x76\x2f\x31\x01" else _read_pillow(path))
 
 
 def to_photo(image: Any, name: str = "image") -> Photo:
@@ -119,7 +103,7 @@ def to_photo(image: Any, name: str = "image") -> Photo:
     if isinstance(image, (str, os.PathLike)):
         return read_photo(image)
     if isinstance(image, Image.Image):
-        image = _upright(np.asarray(icc.to_srgb(_plain(image))), image.getexif().get(0x0112, 1))
+        image = _upright(np.asarray(icc.to_srgb(_plain(image), name)), _orientation(image))
     array = np.asarray(image)
     if array.ndim == 2:
         array = array[..., None]
@@ -171,48 +155,8 @@ def encoded(codes: Num[np.ndarray, "height width *channels"], suffix: str, optio
     return data.tobytes()
 
 
-def write_exr(path: Path, linear: Num[np.ndarray, "height width *channels"]) -> None:
-    """Write an OpenEXR file: linear, half or float, channels R, G, B, or Y for a single one.
-
-    Raises:
-        InputError: the file can't be written; what was written of it is removed.
-    """
-    import OpenEXR
-
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    try:
-        with OpenEXR.File(header, {"RGB" if linear.ndim == 3 else "Y": np.ascontiguousarray(linear)}) as file:
-            file.write(str(partial))
-        os.replace(partial, path)
-    except (RuntimeError, OSError) as error:  # the library tells the system's error in words alone
-        partial.unlink(missing_ok=True)
-        code = next((c for c in (errno.ENOSPC, errno.EDQUOT) if os.strerror(c) in str(error)), None)
-        raise write_error(path, OSError(code, _one_line(error))) from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def read_exr_linear(path: Path) -> Float[np.ndarray, "height width *channels"]:
-    """Linear float32 pixels of an EXR file: [height, width, 3 or 4], or [height, width] where it has one channel."""
-    import OpenEXR
-
-    with OpenEXR.File(str(path)) as file:
-        channels = {name: np.asarray(channel.pixels, np.float32) for name, channel in file.channels().items()}
-    for name in ("RGBA", "RGB"):
-        if name in channels:
-            return channels[name]
-    if len(channels) == 1 or "Y" in channels:
-        return channels.get("Y", next(iter(channels.values())))
-    raise InputError(f"{path}: channels {', '.join(sorted(channels))}; must be R, G, B (and A), or Y")
-
-
 def _read_exr(path: Path) -> Photo:
-    try:
-        linear = read_exr_linear(path)
-    except (RuntimeError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read as an EXR file ({_one_line(error)})") from error
+    linear = read_exr_linear(path)
     _check_size(path, linear.shape[1], linear.shape[0])
     linear = np.nan_to_num(linear, nan=0.0)
     if linear.ndim == 3 and linear.shape[2] == 4:  # EXR colours come multiplied with alpha
@@ -223,28 +167,45 @@ def _read_exr(path: Path) -> Photo:
 
 
 def _read_pillow(path: Path) -> Photo:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limits stand below
-        image = Image.open(path)
+    with decoding(path):
+        image = open_image(path)
     with image:
         _check_size(path, *image.size)
-        deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
-        turned = image.getexif().get(0x0112, 1)
-        image.load()  # finds truncated files, which OpenCV would pass
+        with decoding(path):
+            deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
+            turned = _orientation(image)
+            image.load()  # finds truncated files, which OpenCV would pass
+            if not deep:
+                # TIFF is turned by pillow as it loads, and then says so.
+                plain, turned = _plain(image), _orientation(image)
+                pixels = np.asarray(icc.to_srgb(plain, str(path)))
         if not deep:
-            # TIFF is turned by pillow as it loads, and then says so.
-            return _over_backdrop(_upright(np.asarray(icc.to_srgb(_plain(image))), image.getexif().get(0x0112, 1)))
+            return _over_backdrop(_upright(pixels, turned))
         profile = image.info.get("icc_profile")
+    return _over_backdrop(_read_deep(path, turned, profile))
 
-    codes = cv2.imdecode(np.frombuffer(_unturned(path), np.uint8), cv2.IMREAD_UNCHANGED)
+
+def _read_deep(path: Path, turned: int, profile: bytes | None) -> Num[np.ndarray, "height width channels"]:
+    """16-bit pixels, which pillow has no modes for."""
+    with decoding(path):
+        codes = cv2.imdecode(np.frombuffer(_unturned(path), np.uint8), cv2.IMREAD_UNCHANGED)
     if codes is None or codes.dtype != np.uint16:
         raise InputError(f"{path}: 16-bit pixels of a kind that is not read")
     if codes.ndim == 3:
         codes = cv2.cvtColor(codes, cv2.COLOR_BGR2RGB if codes.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
     codes = _upright(codes if codes.ndim == 3 else codes[..., None], turned)
     if profile and codes.shape[2] >= 3 and not icc.is_srgb(profile):
-        codes = np.concatenate([icc.to_srgb16(codes[..., :3], profile), codes[..., 3:]], axis=-1)
-    return _over_backdrop(codes)
+        codes = np.concatenate([icc.to_srgb16(codes[..., :3], profile, str(path)), codes[..., 3:]], axis=-1)
+    return codes
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's, 1 where it can't be read: damaged metadata are no reason to refuse the pixels."""
+    try:
+        found = image.getexif().get(0x0112, 1)
+    except Exception:
+        return 1
+    return found if isinstance(found, int) else 1
 
 
 def _unturned(path: Path) -> bytearray:
@@ -303,7 +264,3 @@ def _over_backdrop(array: Num[np.ndarray, "height width channels"]) -> Photo:
     weight = alpha.astype(np.float32) / np.float32(top)
     mixed = color * weight + np.float32(BACKDROP * top) * (1 - weight)
     return _over_backdrop((mixed if top == 1.0 else np.round(mixed)).astype(array.dtype))
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

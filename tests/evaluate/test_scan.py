@@ -119,9 +119,9 @@ def test_broken_scans_are_named(tmp_path):
     with pytest.raises(InputError, match="egg head.mtl: no such material file"):
         read_scan(obj)
     for name, content, words in (
-        ("a.obj", b"v 0 0 0\nf 1 2 3\n", "a.obj: not a readable obj scan"),
+        ("a.obj", b"v 0 0 0\nf 1 2 3\n", "a.obj: can.t be read as a scan, obj"),
         ("b.obj", b"v 0 0 0\n", "b.obj: holds no triangles"),
-        ("c.glb", b"glTF", "c.glb: not a readable glb scan"),
+        ("c.glb", b"glTF", "c.glb: can.t be read as a scan, glb"),
         ("d.ply", b"ply", "must be an .obj or .glb"),
     ):
         (tmp_path / name).write_bytes(content)

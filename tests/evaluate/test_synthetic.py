@@ -113,5 +113,5 @@ def test_what_is_missing_or_broken_is_named(folder, tmp_path):
     with pytest.raises(InputError, match="share 2"):
         load(folder, share=2.0)
     (tmp_path / "shard-000000.tar").write_bytes(b"no tar")
-    with pytest.raises(InputError, match="shard-000000.tar: not a readable shard"):
+    with pytest.raises(InputError, match="shard-000000.tar: can.t be read as a shard"):
         load(tmp_path)

@@ -71,10 +71,10 @@ def test_weights_come_back(network_of, tmp_path):
 
 def test_bad_weights_are_refused(network_of, tmp_path):
     path = tmp_path / "a.safetensors"
-    with pytest.raises(InputError, match="no such AlignNet weights"):
+    with pytest.raises(InputError, match="no such file"):
         load_alignnet(path)
     path.write_bytes(b"no tensors")
-    with pytest.raises(InputError, match="not a safetensors file"):
+    with pytest.raises(InputError, match="can't be read as AlignNet weights"):
         load_alignnet(path)
     save_file({"x": torch.zeros(1)}, path)
     with pytest.raises(InputError, match="not a weights file of format"):
@@ -99,7 +99,7 @@ def test_changed_weights_are_refused(network_of, tmp_path):
     with pytest.raises(InputError, match="do not fit the network"):
         load_alignnet(path)
     rewritten(config={"kind": "albedo", "size": 30})
-    with pytest.raises(InputError, match="header can't be read: size = 30"):
+    with pytest.raises(InputError, match="size = 30"):
         load_alignnet(path)
 
 

@@ -50,10 +50,10 @@ def test_inference_imports_no_torch():
 
 def test_damaged_and_foreign_weights_are_refused(network_of, tmp_path):
     path = tmp_path / "w.safetensors"
-    with pytest.raises(InputError, match="no such weights file"):
+    with pytest.raises(InputError, match="no such file"):
         read_weights(path)
     path.write_text("hello")
-    with pytest.raises(InputError, match="not a safetensors file"):
+    with pytest.raises(InputError, match="can't be read as a weights file"):
         read_weights(path)
     save_weights(path, network_of(COMPACT), {}, "", {})
     content = bytearray(path.read_bytes())

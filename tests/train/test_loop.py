@@ -96,7 +96,7 @@ def test_a_damaged_checkpoint_is_said_to_be_one(cache, tmp_path):
     training(TINY, cache, tmp_path).save()
     path = tmp_path / CHECKPOINT
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(InputError, match="not a readable checkpoint"):
+    with pytest.raises(InputError, match="can't be read as a checkpoint"):
         training(TINY, cache, tmp_path)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
 
 from illures import __version__
-from illures.errors import InputError
+from illures.errors import InputError, InputWarning
 
 OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -23,6 +25,7 @@ app = App(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
+    warnings.showwarning = _say_warning  # type: ignore[assignment]
     try:
         code = app(arguments, exit_on_error=False, result_action="return_value")
     except CycloptsError:  # cyclopts has said what is wrong
@@ -34,3 +37,14 @@ def main(arguments: list[str] | None = None) -> None:
         print("interrupted; what is finished is whole, the same command goes on", file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
+
+
+_show_warning = warnings.showwarning
+
+
+def _say_warning(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+    """What a file was not read as is one line for the user; all else as Python has it."""
+    if issubclass(category, InputWarning):
+        print(f"warning: {message}", file=sys.stderr, flush=True)
+    else:
+        _show_warning(message, category, *rest)

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from illures.decoding import parse_json
 from illures.errors import InputError
 from illures.math.color import linear_to_srgb, srgb_to_linear
 from illures.math.normals import normalize
@@ -126,7 +127,10 @@ def is_current(folder: Path, shards: Sequence[Path]) -> bool:
     index = folder / _INDEX
     if not index.is_file() or index.stat().st_mtime < max(shard.stat().st_mtime for shard in shards):
         return False
-    return json.loads(index.read_text()).get("format") == _FORMAT
+    try:
+        return parse_json(index.read_text()).get("format") == _FORMAT
+    except (ValueError, AttributeError):  # damaged: made anew
+        return False
 
 
 def _append(files: Mapping[str, BinaryIO], sample: Sample, guide: Guide) -> None:

@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, grouped
-from illures.errors import InputError
+from illures.decoding import decoding, parse_json
 from illures.faces.pose import HeadPose
 
 
@@ -88,12 +88,9 @@ def read_frame_shards(paths: Iterable[Path]) -> Iterator[FrameRecord]:
         InputError: a file is not a shard of video frames.
     """
     for path in paths:
-        try:
-            with tarfile.open(path) as tar:
-                for _, files in grouped(tar):
-                    yield _record(files)
-        except (tarfile.TarError, KeyError, TypeError, ValueError, OSError, cv2.error) as error:
-            raise InputError(f"{path}: not a readable shard of video frames ({error})") from error
+        with decoding(path, "a shard of video frames"), tarfile.open(path, "r:") as tar:
+            for _, files in grouped(tar):
+                yield _record(files)
 
 
 def _files(frame: FrameRecord) -> Iterator[tuple[str, bytes]]:
@@ -107,7 +104,7 @@ def _files(frame: FrameRecord) -> Iterator[tuple[str, bytes]]:
 
 
 def _record(files: dict[str, bytes]) -> FrameRecord:
-    facts = json.loads(files["json"])
+    facts = parse_json(files["json"])
     return FrameRecord(
         image=decoded_pixels(files["image.webp"]),
         mask=decoded_pixels(files["mask.png"]) > 127,

@@ -32,6 +32,7 @@ from jaxtyping import Bool, Float, UInt8, UInt16
 
 from illures.data.context import CONTEXT_RANGE
 from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, grouped
+from illures.decoding import decoding, parse_json
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
 from illures.files import write_whole
@@ -114,12 +115,9 @@ def read_views(paths: Iterable[Path]) -> Iterator[ViewRecord]:
         InputError: a file is not a shard of this format.
     """
     for path in paths:
-        try:
-            with tarfile.open(path) as tar:
-                for _, files in grouped(tar):
-                    yield _view(files)
-        except (tarfile.TarError, KeyError, ValueError, OSError, cv2.error) as error:
-            raise InputError(f"{path}: not a readable shard ({error})") from error
+        with decoding(path, "a shard"), tarfile.open(path, "r:") as tar:
+            for _, files in grouped(tar):
+                yield _view(files)
 
 
 def read_shards(paths: Iterable[Path]) -> Iterator[Sample]:
@@ -185,7 +183,7 @@ def _files(view: ViewRecord) -> Iterator[tuple[str, bytes]]:
 
 
 def _view(files: dict[str, bytes]) -> ViewRecord:
-    facts = json.loads(files["json"])
+    facts = parse_json(files["json"])
     code = _dequantized(files["normal.png"])
     surface = code.max(-1, keepdims=True) > 0
     return ViewRecord(

@@ -9,11 +9,24 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from illures.decoding import open_image
+
+# Of one picture in a shard; ours have a megapixel at most.
+_PIXELS = 64_000_000
+
 
 def grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Consecutive members that share the name up to the first dot, as WebDataset counts samples."""
+    """Consecutive members that share the name up to the first dot, as WebDataset counts samples.
+
+    Raises:
+        ValueError: a member is no plain file, or has no dot in its name.
+    """
     key, files = "", dict[str, bytes]()
     for member in tar:
+        if member.isdir():
+            continue
+        if not member.isreg() or member.issparse():  # a link, a device, or a few bytes that unfold to terabytes
+            raise ValueError(f"{member.name}: not a plain file")
         name, extension = member.name.split(".", 1)
         if files and name != key:
             yield key, files
@@ -49,6 +62,9 @@ def decoded_pixels(data: bytes) -> np.ndarray:
     Raises:
         ValueError: it is none.
     """
+    with open_image(io.BytesIO(data)) as image:
+        if image.width * image.height > _PIXELS:
+            raise ValueError(f"an image of {image.width} x {image.height} pixels")
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise ValueError("not an image file")

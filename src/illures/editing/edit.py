@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from illures.decoding import decoding, header_size
 from illures.decomposition import Decomposition
 from illures.editing import regions
 from illures.editing.retouch import Retouch, tone_gain
@@ -191,13 +192,17 @@ def _read_map(path: Path, photo: Photo) -> tuple[np.ndarray, Format]:
     """Codes of an edited map, and the format that they are in."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    codes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    (height, width), (columns, rows) = photo.shape[:2], header_size(path)
+    if columns and (rows, columns) != (height, width):  # before a bomb of another size is decoded
+        raise InputError(f"{path}: {columns} x {rows} pixels, but the photo has {width} x {height}")
+    with decoding(path):
+        codes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if codes is None or codes.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: can't be read; an edited map is a PNG or TIFF of 8 or 16 bits")
     if codes.ndim != 3 or codes.shape[2] not in (3, 4):
         raise InputError(f"{path}: has {codes.shape[2] if codes.ndim == 3 else 1} channels; must be RGB")
     if codes.shape[:2] != photo.shape[:2]:
-        (height, width), (rows, columns) = photo.shape[:2], codes.shape[:2]
+        rows, columns = codes.shape[:2]
         raise InputError(f"{path}: {columns} x {rows} pixels, but the photo has {width} x {height}")
     rgb = cv2.cvtColor(codes, cv2.COLOR_BGR2RGB if codes.shape[2] == 3 else cv2.COLOR_BGRA2RGB)
     return rgb, Format("png" if rgb.dtype == np.uint8 else "png16")

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
+from illures.decoding import decoding
 from illures.environment import DIRECTIONS, SOLID_ANGLE
 from illures.errors import InputError
 from illures.evaluate.metrics import angle_to_viewer_deg
@@ -149,7 +150,8 @@ def even_face(images: Float[np.ndarray, "flashes height width"], name: str) -> F
 def _read_all(files: list[Path]) -> Float[np.ndarray, "flashes height width"]:
     images: list[np.ndarray] = []
     for file in files:
-        pixels = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        with decoding(file):
+            pixels = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
         if pixels is None or pixels.ndim != 2 or pixels.dtype != np.uint8:
             raise InputError(f"{file}: not a readable 8-bit grey .pgm photo")
         if images and pixels.shape != images[0].shape:

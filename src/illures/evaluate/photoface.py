@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
+from illures.decoding import decoding
 from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate, Failure, Item, Score, Truth
 from illures.evaluate.cropped_yale import even_face
@@ -152,7 +153,8 @@ def _best_sense(
 def _photo(path: Path) -> Float[np.ndarray, "height width"]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    with decoding(path):
+        pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if pixels is None:
         raise InputError(f"{path}: not a readable .bmp photo")
     return pixels.astype(np.float32) / 255

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from illures.decoding import parse_json
 from illures.errors import InputError
 from illures.evaluate.benchmark import FIGURES, Failure, Figure, Score
 from illures.evaluate.intervals import Interval, PairedDifference, mean_interval, paired_difference
@@ -252,7 +253,7 @@ def _parse(path: Path) -> tuple[Results, int]:
         if not line.endswith(b"\n"):
             break
         try:
-            content: dict[str, Any] = json.loads(line)
+            content: dict[str, Any] = parse_json(line)
             if about is None:
                 about = _about(content)
             elif "done" in content:
@@ -262,7 +263,7 @@ def _parse(path: Path) -> tuple[Results, int]:
                 pending, end = [], place
             else:
                 pending.append(_row(content))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: not a file of results of illures evaluate") from error
     if about is None:
         raise InputError(f"{path}: not a file of results of illures evaluate (empty)")

@@ -7,7 +7,6 @@ normals (they follow from the surface), other maps, skins, animations, compresse
 from __future__ import annotations
 
 import io
-import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from illures.decoding import decoding, open_image, parse_json
 from illures.errors import InputError
-from illures.images import as_linear, read_photo, to_photo
+from illures.images import MAX_PIXELS, as_linear, read_photo, to_photo
 
 _GREY = 0.5  # albedo of a material that says nothing
 # Type of a number, and what stands for 1 where it is no index.
@@ -51,14 +51,8 @@ def read_scan(path: Path) -> list[Piece]:
     readers = {".obj": _read_obj, ".glb": _read_glb}
     if path.suffix.lower() not in readers:
         raise InputError(f"{path}: must be an .obj or .glb file")
-    try:
+    with decoding(path, f"a scan, {path.suffix[1:]}"):
         pieces = readers[path.suffix.lower()](path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, IndexError, KeyError, TypeError, struct.error) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not a readable {path.suffix[1:]} scan ({type(error).__name__}: {error})") from error
     if not sum(len(piece.triangles) for piece in pieces):
         raise InputError(f"{path}: holds no triangles")
     return pieces
@@ -151,7 +145,7 @@ def _glb_chunks(data: bytes) -> tuple[dict[str, Any], bytes]:
         length, kind = struct.unpack_from("<I4s", data, place)
         chunks[kind] = data[place + 8 : place + 8 + length]
         place += 8 + length
-    return json.loads(chunks[b"JSON"]), chunks.get(b"BIN\0", b"")
+    return parse_json(chunks[b"JSON"]), chunks.get(b"BIN\0", b"")
 
 
 def _glb_piece(document: dict[str, Any], binary: bytes, primitive: dict[str, Any], to_world: np.ndarray) -> Piece:
@@ -177,9 +171,10 @@ def _glb_albedo(document: dict[str, Any], binary: bytes, material: dict[str, Any
     image = document["images"][document["textures"][material["baseColorTexture"]["index"]]["source"]]
     view = document["bufferViews"][image["bufferView"]]
     start = view.get("byteOffset", 0)
-    from PIL import Image
-
-    picture = Image.open(io.BytesIO(binary[start : start + view["byteLength"]])).convert("RGB")
+    picture = open_image(io.BytesIO(binary[start : start + view["byteLength"]]))
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ValueError(f"a texture of {picture.width} x {picture.height} pixels")
+    picture = picture.convert("RGB")
     return (as_linear(to_photo(picture)) * factor).astype(np.float32)
 
 

@@ -5,7 +5,6 @@ Reads folders of shards as `illures synth` writes them. Albedo is scored up to a
 
 from __future__ import annotations
 
-import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from jaxtyping import Float
 
 from illures.data.shards import ViewRecord, read_views, samples, shard_paths
 from illures.data.split import is_held_out
+from illures.decoding import decoding, parse_json
 from illures.errors import InputError
 from illures.evaluate import metrics
 from illures.evaluate.benchmark import Estimate, Item, Score, Truth
@@ -119,17 +119,14 @@ def _identities(folder: Path) -> dict[int, list[Path]]:
     """Which shards show whom, from the small files of each view alone."""
     found: dict[int, list[Path]] = {}
     for shard in shard_paths(folder):
-        try:
-            with tarfile.open(shard) as tar:
-                for member in tar:
-                    if not member.name.endswith(".json"):
-                        continue
-                    content = tar.extractfile(member)
-                    shards = found.setdefault(json.loads(content.read() if content else b"")["identity"], [])
-                    if shard not in shards:
-                        shards.append(shard)
-        except (tarfile.TarError, KeyError, ValueError, OSError) as error:
-            raise InputError(f"{shard}: not a readable shard ({error})") from error
+        with decoding(shard, "a shard"), tarfile.open(shard, "r:") as tar:
+            for member in tar:
+                if not member.name.endswith(".json") or not member.isreg() or member.issparse():
+                    continue
+                content = tar.extractfile(member)
+                shards = found.setdefault(parse_json(content.read() if content else b"")["identity"], [])
+                if shard not in shards:
+                    shards.append(shard)
     return found
 
 

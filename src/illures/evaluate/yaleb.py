@@ -7,7 +7,6 @@ Ground truth is good to 4-5 degrees. Source: Georghiades, Belhumeur, Kriegman, P
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
+from illures.decoding import read_npz
 from illures.environment import load_hdris, rotated
 from illures.errors import InputError
 from illures.evaluate import cropped_yale
@@ -237,18 +237,11 @@ def _arrays(file: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     Raises:
         InputError: it can't be read or lacks one.
     """
-    try:
-        with np.load(file, allow_pickle=False) as data:
-            lacking = [name for name in names if name not in data.files]
-            if lacking:
-                raise InputError(f"{file}: lacks {', '.join(lacking)}")
-            return {name: data[name] for name in names}
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file}: not a readable .npz file ({type(error).__name__})") from error
+    data = read_npz(file, 8 << 30)
+    lacking = [name for name in names if name not in data]
+    if lacking:
+        raise InputError(f"{file}: lacks {', '.join(lacking)}")
+    return {name: data[name] for name in names}
 
 
 def _turned_maps(folder: Path) -> dict[str, np.ndarray]:

@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from illures.decoding import decoding, parse_json, read_tensors
 from illures.errors import InputError
 from illures.files import write_whole
 from illures.math.color import linear_to_srgb, srgb_to_linear
@@ -145,14 +145,7 @@ def load_alignnet(path: Path) -> tuple[AlignNet, AlignInfo]:
     Raises:
         InputError: the file is missing, is none of ours, is damaged, or lacks or adds a tensor.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such AlignNet weights")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: is not a safetensors file: {error}") from error
+    tensors, header = read_tensors(path, "AlignNet weights", "pt")
     if _FORMAT not in header:
         raise InputError(f"{path}: is not a weights file of format {_FORMAT!r}")
     info = _info(path, header[_FORMAT])
@@ -169,11 +162,9 @@ def load_alignnet(path: Path) -> tuple[AlignNet, AlignInfo]:
 
 
 def _info(path: Path, text: str) -> AlignInfo:
-    try:
-        values = json.loads(text)
+    with decoding(path, "AlignNet weights"):  # the header is a stranger's text
+        values = parse_json(text)
         return AlignInfo(**(values | {"config": AlignConfig(**values["config"])}))
-    except (json.JSONDecodeError, KeyError, TypeError, InputError) as error:
-        raise InputError(f"{path}: its header can't be read: {error}") from error
 
 
 def _is_counter(name: str) -> bool:

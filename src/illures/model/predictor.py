@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from illures.decoding import one_line
 from illures.errors import InputError
 from illures.model.weights import Weights, read_weights
+
+_OUTPUTS = ["albedo", "normal", "light", "residual"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,9 @@ class Predictor:
         except Exception as error:  # ONNX Runtime's own exceptions share no base but this
             raise InputError(f"weights {weights.info.hash}: do not fit their graph: {error}") from error
         self._inputs = [value.name for value in self._session.get_inputs()]
+        lacking = {*_OUTPUTS} - {value.name for value in self._session.get_outputs()}
+        if lacking or not set(self._inputs) <= {"image", "guide"}:
+            raise InputError(f"weights {weights.info.hash}: their graph has other inputs or outputs than ours")
 
     @classmethod
     def from_pretrained(cls, path: Path | None = None) -> Predictor:
@@ -66,7 +72,12 @@ class Predictor:
         Raises:
             InputError: as `read_weights`.
         """
-        return cls(read_weights(path))
+        try:
+            return cls(read_weights(path))
+        except InputError as error:  # of the graph, which knows no file
+            if path is None or str(error).startswith(str(path)):
+                raise
+            raise InputError(f"{path}: {error}") from None
 
     def __call__(
         self,
@@ -81,5 +92,10 @@ class Predictor:
         """
         maps = {"image": images, "guide": guides}
         feed = {name: np.ascontiguousarray(maps[name], dtype=np.float32) for name in self._inputs}
-        albedo, normal, light, residual = self._session.run(["albedo", "normal", "light", "residual"], feed)
+        try:
+            albedo, normal, light, residual = self._session.run(_OUTPUTS, feed)
+            if not all(np.shape(value) == np.shape(images) for value in (albedo, normal, residual)):
+                raise ValueError("maps of another shape than the images")
+        except Exception as error:  # a stranger's graph; ONNX Runtime's own exceptions share no base but this
+            raise InputError(f"weights {self.info.hash}: their graph can't be run: {one_line(error)}") from error
         return [Prediction(albedo[i], normal[i], light[i], residual[i]) for i in range(len(images))]

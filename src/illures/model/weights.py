@@ -10,16 +10,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
+from illures.decoding import decoding, parse_json, read_tensors
 from illures.errors import InputError
 from illures.model.config import NetworkConfig
 
 RELEASE = "illures-128.safetensors"
 _FORMAT = "illures-1"
+# Of the unpacked graph; ours have less than 1 MiB.
+_GRAPH_BYTES = 64 << 20
+_LARGEST = 4096  # of any number in a configuration
 
 
 @dataclass(frozen=True)
@@ -63,23 +66,44 @@ def read_weights(path: Path | None = None) -> Weights:
         InputError: the file is missing, is no weights file of ours, or its hash does not fit its tensors.
     """
     path = Path(str(files("illures.model") / "weights" / RELEASE)) if path is None else path
-    if not path.is_file():
-        raise InputError(f"{path}: no such weights file")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: is not a safetensors file: {error}") from error
+    tensors, about = read_tensors(path, "a weights file")
     if about.get("format") != _FORMAT:
         raise InputError(f"{path}: format is {about.get('format')!r}, {_FORMAT!r} is needed")
-    found = hash_tensors(tensors)
-    if found != about["hash"]:
-        raise InputError(f"{path}: hash of the tensors is {found}, the file says {about['hash']}: damaged")
-    config = NetworkConfig(**json.loads(about["config"]))
-    graph = zlib.decompress(base64.b64decode(about["graph"]))
-    recipe, metrics = json.loads(about["recipe"]), json.loads(about["metrics"])
-    return Weights(tensors, graph, WeightsInfo(config, about["hash"], recipe, about["data"], metrics))
+    with decoding(path, "a weights file"):  # the header is a stranger's text, too
+        about = {name: about[name] for name in ("hash", "data", "config", "recipe", "metrics", "graph")}
+        found = hash_tensors(tensors)
+        if found != about["hash"]:
+            raise InputError(f"{path}: hash of the tensors is {found}, the file says {about['hash']}: damaged")
+        config, recipe, metrics = (_table(name, about[name]) for name in ("config", "recipe", "metrics"))
+        info = WeightsInfo(_config(config), about["hash"], recipe, about["data"], metrics)
+        return Weights(tensors, _unfolded(about["graph"]), info)
+
+
+def _table(name: str, text: str) -> dict[str, Any]:
+    values = parse_json(text)
+    if not isinstance(values, dict):
+        raise ValueError(f"{name} is no table")
+    return values
+
+
+def _config(values: dict[str, Any]) -> NetworkConfig:
+    config = NetworkConfig(**values)
+    for name, value in asdict(config).items():
+        kind = type(getattr(NetworkConfig, name))
+        if type(value) is not kind or (kind is int and not 0 <= value <= _LARGEST):
+            raise ValueError(f"config: {name} = {value!r}")
+    if config.form not in get_args(get_type_hints(NetworkConfig)["form"]) or not config.size:
+        raise ValueError(f"config: form = {config.form!r}, size = {config.size}")
+    return config
+
+
+def _unfolded(text: str) -> bytes:
+    """The graph; its tensors lie beside it, so that it is small."""
+    unpacker = zlib.decompressobj()
+    graph = unpacker.decompress(base64.b64decode(text, validate=True), _GRAPH_BYTES)
+    if not unpacker.eof:
+        raise ValueError(f"graph is cut off, or unfolds to more than {_GRAPH_BYTES >> 20} MiB")
+    return graph
 
 
 def metadata(weights: Weights) -> dict[str, str]:

@@ -6,7 +6,6 @@ elevation is above the horizon. Strengths are shading: 1 on a surface that faces
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from jaxtyping import Float
 
+from illures.decoding import decoding, parse_json
 from illures.errors import InputError
 from illures.math import sh
 from illures.math.color import luminance
@@ -139,15 +139,12 @@ class Light:
         Raises:
             InputError: the file is missing, is no JSON, or holds another thing.
         """
+        with decoding(path, "JSON"):
+            content = parse_json(Path(path).read_text(encoding="utf-8"))
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
             return _from_content(content)
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise InputError(f"{path}: can't be read as JSON ({error})") from error
 
     @classmethod
     def preset(cls, name: str) -> Light:
@@ -234,7 +231,7 @@ def _from_content(content: Any) -> Light:
     try:
         coefficients = np.asarray(content[name], np.float64)
         lamps = tuple(_lamp_of(entry) for entry in content.get("lamps", []))
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{name!r} or 'lamps' holds something else than numbers in the right places") from None

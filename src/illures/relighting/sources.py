@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from illures.decoding import decoding, read_npy
 from illures.decomposition import Decomposition
 from illures.errors import InputError
 from illures.faces.contour import NOSE_BRIDGE, points68
 from illures.relighting.light import LAYOUTS, PRESETS, Light
 from illures.relighting.relight import exposed, matched, tinted
+
+# Of a file of coefficients; there are 27 at most.
+_MOST_BYTES = 1 << 20
 
 Decompose = Callable[[Path], list[Decomposition]]
 
@@ -153,12 +157,9 @@ def _turned_right(face: Decomposition) -> bool:
 
 
 def _numbers(path: Path) -> np.ndarray:
-    try:
-        if path.suffix.lower() == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False), np.float64)
+    if path.suffix.lower() == ".npy":
+        return np.asarray(read_npy(path, _MOST_BYTES), np.float64)
+    with decoding(path, "numbers and nothing else"):
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError(f"{path}: too large for a file of coefficients")
         return np.array([float(word) for word in path.read_text(encoding="utf-8").replace(",", " ").split()])
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        words = " ".join(str(error).split())
-        raise InputError(f"{path}: must hold numbers and nothing else ({words})") from error

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 
+from illures.decoding import read_npz
 from illures.errors import InputError
 from illures.synth.dress import Anatomy, Material, Shape, Vertices, cut, split_quads
 from illures.synth.embedding import load_embedding
@@ -22,6 +22,7 @@ from illures.synth.paint import canvas
 _MATERIALS: dict[Material, tuple[int, ...]] = {"skin": (0, 1, 2, 3), "eyes": (4, 5, 6, 7), "mouth": (8,), "teeth": (9,)}
 _RIGHT_EYE, _LEFT_EYE = (5, 7), (4, 6)  # vertex groups
 _KEYS = ("vertices", "quads", "vertex_group", "identity", "expression", "expression_names", "lm68")
+_MOST_BYTES = 4 << 30  # of the arrays of a model
 _VERTICES = 21614  # of the mesh on which the 478 landmarks are measured
 _ACROSS_DEG, _UP_DEG = 15.0, 10.5  # of a full unit of gaze; MakeHuman's units turn its eyes so
 _LIMIT = 2.2  # standard deviations; past it the heads are no longer people
@@ -87,16 +88,10 @@ def _looking(eye: Vertices, weights: Weights, side: str, outward: int) -> Vertic
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     """The arrays of the file, of the right shapes."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [key for key in _KEYS if key not in file]
-            if missing:
-                raise InputError(f"{path}: no array {missing[0]!r}; an ICT model holds {', '.join(_KEYS)}")
-            data = {key: file[key] for key in _KEYS}
-    except (OSError, ValueError, BadZipFile, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: {error}; must be the npz of an ICT-FaceKit model") from error
+    data = read_npz(path, _MOST_BYTES)
+    missing = [key for key in _KEYS if key not in data]
+    if missing:
+        raise InputError(f"{path}: no array {missing[0]!r}; an ICT model holds {', '.join(_KEYS)}")
     count, units = _VERTICES, len(data["expression_names"])
     shapes = {
         "vertices": (count, 3),

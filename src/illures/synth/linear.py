@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from functools import cache, partial
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from illures.decoding import read_npz
 from illures.errors import InputError
 from illures.synth.dress import Anatomy, Material, Shape, Vertices, cut
 from illures.synth.embedding import Embedding, transfer
@@ -29,6 +29,7 @@ from illures.synth.makehuman import MakeHumanModel
 from illures.synth.paint import canvas
 
 _MATERIALS: tuple[Material, ...] = ("skin", "mouth", "eyes", "teeth")  # as the file numbers them
+_MOST_BYTES = 8 << 30  # of the arrays of a model; BFM has a quarter of one
 _NEEDED = ("vertices", "triangles", "identity", "expression", "lm68")
 _EYES_APART = 0.0625  # mean distance between the centres of the eyes' landmarks [m]
 _LIMIT = 2.2  # standard deviations; past it the heads are no longer people
@@ -126,11 +127,7 @@ def _inside_eyes(
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     """The arrays of the file, of the right shapes."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            data = dict(file)
-    except (OSError, ValueError, BadZipFile, EOFError) as error:
-        raise InputError(f"{path}: {error}; must be the npz of a linear head model") from error
+    data = read_npz(path, _MOST_BYTES)
     missing = [key for key in _NEEDED if key not in data]
     if missing:
         raise InputError(f"{path}: no array {missing[0]!r}; a linear head model holds {', '.join(_NEEDED)}")

@@ -68,7 +68,7 @@ def is_align_recipe(path: Path) -> bool:
     """Whether a recipe file pre-trains an AlignNet; a file that is no TOML is none."""
     try:
         return tomllib.loads(path.read_text()).get("kind") == KIND
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 
@@ -83,7 +83,7 @@ def load_align_recipe(path: Path) -> AlignRecipe:
         values = tomllib.loads(path.read_text())
     except OSError as error:
         raise InputError(f"{path}: no such recipe") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no text, a number too long, nested too deeply
         raise InputError(f"{path}: is not TOML: {error}") from error
     if values.pop("kind", None) != KIND:
         raise InputError(f'{path}: kind = "{KIND}" is needed to pre-train an AlignNet')

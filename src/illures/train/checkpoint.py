@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from illures.decoding import decoding, parse_json, read_tensors
 from illures.errors import InputError
 from illures.files import write_whole
 
@@ -58,15 +58,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         InputError: it is damaged, or something else.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: is not a readable checkpoint: {error}") from error
+    tensors, header = read_tensors(path, "a checkpoint", "pt")
     if _FORMAT not in header:
         raise InputError(f"{path}: is not a checkpoint of format {_FORMAT!r}")
-    return Checkpoint(tensors, **json.loads(header[_FORMAT]))
+    with decoding(path, "a checkpoint"):
+        return Checkpoint(tensors, **parse_json(header[_FORMAT]))
 
 
 def check_recipe(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -179,7 +179,7 @@ def load_recipe(path: Path) -> Recipe:
         values = tomllib.loads(path.read_text())
     except OSError as error:
         raise InputError(f"{path}: no such recipe") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no text, a number too long, nested too deeply
         raise InputError(f"{path}: is not TOML: {error}") from error
     return recipe_from_dict(values, str(path))
 

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from illures.decoding import read_npz
 from illures.errors import InputError
 from illures.files import write_error, write_whole
 
@@ -190,9 +191,8 @@ class Parts:
         """
         path = self._state(number)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError) as error:
+            return read_npz(path)
+        except InputError as error:
             raise InputError(f"{path}: damaged; remove {self.folder} to begin anew") from error
 
     def remove(self) -> None:

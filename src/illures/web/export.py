@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 import illures
+from illures.decoding import decoding
 from illures.decomposition import Decomposition
 from illures.errors import InputError
 from illures.faces import at_size
@@ -149,7 +150,8 @@ def read_paint(data: bytes) -> Paint:
     Raises:
         InputError: it is none.
     """
-    codes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    with decoding("paint", "a PNG file"):
+        codes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if codes is None or codes.dtype != np.uint8 or codes.ndim != 3 or codes.shape[2] != 4:
         raise InputError("paint: must be a PNG file with colour and alpha, 8 bits each")
     return np.asarray(cv2.cvtColor(codes, cv2.COLOR_BGRA2RGBA))

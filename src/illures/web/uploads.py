@@ -6,18 +6,17 @@ The size in pixels is read from the header and checked before a pixel is decoded
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from illures.decoding import header_size
 from illures.errors import InputError
 from illures.images import Photo, read_photo
 from illures.web.memoryfile import as_file
 
 T = TypeVar("T")
-_EXR = b"\x76\x2f\x31\x01"
 _LONGEST_NAME = 80
 
 
@@ -57,7 +56,7 @@ def decode_photo(upload: Upload, pixels: int) -> Photo:
         raise InputError(f"{upload.name}: the file is empty")
 
     def read(path: Path) -> Photo:
-        check_pixels(*header_size(path, upload.data), pixels)
+        check_pixels(*header_size(path), pixels)
         return read_photo(path)
 
     return reading(upload, "", read)
@@ -78,44 +77,6 @@ def check_pixels(width: int, height: int, pixels: int) -> None:
     if width * height > pixels:
         limit = f"the studio takes at most {pixels / 1e6:.3g} megapixels"
         raise InputError(f"{width} x {height} pixels; {limit}")
-
-
-def header_size(path: Path, data: bytes) -> tuple[int, int]:
-    """Width and height as the file's header says; (0, 0) where it is of no known kind, which reading it will say."""
-    if data[:4] == _EXR:
-        return _exr_size(path)
-    if data[:2] == b"#?":  # Radiance: "-Y 512 +X 1024" ends the header
-        found = re.search(rb"\n[+-][XY] (\d{1,9}) [+-][XY] (\d{1,9})\r?\n", data[:65536])
-        return (int(found[1]), int(found[2])) if found else (0, 0)
-    return _pillow_size(path, data)
-
-
-def _exr_size(path: Path) -> tuple[int, int]:
-    import OpenEXR
-
-    try:
-        (low, high) = OpenEXR.File(str(path), header_only=True).header()["dataWindow"]
-    except (RuntimeError, TypeError, ValueError, KeyError) as error:
-        raise InputError(f"cannot be read as an EXR file ({' '.join(str(error).split())})") from error
-    return int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1
-
-
-def _pillow_size(path: Path, data: bytes) -> tuple[int, int]:
-    from PIL import Image
-
-    if data[4:8] == b"ftyp":
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            with Image.open(path) as image:
-                return image.size
-        except Image.DecompressionBombError:
-            raise InputError("more pixels than any photo has") from None
-        except (OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError):
-            return 0, 0  # `read_photo` says what is wrong
 
 
 def frame_at(upload: Upload, time_s: float, pixels: int) -> tuple[dict[str, Any], Photo]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from illures.decoding import header_size
 from illures.decompose import Decomposer
 from illures.decomposition import Decomposition
 from illures.errors import InputError
@@ -21,7 +22,7 @@ from illures.web import export
 from illures.web.facemaps import reduced
 from illures.web.limits import Limits
 from illures.web.pack import pack_face
-from illures.web.uploads import Upload, check_pixels, decode_photo, frame_at, header_size, reading
+from illures.web.uploads import Upload, check_pixels, decode_photo, frame_at, reading
 
 LightKind = Literal["hdri", "json", "photo"]
 # Decoded photos that are kept.
@@ -153,11 +154,11 @@ class Workbench:
     def _paint(self, order: Order) -> export.Paint | None:
         if not order.paint:
             return None
-        reading(Upload("", "paint", order.paint), "", lambda path: self._check(path, order.paint))
+        reading(Upload("", "paint", order.paint), "", self._check)
         return export.read_paint(order.paint)
 
-    def _check(self, path: Path, data: bytes) -> None:
-        check_pixels(*header_size(path, data), self._limits.pixels)
+    def _check(self, path: Path) -> None:
+        check_pixels(*header_size(path), self._limits.pixels)
 
     def _photo(self, upload: Upload) -> Photo:
         if upload.id not in self._photos:
@@ -175,7 +176,7 @@ class Workbench:
 
         def read(path: Path) -> sources.Source:
             if suffix != ".npy":
-                self._check(path, upload.data)
+                self._check(path)
             (source,) = sources.maps([path], 0.0)
             return source
 
