@@ -41,6 +41,11 @@ def photo_context(
     return np.concatenate([small, inside[..., None]], -1).astype(np.float32)
 
 
+def crop_context(image: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "32 32 4"]:
+    """The thumbnail of a photo of which nothing but the crop is known; colours as they come."""
+    return photo_context(image, np.eye(2, 3), len(image))
+
+
 def rendered_context(
     image: Float[np.ndarray, "size size 3"],
     person: Float[np.ndarray, "size size"],

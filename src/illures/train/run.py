@@ -42,6 +42,7 @@ def run(
     videos: list[Path] | None = None,
     initial: Path | None = None,
     align: Path | None = None,
+    cache: Path | None = None,
     compiled: bool = False,
 ) -> Path:
     """Train, or go on training, and write `output`/weights.safetensors; return its path (an AlignNet's: `train.align`).
@@ -53,6 +54,7 @@ def run(
         videos: folders of shards that `illures videos` wrote.
         initial: weights to start from, instead of the recipe's.
         align: folder of trained AlignNets, for recipes that need them.
+        cache: folder of the caches of samples, which several runs may share; None: `output`/cache.
         compiled: whether torch.compile makes the network's code.
 
     Raises:
@@ -65,7 +67,7 @@ def run(
     if initial is not None:
         recipe = replace(recipe, initial=str(initial))
     with joined() as ranks, _bar(ranks.first) as bar:
-        training = _prepared(recipe, folders, videos or [], align, output, ranks, bar, compiled)
+        training = _prepared(recipe, folders, videos or [], align, output, cache, ranks, bar, compiled)
         task = bar.add_task("images", total=recipe.images, completed=training.seen)
         training.run(_reporter(bar, task))
         path = output / WEIGHTS
@@ -86,6 +88,7 @@ def _prepared(
     videos: list[Path],
     align: Path | None,
     output: Path,
+    kept: Path | None,
     ranks: Ranks,
     bar: Progress,
     compiled: bool,
@@ -100,7 +103,11 @@ def _prepared(
     if not ranks.first:
         ranks.wait()
     caching = bar.add_task("samples to cache", total=None)
-    cache = SampleCache(prepare(folders, output / "cache", lambda count: bar.update(caching, completed=count)))
+
+    def progress(count: int) -> None:
+        bar.update(caching, completed=count)
+
+    cache = SampleCache(prepare(folders, kept or output / "cache", progress, recipe.network.size))
     data, real = f"{len(cache)} renders: " + "; ".join(_describe(folder) for folder in folders), None
     if recipe.needs_videos:
         bar.update(caching, description="frames to cache")
