@@ -15,13 +15,12 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 
 from illures.model.blocks import conv_bn, residual_stage, transposed_conv_bn
 from illures.model.sfsnet import ThinLevel
 
 _SLOPE = 0.2
-_COLOUR_CELLS = 8  # a side, of the grid on which the colour of light varies
 _CHROMA = 0.5  # of the raw outputs
 # Red, green and blue of one unit of log luminance, and of two axes of log colour that leave green as it is.
 _LOG_COLOUR = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
@@ -73,7 +72,7 @@ class IlluResNet(nn.Module):
     ) -> Float[Tensor, "batch height width 3"]:
         """Signed residual in linear RGB, or log factor on shading."""
         if stem is not None:
-            x = nn.functional.avg_pool2d(x, 2)
+            x = avg_pool2d(x, 2)
         own = []
         for conv in self.image:
             own.append(conv(x))
@@ -87,7 +86,7 @@ class IlluResNet(nn.Module):
         luminance = self.luminance(x)
         if self.thin is not None and stem is not None:
             luminance = self.thin(luminance, x, stem)
-        cells = _CHROMA * adaptive_avg_pool2d(self.chroma(deep), _COLOUR_CELLS)
+        cells = _CHROMA * avg_pool2d(self.chroma(deep), 2)
         chroma = interpolate(cells, size=luminance.shape[2:], mode="bilinear", align_corners=False)
         found = torch.cat([luminance, chroma], dim=1).permute(0, 2, 3, 1).float()
         return (found[..., None] * _LOG_COLOUR.to(found.device)).sum(dim=-2)

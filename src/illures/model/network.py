@@ -48,13 +48,14 @@ class Estimate:
 
     def float(self) -> Estimate:
         """The same in float32, in which all that follows the network is done."""
-        return self._each(lambda value: value.float())
+        return self.each(lambda value: value.float())
 
     def __getitem__(self, which: slice) -> Estimate:
         """Some images of the batch."""
-        return self._each(lambda value: value[which])
+        return self.each(lambda value: value[which])
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Estimate:
+    def each(self, change: Callable[[Tensor], Tensor]) -> Estimate:
+        """All maps changed."""
         values = ((f.name, getattr(self, f.name)) for f in fields(self))
         return Estimate(**{name: None if value is None else change(value) for name, value in values})
 

@@ -15,12 +15,16 @@ from illures.model.weights import Weights, read_weights
 
 @dataclass(frozen=True)
 class Prediction:
-    """The four maps of one crop; linear colours, normals in the crop's frame."""
+    """The maps of one crop; linear colours, normals in the crop's frame.
+
+    `regions` are the probabilities of the classes of `types.Region`, or None for networks that do not tell them.
+    """
 
     albedo: Float[np.ndarray, "size size 3"]
     normal: Float[np.ndarray, "size size 3"]
     light: Float[np.ndarray, "9 3"]
     residual: Float[np.ndarray, "size size 3"]
+    regions: Float[np.ndarray, "size size classes"] | None = None
 
 
 class Predictor:
@@ -58,6 +62,7 @@ class Predictor:
         except Exception as error:  # ONNX Runtime's own exceptions share no base but this
             raise InputError(f"weights {weights.info.hash}: do not fit their graph: {error}") from error
         self._inputs = [value.name for value in self._session.get_inputs()]
+        self._outputs = [value.name for value in self._session.get_outputs()]
 
     @classmethod
     def from_pretrained(cls, path: Path | None = None) -> Predictor:
@@ -72,14 +77,16 @@ class Predictor:
         self,
         images: Float[np.ndarray, "batch size size 3"],
         guides: Float[np.ndarray, "batch size size 3"],
+        contexts: Float[np.ndarray, "batch 32 32 4"],
     ) -> list[Prediction]:
         """Decompose aligned crops.
 
         Args:
             images: sRGB-encoded, in [0, 1].
             guides: normals that the landmarks tell (`faces.guide_normals`); unused by networks without a guide.
+            contexts: thumbnails of the whole photos (`data.context`); unused by networks without.
         """
-        maps = {"image": images, "guide": guides}
+        maps = {"image": images, "guide": guides, "context": contexts}
         feed = {name: np.ascontiguousarray(maps[name], dtype=np.float32) for name in self._inputs}
-        albedo, normal, light, residual = self._session.run(["albedo", "normal", "light", "residual"], feed)
-        return [Prediction(albedo[i], normal[i], light[i], residual[i]) for i in range(len(images))]
+        found = dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
+        return [Prediction(**{name: maps[i] for name, maps in found.items()}) for i in range(len(images))]

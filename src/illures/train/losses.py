@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy, max_pool2d
 
@@ -119,10 +119,14 @@ def pixel_weights(truth: Batch, head: float) -> Float[Tensor, "batch h w 1"]:
     """What each pixel counts: 1 on the face, `head` on other surfaces, more round the eyes where `head` is above 0."""
     if head == 0:  # as the method has it
         return truth.mask
+    return truth.mask * (1 + _EYES * near_eyes(truth)) + head * truth.surface * (1 - truth.mask)
+
+
+def near_eyes(truth: Batch) -> Bool[Tensor, "batch h w 1"]:
+    """Pixels of eyes and those near them."""
     eyes = ((truth.region == Region.EYES) & (truth.mask > 0)).float().permute(0, 3, 1, 2)
-    reach = 2 * (truth.mask.shape[1] // _NEAR // 2) + 1
-    near = max_pool2d(eyes, reach, stride=1, padding=reach // 2).permute(0, 2, 3, 1)
-    return truth.mask * (1 + _EYES * near) + head * truth.surface * (1 - truth.mask)
+    reach = 2 * (truth.mask.shape[1] // _NEAR) + 1
+    return max_pool2d(eyes, reach, stride=1, padding=reach // 2).permute(0, 2, 3, 1) > 0
 
 
 def _illumination(told: Tensor, image: Tensor, albedo: Tensor, weight: Tensor) -> Float[Tensor, " batch"]:
