@@ -16,7 +16,7 @@ from illures.errors import InputError
 from illures.images import Photo, as_float, to_photo
 from illures.lightfit import with_fitted_light
 from illures.math.color import srgb_to_linear
-from illures.types import Face
+from illures.types import Face, FaceCrop
 
 if TYPE_CHECKING:
     from illures.model.predictor import Prediction
@@ -38,8 +38,9 @@ class PredictorLike(Protocol):
         self,
         images: Float[np.ndarray, "batch size size 3"],
         guides: Float[np.ndarray, "batch size size 3"],
+        contexts: Float[np.ndarray, "batch 32 32 4"],
     ) -> list[Prediction]:
-        """Maps of each crop; images sRGB-encoded in [0, 1], guides the normals of the face mesh."""
+        """Maps of each crop; images sRGB-encoded in [0, 1], guides the normals of the face mesh, contexts of photos."""
         ...
 
 
@@ -109,21 +110,36 @@ class Decomposer:
         images = np.stack([np.clip(as_float(_faces.extract(photo, crop)), 0, 1) for crop in crops])
         points = [_faces.to_crop(crop.face.landmarks, crop) for crop in crops]
         guides = np.stack([_faces.guide_normals(p, self.size) for p in points])
-        predictions = self.predictor(images, guides)
-        return [
-            with_fitted_light(
-                Decomposition(
-                    image=srgb_to_linear(image),
-                    albedo=prediction.albedo,
-                    normal=prediction.normal,
-                    light=prediction.light,
-                    residual=prediction.residual,
-                    mask=_faces.face_mask(image, landmarks).astype(np.float32),
-                    crop=crop,
-                )
-            )
-            for image, landmarks, prediction, crop in zip(images, points, predictions, crops, strict=True)
-        ]
+        small = np.clip(as_float(_faces.thumbnail(photo)), 0, 1)
+        contexts = np.stack([_faces.photo_context(small, photo.shape[:2], crop.matrix, crop.size) for crop in crops])
+        predictions = self.predictor(images, guides, contexts)
+        exact = getattr(getattr(self.predictor.info, "config", None), "albedo", "direct") == "quotient"
+        return [_face(*values, exact) for values in zip(images, points, predictions, crops, strict=True)]
+
+
+def _face(
+    image: Float[np.ndarray, "size size 3"],
+    landmarks: Float[np.ndarray, "478 3"],
+    prediction: Prediction,
+    crop: FaceCrop,
+    exact: bool,
+) -> Decomposition:
+    """The network's word on a crop, with its light fitted to the photo."""
+    regions = prediction.regions
+    mask = _faces.face_mask(image, landmarks) if regions is None else _faces.skin_mask(regions, landmarks)
+    return with_fitted_light(
+        Decomposition(
+            image=srgb_to_linear(image),
+            albedo=prediction.albedo,
+            normal=prediction.normal,
+            light=prediction.light,
+            residual=prediction.residual,
+            mask=mask.astype(np.float32),
+            crop=crop,
+            regions=regions,
+        ),
+        exact=exact,
+    )
 
 
 def _eight_bits(photo: Photo) -> Photo:

@@ -1,7 +1,7 @@
 """All faces of a photo in one set of maps of the photo's size, with no seam, as codes ready to be written.
 
-Outside the faces albedo is the photo, shading 1, residual 0 and the normal looks at the viewer; at the edge of a mask
-the two blend. The residual is computed after the blend and from the codes of albedo and shading, so that A ∘ S + R is
+Outside the heads albedo is the photo, shading 1, residual 0 and the normal looks at the viewer; at their edges the
+two blend. The residual is computed after the blend and from the codes of albedo and shading, so that A ∘ S + R is
 the photo everywhere.
 """
 
@@ -88,8 +88,8 @@ def _blank(photo: Photo, format: Format) -> PhotoMaps:
 
 
 def _lay(maps: PhotoMaps, where: tuple[slice, slice], window: Window) -> None:
-    """Blend a window into the maps by its mask; pixels where the mask is 0 stay as they are."""
-    format, weight = maps.format, window.mask[..., None]
+    """Blend a window into the maps where it shows a head; pixels where that weight is 0 stay as they are."""
+    format, weight = maps.format, window.head[..., None]
     inside = weight > 0
     if not inside.any():
         return

@@ -20,9 +20,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from illures.data.context import CONTEXT_RANGE, WIDE_PX, crop_context, rendered_context
+from illures.data.context import CONTEXT_RANGE, WIDE_PX, rendered_context
 from illures.data.shrink import shrunk
 from illures.errors import InputError
+from illures.faces.context import crop_context
 from illures.math.color import linear_to_srgb, srgb_to_linear
 from illures.math.normals import normalize
 from illures.types import Region, Sample
@@ -55,7 +56,7 @@ class Batch:
         surface: 1 where a surface is seen, 0 elsewhere: the whole head and what is before it.
         region: numbers of `types.Region`; `UNKNOWN` where the photo does not go.
         guide: normals of the dense face mesh found in the image, zero where there is none.
-        context: the photo's thumbnail and the crop's place in it (`data.context`): linear colours, framed at random.
+        context: the photo's thumbnail and the crop's place in it (`faces.context`): linear colours, framed at random.
         light: L.
         traced: 1 if the image has global illumination, 0 if it is A ∘ f(N, L).
         landmarks: of the dense mesh, as in `Sample`.

@@ -7,7 +7,7 @@ A view is one WebDataset sample `<key>.*` with
 - `image<k>.png`, 16-bit, the sRGB curve over linear / 8 (so that highlights up to 8 survive) in steps of 1 / 2047, at
   skin's brightness three times as fine as 8 bits over 1;
 - `region.png`, 8-bit, numbers of `types.Region`;
-- `context<k>.png`, 8-bit, the surroundings of image k without the person (`data.context`), the sRGB curve over
+- `context<k>.png`, 8-bit, the surroundings of image k without the person (`faces.context`), the sRGB curve over
   linear / 4;
 - `landmarks.npy`, float32 [478, 3];
 - `json` with ids and seed, and the SH light of each image.

@@ -15,8 +15,8 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from illures.data.context import CONTEXT
 from illures.errors import InputError
+from illures.faces.context import CONTEXT
 from illures.model.config import NetworkConfig
 from illures.model.network import IlluResSfSNet
 from illures.model.weights import Weights, WeightsInfo, hash_tensors, metadata, read_weights

@@ -123,7 +123,7 @@ class IlluResSfSNet(nn.Module):
             image: sRGB-encoded, in [0, 1]; sides multiples of 16.
             guide: normals of the dense face mesh in the camera frame, zero where there is none; exactly for networks
                 made with `guide=True`.
-            context: thumbnail of the whole photo and the crop's place in it (`data.context`); exactly for networks
+            context: thumbnail of the whole photo and the crop's place in it (`faces.context`); exactly for networks
                 made with `context=True`.
             with_residual: False leaves IlluResNet out (the first training stage): a residual of zero, or in the
                 quotient form an illumination of f(N, L).

@@ -84,7 +84,7 @@ class Predictor:
         Args:
             images: sRGB-encoded, in [0, 1].
             guides: normals that the landmarks tell (`faces.guide_normals`); unused by networks without a guide.
-            contexts: thumbnails of the whole photos (`data.context`); unused by networks without.
+            contexts: thumbnails of the whole photos (`faces.context`); unused by networks without.
         """
         maps = {"image": images, "guide": guides, "context": contexts}
         feed = {name: np.ascontiguousarray(maps[name], dtype=np.float32) for name in self._inputs}

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from illures.data.cache import UNKNOWN, Batch
-from illures.data.context import crop_context
 from illures.data.pairs import VideoBatch
+from illures.faces.context import crop_context
 from illures.math import sh
 from illures.math.color import linear_to_srgb, luminance
 from illures.math.normals import mirror
