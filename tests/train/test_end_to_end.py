@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from illures.data.shards import read_shards, shard_paths
+from illures.faces import crop_context
 from illures.data.synthetic import guide_in
 from illures.math.color import linear_to_srgb
 from illures.math.normals import angular_error_deg, normalize
@@ -42,7 +43,7 @@ def test_a_tiny_training_beats_the_mean_face(folders, tmp_path):
     found, dummy, albedo, flat = [], [], [], []
     for sample in read_shards(shard_paths(test)):
         image = np.clip(linear_to_srgb(sample.image), 0, 1).astype(np.float32)
-        prediction = predictor(image[None], guide_in(image)[None])[0]
+        prediction = predictor(image[None], guide_in(image)[None], crop_context(image)[None])[0]
         mask = sample.mask
         found.append(angular_error_deg(prediction.normal[mask], sample.normal[mask]).mean())
         dummy.append(angular_error_deg(baseline[mask], sample.normal[mask]).mean())

@@ -176,6 +176,7 @@ class SampleCache:
         size: side of the images [px].
         set: number of each sample's cache, in the order of `folders`.
         identity: of each sample, within its set.
+        traced: 1 for samples with global illumination, 0 for others.
         view: of each sample, all over the sets; samples of one view differ by their light alone.
 
     Raises:
@@ -191,6 +192,7 @@ class SampleCache:
         self._starts = np.cumsum([0] + [len(part["image"]) for part in self._parts])
         self.set = np.repeat(np.arange(len(self._parts)), np.diff(self._starts))
         self.identity = np.concatenate([part["identity"] for part in self._parts])
+        self.traced = np.concatenate([part["traced"] for part in self._parts])
         counts = np.cumsum([0] + [int(part["view"].max()) + 1 for part in self._parts])
         self.view = np.concatenate([part["view"] + start for part, start in zip(self._parts, counts, strict=False)])
 

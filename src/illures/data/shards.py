@@ -53,9 +53,9 @@ class ViewRecord:
     Attributes:
         region: numbers of `types.Region`.
         images: one a light; none without global illumination.
-        contexts: the surroundings of each image, see `data.context`.
         lights, lightings: SH coefficients and ids of the lights; there may be none.
         recipe: of the generator, to tell sets apart.
+        contexts: the surroundings of each image (`data.context`); none where they are not known.
     """
 
     albedo: Float[np.ndarray, "size size 3"]
@@ -64,7 +64,6 @@ class ViewRecord:
     region: UInt8[np.ndarray, "size size"]
     landmarks: Float[np.ndarray, "478 3"]
     images: tuple[Float[np.ndarray, "size size 3"], ...]
-    contexts: tuple[Float[np.ndarray, "wide wide 3"], ...]
     lights: tuple[Float[np.ndarray, "9 3"], ...]
     lightings: tuple[int, ...]
     identity: int
@@ -72,6 +71,7 @@ class ViewRecord:
     pose: int
     seed: int
     recipe: str = ""
+    contexts: tuple[Float[np.ndarray, "wide wide 3"], ...] = ()
 
 
 def shard_bytes(views: Iterable[tuple[str, ViewRecord]]) -> bytes:
@@ -195,7 +195,7 @@ def _view(files: dict[str, bytes]) -> ViewRecord:
         region=decoded_pixels(files["region.png"]),
         landmarks=np.load(io.BytesIO(files["landmarks.npy"]), allow_pickle=False),
         images=tuple(_image(files[f"image{k}.png"]) for k in range(facts["images"])),
-        contexts=tuple(_context(files[f"context{k}.png"]) for k in range(facts["images"])),
+        contexts=tuple(_context(files[name]) for name in (f"context{k}.png" for k in range(facts["images"])) if name in files),
         lights=tuple(np.array(light, np.float32) for light in facts["lights"]),
         lightings=tuple(facts["lightings"]),
         identity=facts["identity"],

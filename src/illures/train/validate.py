@@ -226,7 +226,12 @@ def _measured(found: Estimate, batch: Batch, k: int) -> dict[str, float]:
 
 
 def _some_views(cache: SampleCache, indices: np.ndarray, count: int) -> list[Int[np.ndarray, " lights"]]:
-    """Whole views, in an order that is random but always the same, until there are `count` images."""
+    """Whole views, in an order that is random but always the same, until there are `count` images.
+
+    Views with global illumination alone where there are such: shadows and highlights are what is hard.
+    """
+    traced = indices[cache.traced[indices] > 0]
+    indices = traced if len(traced) else indices
     views, taken = [], 0
     for view in np.random.default_rng(0).permutation(np.unique(cache.view[indices])):
         if taken >= count:
