@@ -7,17 +7,24 @@ scale between albedo and light counts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from array_api_compat import array_namespace
 from jaxtyping import Bool, Float, Int
 
-from illures.math.color import best_scale, individual_typology_angle_deg
+from illures.math.color import best_scale, individual_typology_angle_deg, luminance
 from illures.math.normals import angular_error_deg, normalize, turn
 from illures.math.sh import main_direction
 
 VIEWER = np.array([0.0, 0.0, 1.0])
 _SSIM_SIGMA, _SSIM_RADIUS = 1.5, 5  # pixels: Wang et al. 2004, an 11 x 11 Gaussian window
+_BLACK = 0.01  # of the mean: below it logarithms count no further, for what is black says little
+_CONSTANT = 1e-5  # spread of a logarithm that rounding alone can give in single precision
+_FAINT = 0.005  # contrast of albedo, over its mean, that nobody sees
+_CLIPPED, _NEAR_BLACK = 0.95, 0.004  # linear values of a photo beyond which its colour is not trusted
+_BRIGHTEST, _SHADED = 0.05, 0.05  # the brightest share of a face is highlights; below this part of its median is black
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,119 @@ def albedo_drift(albedos: Float[np.ndarray, "images points *channels"]) -> float
     scaled = _scaled_to_one(albedos)
     mean = scaled.mean(axis=0)
     return float(np.sqrt(np.mean((scaled - mean) ** 2) / np.mean(mean**2)))
+
+
+def log_correlation(albedo: Float[Any, "points *channels"], truth: Float[Any, "points *channels"]) -> float:
+    """Pearson correlation of the log luminance of a linear albedo with that of the truth, in [-1, 1]; scale-invariant.
+
+    What does not vary agrees with nothing: a constant scores 0. NumPy or PyTorch; points of three channels or of one.
+    """
+    xp = array_namespace(albedo, truth)
+    ours, true = (_log(values) for values in (albedo, truth))
+    return _cosine(ours - xp.mean(ours), true - xp.mean(true))
+
+
+def gradient_correlation(
+    albedo: Float[Any, "height width *channels"],
+    truth: Float[Any, "height width *channels"],
+    mask: Bool[Any, "height width"],
+) -> float:
+    """Correlation of the gradients of log luminance with those of the truth, in [-1, 1]; scale-invariant.
+
+    Central differences along x and y, pooled, at pixels that lie in the mask with their four neighbours. Not centred:
+    shading that stayed in the albedo is a slope, and counts. A constant scores 0. NumPy or PyTorch.
+    """
+    inside = mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
+    ours, true = (_gradients(values, mask, inside) for values in (albedo, truth))
+    return _cosine(ours, true)
+
+
+def drift_over_contrast(albedos: Float[Any, "images points *channels"]) -> float:
+    """Change of one albedo between images over the albedo's own contrast: 0 never changes, √2 is unrelated each time.
+
+    For each pair RMS of the difference over the mean of both standard deviations, each albedo scaled to mean 1 as in
+    `albedo_drift`, then the mean over pairs. The deviation is within channels: the colour of skin is no contrast. A
+    contrast of 0.005 that cannot be seen is added in quadrature above and below, so that a constant scores 1, or more
+    where it changes its colour, and flatness does not pay. NumPy or PyTorch; two images at least.
+    """
+    xp = array_namespace(albedos)
+    values = xp.astype(albedos, xp.float64)
+    values = xp.reshape(values, (*values.shape[:2], -1))
+    values = values / xp.clip(xp.mean(values, axis=(1, 2), keepdims=True), min=1e-12)
+    contrast = xp.sqrt(xp.mean((values - xp.mean(values, axis=1, keepdims=True)) ** 2, axis=(1, 2)))
+    count, ratios = values.shape[0], []
+    for i in range(count - 1):
+        drift = xp.mean((values[i + 1 :, ...] - values[i, ...]) ** 2, axis=(1, 2))
+        both = (contrast[i + 1 :] + contrast[i]) / 2
+        ratios.append(xp.sqrt((drift + _FAINT**2) / (both**2 + _FAINT**2)))
+    return float(xp.mean(xp.concat(ratios)))
+
+
+def colour_kept(
+    albedo: Float[Any, "height width 3"], image: Float[Any, "height width 3"], mask: Bool[Any, "height width"]
+) -> float:
+    """Spread of log chromaticity (log R/G, log B/G) of an albedo less that of its image: 0 keeps all colour detail.
+
+    Root mean square of both standard deviations over the mask, in natural logarithms; invariant to the scale and the
+    tint of either. A constant scores the image's own spread, a wrong one more; light whose colour changes over the face
+    makes the true albedo score a little above 0. Pixels whose colour the image does not tell are left out: clipped,
+    near black, and the brightest 5 % (highlights). NumPy or PyTorch.
+
+    Args:
+        albedo: linear.
+        image: linear, in [0, 1].
+        mask: the pixels that count.
+
+    Returns:
+        The spread, or NaN where no pixel is left.
+    """
+    xp = array_namespace(albedo, image)
+    photo = image[mask]
+    bright = luminance(photo)
+    if bright.shape[0] == 0:
+        return float("nan")
+    order = xp.sort(bright)
+    limit, median = order[int((1 - _BRIGHTEST) * (bright.shape[0] - 1))], order[bright.shape[0] // 2]
+    told = (bright <= limit) & (bright > _SHADED * median)
+    told = told & (xp.max(photo, axis=-1) < _CLIPPED) & (xp.min(photo, axis=-1) > _NEAR_BLACK)
+    if not bool(xp.any(told)):
+        return float("nan")
+    change = _log_chromaticity(albedo[mask][told]) - _log_chromaticity(photo[told])
+    return float(xp.sqrt(xp.mean((change - xp.mean(change, axis=0)) ** 2)))
+
+
+def _log(values: Float[Any, "points *channels"]) -> Float[Any, " points"]:
+    """Log luminance, its floor a part of the mean."""
+    xp = array_namespace(values)
+    bright = xp.astype(luminance(values) if values.ndim > 1 else values, xp.float64)
+    floor = max(_BLACK * float(xp.mean(bright)), 1e-12) if bright.shape[0] else 1e-12
+    return xp.log(xp.clip(bright, min=floor))
+
+
+def _log_chromaticity(values: Float[Any, "points 3"]) -> Float[Any, "points 2"]:
+    xp = array_namespace(values)
+    exact = xp.astype(values, xp.float64)
+    logs = xp.log(xp.clip(exact, min=max(_BLACK * float(xp.mean(exact)), 1e-12)))
+    return xp.stack([logs[:, 0] - logs[:, 1], logs[:, 2] - logs[:, 1]], axis=-1)
+
+
+def _gradients(values: Any, mask: Bool[Any, "height width"], inside: Bool[Any, "rows columns"]) -> Float[Any, " n"]:
+    """Central differences of log luminance along x, then along y; what lies outside the mask is not looked at."""
+    xp = array_namespace(values)
+    found = _log(values[mask])
+    logs = xp.zeros(mask.shape, dtype=found.dtype, device=found.device)
+    logs[mask] = found
+    along_x, along_y = logs[1:-1, 2:] - logs[1:-1, :-2], logs[2:, 1:-1] - logs[:-2, 1:-1]
+    return xp.concat([along_x[inside], along_y[inside]]) / 2
+
+
+def _cosine(a: Float[Any, " n"], b: Float[Any, " n"]) -> float:
+    """Cosine of two vectors; 0 if one is nothing but rounding, or there is no point."""
+    xp = array_namespace(a, b)
+    if a.shape[0] == 0:
+        return 0.0
+    lengths = [float(xp.sqrt(xp.mean(x * x))) for x in (a, b)]
+    return 0.0 if min(lengths) < _CONSTANT else float(xp.mean(a * b)) / (lengths[0] * lengths[1])
 
 
 def normal_drift_deg(normals: Float[np.ndarray, "images points 3"]) -> float:
