@@ -8,7 +8,7 @@ import numpy as np
 from illures.faces import draw_contour, points68
 from illures.math.normals import normalize
 from illures.render import render
-from illures.types import Sample
+from illures.types import Region, Sample
 
 
 def ellipsoids(count: int, size: int = 32, seed: int = 0) -> Iterator[Sample]:
@@ -36,7 +36,9 @@ def ellipsoid(size, width, height, color, light, ids) -> Sample:
     landmarks = mesh_on(size, width, height)
     contour = draw_contour(points68(landmarks), size)
     identity, pose, lighting, seed = ids
-    return Sample(image, albedo, normal, light, residual, mask, landmarks, contour, identity, 0, pose, lighting, seed)
+    region = np.where(mask, Region.SKIN, Region.BACKGROUND).astype(np.uint8)
+    maps = image, albedo, normal, light, residual, mask, region, None, landmarks, contour
+    return Sample(*maps, identity, 0, pose, lighting, seed)
 
 
 def mesh_on(size: int, width: float, height: float) -> np.ndarray:

@@ -56,7 +56,13 @@ class TurnedSphere:
     def record(self, identity: int, number: int) -> ViewRecord:
         """As a shard holds it."""
         return ViewRecord(
-            self.albedo, self.normal, self.mask, self.landmarks, (), (), (), identity, number, number, 0, "sphere"
+            self.albedo,
+            self.normal,
+            self.mask,
+            self.mask.astype(np.uint8),
+            self.landmarks,
+            *((), (), (), ()),
+            *(identity, number, number, 0, "sphere"),
         )
 
 

@@ -47,7 +47,11 @@ def shards(tmp_path) -> Path:
     views = [
         (
             f"{k:04d}",
-            ViewRecord(s.albedo, s.normal, s.mask, s.landmarks, (s.image,), (s.light,), (s.lighting,), *ids(s)),
+            ViewRecord(
+                *(s.albedo, s.normal, s.mask, s.region, s.landmarks),
+                *((s.image,), (np.zeros((56, 56, 3), np.float32),), (s.light,), (s.lighting,)),
+                *ids(s),
+            ),
         )
         for k, s in enumerate(samples)
     ]
