@@ -49,7 +49,7 @@ def test_normals_turn_with_the_lights_into_the_frame_of_the_crop(monkeypatch) ->
     Under soft light, where images are what shading says; a flash draws cast shadows.
     """
     monkeypatch.setattr(lights, "random_environment", lambda rng, hdris: lights.studio(rng))
-    recipe = dataclasses.replace(RECIPE, identities=8, poses=1, expressions=1, motion="posed", roll_limit_deg=40.0)
+    recipe = dataclasses.replace(RECIPE, identities=24, poses=1, expressions=1, motion="posed", roll_limit_deg=40.0)
     recipe = dataclasses.replace(recipe, size=48, samples=16, shadow_samples=16)
     studio = Studio(recipe, pyramids(recipe), [])
     gains, rolls = [], []
@@ -65,7 +65,7 @@ def test_normals_turn_with_the_lights_into_the_frame_of_the_crop(monkeypatch) ->
             (y, x), (y0, x0) = light[[1, 3], 0], lit.coefficients[[1, 3], 0]
             rolls.append(np.degrees(np.arctan2(x * y0 - y * x0, x * x0 + y * y0)))
     assert np.abs(rolls).max() > 15
-    assert np.mean(gains) > 0.01 and min(gains) > -0.02
+    assert np.mean(gains) > 0.02 and np.mean(np.array(gains) > 0) > 0.75
 
 
 def test_views_can_be_made_alone_in_any_order(views) -> None:

@@ -217,7 +217,7 @@ def _measured(found: Estimate, batch: Batch, k: int) -> dict[str, float]:
         "albedo_correlation": log_correlation(ours[mask], true[mask]),
         "albedo_gradients": gradient_correlation(ours, true, mask),
         "head_albedo_error": float((linear_to_srgb(ours) - linear_to_srgb(true))[surface].abs().mean()),
-        "ita_error_deg": ita_error_deg(*skin),
+        "ita_error_deg": abs(ita_error_deg(*skin)),
     }
     if found.regions is not None:
         known = batch.region[k, ..., 0]
