@@ -77,14 +77,18 @@ class Decomposer:
 
     @classmethod
     def from_pretrained(cls, path: str | os.PathLike[str] | None = None, size: int | None = None) -> Decomposer:
-        """Load the weights that ship with the package, or those of a file; nothing is fetched.
+        """Load weights that ship with the package, or those of a file; nothing is fetched.
+
+        Args:
+            path: a file, or a name of the package: "illures-256" for photos, which None takes, "illures-128" for speed.
+            size: side of the crops [px]; default: what the network was trained on.
 
         Raises:
             InputError: the file is missing or is no weights file.
         """
         from illures.model.predictor import Predictor
 
-        return cls(Predictor.from_pretrained(None if path is None else Path(path)), size)
+        return cls(Predictor.from_pretrained(None if path is None else os.fspath(path)), size)
 
     def __call__(self, image: str | os.PathLike[str] | np.ndarray | Any, name: str = "image") -> list[Decomposition]:
         """Find and decompose every face, largest first; an empty list where there is none.

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from illures.errors import InputError
 from illures.model import NetworkConfig, Predictor, read_weights
 from illures.model.export import load_network, save_weights
 from illures.model.network import network_inputs
+from illures.model.weights import FAST, find_weights, packaged
 
 COMPACT = NetworkConfig("compact", size=64, guide=True, width=8, residual_width=32, residual_blocks=1)
 
@@ -80,3 +82,11 @@ def test_weights_of_another_shape_are_refused(network_of, tmp_path):
     del tensors["sfsnet.position"]
     with pytest.raises(InputError, match="do not fit"):
         Predictor(type(weights)(tensors, weights.graph, weights.info))
+
+
+def test_names_of_the_package_are_found_and_paths_stay_paths(tmp_path):
+    assert find_weights("illures-128") == find_weights(Path("illures-128")) == packaged(FAST)
+    assert find_weights(tmp_path / "illures-128") == tmp_path / "illures-128"
+    assert find_weights(None).is_file()
+    with pytest.raises(InputError, match="illures-64: no such weights file"):
+        read_weights("illures-64")

@@ -39,7 +39,7 @@ def decompose(
     json
         Print one line of JSON for each photo instead of words.
     weights
-        A weights file instead of the one in the package.
+        A weights file, or a name of the package: illures-256 (the default here) or illures-128.
     size
         Side of the crop in pixels; default: what the network was trained on.
     crop_only

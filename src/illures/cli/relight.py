@@ -92,7 +92,7 @@ def relight(
     json
         Print one line of JSON for each photo instead of words.
     weights
-        A weights file instead of the one in the package.
+        A weights file, or a name of the package: illures-256 (the default here) or illures-128.
     """
     from illures.relighting import sources
 

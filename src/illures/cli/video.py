@@ -88,6 +88,7 @@ def video(
         Side of the crops in pixels; default: what the network was trained on.
     """
     from illures.decompose import Decomposer
+    from illures.model.weights import FAST
     from illures.errors import InputError
     from illures.relighting import sources
     from illures.video.make import first_face, make_video
@@ -107,7 +108,7 @@ def video(
         raise InputError("no light: give --light, --like, --hdri, --direction, --json-light or --sh")
     if not -10 <= exposure <= 10:
         raise InputError(f"exposure {exposure:g}: must be from -10 to 10 stops")
-    decomposer = Decomposer.from_pretrained(weights, size)
+    decomposer = Decomposer.from_pretrained(weights or FAST, size)
     given += sources.references([like] if like else [], decomposer, keep_colour)
     show = show or ("relit" if given else "grid")
     chosen = None

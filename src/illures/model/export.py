@@ -114,7 +114,7 @@ def save_weights(
     return weights
 
 
-def load_network(path: Path | None = None) -> tuple[IlluResSfSNet, WeightsInfo]:
+def load_network(path: Path | str | None = None) -> tuple[IlluResSfSNet, WeightsInfo]:
     """The torch network of a weights file, in evaluation mode.
 
     Raises:

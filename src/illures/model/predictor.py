@@ -65,7 +65,7 @@ class Predictor:
         self._outputs = [value.name for value in self._session.get_outputs()]
 
     @classmethod
-    def from_pretrained(cls, path: Path | None = None) -> Predictor:
+    def from_pretrained(cls, path: Path | str | None = None) -> Predictor:
         """Load weights from `path` or from the package; nothing is fetched.
 
         Raises:

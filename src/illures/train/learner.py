@@ -18,6 +18,7 @@ from illures.errors import InputError
 from illures.model.config import NetworkConfig
 from illures.model.export import load_network
 from illures.model.network import Estimate, IlluResSfSNet, network_inputs
+from illures.model.weights import FAST, FINE, packaged
 from illures.train.checkpoint import optimizer_tensors, part, restore_optimizer
 from illures.train.cost import TERMS, terms, total
 from illures.train.distributed import Ranks, share_statistics
@@ -145,7 +146,7 @@ def initial_network(recipe: Recipe) -> IlluResSfSNet:
     """
     if recipe.initial != "release" and recipe.initial in shipped():
         raise InputError(f"the recipe goes on from the weights of {recipe.initial!r}: give them with --initial FILE")
-    network, info = load_network(None if recipe.initial == "release" else Path(recipe.initial))
+    network, info = load_network(_shipped_weights(recipe) if recipe.initial == "release" else Path(recipe.initial))
     if info.config == recipe.network:
         return network
     if not _contains(recipe.network, info.config):
@@ -153,6 +154,12 @@ def initial_network(recipe: Recipe) -> IlluResSfSNet:
             f"initial = {recipe.initial!r}: weights of {info.config}, the recipe asks for {recipe.network}"
         )
     return _taken_over(network, recipe.network)
+
+
+def _shipped_weights(recipe: Recipe) -> Path:
+    """Those of the package for a network of this size, or the small ones, which the larger network contains."""
+    fine = packaged(FINE)
+    return fine if recipe.network.fine_width and fine.is_file() else packaged(FAST)
 
 
 def _contains(ours: NetworkConfig, theirs: NetworkConfig) -> bool:
