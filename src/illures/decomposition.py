@@ -87,11 +87,13 @@ class Decomposition:
         """
         buffer = io.BytesIO()
         face = self.crop.face
+        maps: dict[str, Any] = {name: getattr(self, name) for name in _MAPS}
+        if self.regions is not None:
+            maps["regions"] = self.regions
         np.savez(
             buffer,
             version=np.int64(FILE_VERSION),
-            **{name: getattr(self, name) for name in _MAPS},
-            **({} if self.regions is None else {"regions": self.regions}),
+            **maps,
             matrix=self.crop.matrix,
             photo_size=np.array(self.crop.photo_size, np.int64),
             landmarks=face.landmarks,

@@ -41,7 +41,7 @@ def test_a_photo_framed_round_a_render_holds_the_person_and_the_surroundings():
     for seed in range(40):
         shown, inside = rendered_context(image, person, around, np.random.default_rng(seed))
         assert shown.shape == (CONTEXT, CONTEXT, 3) and inside.shape == (CONTEXT, CONTEXT)
-        assert 0 <= inside.min() and inside.max() == 1
+        assert inside.min() >= 0 and inside.max() == 1
         assert np.abs(shown[inside == 1] - red).max() < 0.25  # softened at most
         assert shown.min() >= 0 and (shown.sum(-1) < 0.61).all()
         shares.append(inside.mean())

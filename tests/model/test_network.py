@@ -55,7 +55,7 @@ def test_gradients_of_the_image_reach_both_networks(config, network_of, inputs_o
 def test_gradients_of_albedo_and_classes_reach_both_networks(config, network_of, inputs_of):
     """Albedo is the image over f(N, L) times what IlluResNet says: normals and light learn from it, too."""
     network = network_of(config).train()
-    for name, parameter in network.named_parameters():  # what starts at nothing passes nothing on
+    for parameter in network.parameters():  # what starts at nothing passes nothing on
         if not parameter.any() and parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.05)
     found = network(*inputs_of(config, 128))

@@ -22,7 +22,9 @@ QUOTIENT = replace(COMPACT, albedo="quotient", context=True, regions=True, detai
 FINE = replace(QUOTIENT, size=128, fine_width=8)
 
 
-@pytest.mark.parametrize("config", [COMPACT, NetworkConfig(size=64), NetworkConfig(size=64, guide=True), QUOTIENT, FINE])
+@pytest.mark.parametrize(
+    "config", [COMPACT, NetworkConfig(size=64), NetworkConfig(size=64, guide=True), QUOTIENT, FINE]
+)
 @pytest.mark.parametrize("size", [64, 128])
 def test_onnx_runtime_gives_what_torch_gives(config, size, network_of, tmp_path, rng):
     network, path = network_of(config), tmp_path / "w.safetensors"

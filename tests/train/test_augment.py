@@ -101,7 +101,9 @@ def test_a_real_camera_stays_near_and_in_range(batch, rng):
 
 
 def test_augmentation_repeats_with_its_seed(batch):
-    once, again = (augment.photograph(batch.image, batch.context, CAMERA, np.random.default_rng(3))[0] for _ in range(2))
+    once, again = (
+        augment.photograph(batch.image, batch.context, CAMERA, np.random.default_rng(3))[0] for _ in range(2)
+    )
     assert torch.equal(once, again)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from illures.data.shards import read_shards, shard_paths
-from illures.faces import crop_context
 from illures.data.synthetic import guide_in
+from illures.faces import crop_context
 from illures.math.color import linear_to_srgb
 from illures.math.normals import angular_error_deg, normalize
 from illures.model import Predictor

@@ -47,7 +47,9 @@ def shards(tmp_path) -> Path:
     views = [
         (
             f"{k:04d}",
-            ViewRecord(s.albedo, s.normal, s.mask, s.region, s.landmarks, (s.image,), (s.light,), (s.lighting,), *ids(s)),
+            ViewRecord(
+                s.albedo, s.normal, s.mask, s.region, s.landmarks, (s.image,), (s.light,), (s.lighting,), *ids(s)
+            ),
         )
         for k, s in enumerate(samples)
     ]

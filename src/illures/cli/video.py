@@ -88,8 +88,8 @@ def video(
         Side of the crops in pixels; default: what the network was trained on.
     """
     from illures.decompose import Decomposer
-    from illures.model.weights import FAST
     from illures.errors import InputError
+    from illures.model.weights import FAST
     from illures.relighting import sources
     from illures.video.make import first_face, make_video
 

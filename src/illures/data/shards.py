@@ -195,7 +195,9 @@ def _view(files: dict[str, bytes]) -> ViewRecord:
         region=decoded_pixels(files["region.png"]),
         landmarks=np.load(io.BytesIO(files["landmarks.npy"]), allow_pickle=False),
         images=tuple(_image(files[f"image{k}.png"]) for k in range(facts["images"])),
-        contexts=tuple(_context(files[name]) for name in (f"context{k}.png" for k in range(facts["images"])) if name in files),
+        contexts=tuple(
+            _context(files[f"context{k}.png"]) for k in range(facts["images"]) if f"context{k}.png" in files
+        ),
         lights=tuple(np.array(light, np.float32) for light in facts["lights"]),
         lightings=tuple(facts["lightings"]),
         identity=facts["identity"],

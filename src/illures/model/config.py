@@ -19,7 +19,7 @@ class NetworkConfig:
         size: side of the aligned crop [px], 128 or 256.
         guide: take the normals that the landmarks tell (`faces.guide_normals`) as three more input channels,
             and as what the normals start from.
-        context: take a thumbnail of the whole photo (`faces.context`), from which the strength and colour of light show.
+        context: take a thumbnail of the whole photo (`faces.context`), which tells the strength and colour of light.
         regions: say what each pixel shows, the classes of `types.Region`.
         width: channels of the finest level of the compact form.
         blocks: residual blocks of each stage of the compact form.

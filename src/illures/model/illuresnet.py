@@ -39,7 +39,16 @@ class IlluResNet(nn.Module):
         fine_width: channels of the thin level of the network, or 0.
     """
 
-    def __init__(self, inputs: int, features: int, feature_stride: int, width: int = 128, blocks: int = 3, quotient: bool = False, fine_width: int = 0) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        features: int,
+        feature_stride: int,
+        width: int = 128,
+        blocks: int = 3,
+        quotient: bool = False,
+        fine_width: int = 0,
+    ) -> None:
         super().__init__()
         levels = feature_stride.bit_length() - 1
         widths = [width >> (levels + 1 - level) for level in range(levels + 1)]  # finest first

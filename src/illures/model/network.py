@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,8 +57,8 @@ class Estimate:
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Estimate:
         """All maps changed."""
-        values = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return Estimate(**{name: None if value is None else change(value) for name, value in values})
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Estimate(**{name: None if value is None else change(value) for name, value in values.items()})
 
     def local(self) -> Float[Tensor, "batch height width 3"]:
         """I_l: the image without shadow, highlight and bounce light."""
@@ -70,8 +71,8 @@ class Estimate:
 
 def joined(parts: Sequence[Estimate]) -> Estimate:
     """Estimates of parts of a batch as one."""
-    columns = ((f.name, [getattr(part, f.name) for part in parts]) for f in fields(Estimate))
-    return Estimate(**{name: None if values[0] is None else torch.cat(values) for name, values in columns})
+    columns: dict[str, Any] = {f.name: [getattr(part, f.name) for part in parts] for f in fields(Estimate)}
+    return Estimate(**{name: None if values[0] is None else torch.cat(values) for name, values in columns.items()})
 
 
 def network_inputs(

@@ -170,9 +170,7 @@ class Feed:
 
     def _photographed(self, frames: Frames, rng: np.random.Generator) -> Step:
         frames = augment.drop_guide(frames, self._recipe.camera, rng)
-        seen, context = augment.photograph(
-            frames.image, augment.crop_contexts(frames.image), self._recipe.camera, rng
-        )
+        seen, context = augment.photograph(frames.image, augment.crop_contexts(frames.image), self._recipe.camera, rng)
         half = len(seen) // 2
         first, second = _each(frames, lambda value: value[:half]), _each(frames, lambda value: value[half:])
         return Step(seen, frames.guide, context, None, first, second)

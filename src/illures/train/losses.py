@@ -63,7 +63,7 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class Losses:
-    """The supervised terms, unweighted, of each image; names as in `LossWeights`, None where a network has no such term."""
+    """The supervised terms, unweighted, of each image; names as in `LossWeights`, None where there is no such term."""
 
     local: Float[Tensor, " batch"]
     albedo: Float[Tensor, " batch"]
