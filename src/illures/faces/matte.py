@@ -8,13 +8,13 @@ photo's pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures.faces.crop import at_size, extract, inverse
+from illures.faces.crop import at_size, extract, inverse, padded
 from illures.faces.network import network
 from illures.images import Photo, as_float
 from illures.types import FaceCrop
@@ -54,11 +54,8 @@ class Matte:
 
 
 def widened(crop: FaceCrop) -> FaceCrop:
-    """The crop with a margin on every side, at the same scale."""
-    pad = round(MARGIN * crop.size)
-    matrix = crop.matrix.copy()
-    matrix[:, 2] += pad
-    return replace(crop, matrix=matrix, size=crop.size + 2 * pad)
+    """The crop with the margin `MARGIN` on every side, at the same scale."""
+    return padded(crop, round(MARGIN * crop.size))
 
 
 def face_matte(photo: Photo, crop: FaceCrop) -> Matte:
