@@ -56,6 +56,7 @@ class Fields:
         illumination: log E.
         low: log luminance of the crop as the network saw it: what `share` measures detail against.
         share: of the photo's detail, what E takes; in [0, 1].
+        seen: 1 where `low` is known.
         floor: least shading that something is divided by.
         head: how far the maps count; 0 along the crop's edge.
         mask: skin; 0 along the crop's edge.
@@ -67,6 +68,7 @@ class Fields:
     illumination: Map3
     low: Map1
     share: Map1
+    seen: Map1
     floor: float
     head: Map1
     mask: Map1
@@ -139,12 +141,13 @@ def prepare(face: Decomposition, margin: int = 0) -> Fields:
     share = _share(low, illumination.mean(axis=-1), max(1, round(GUIDE_RADIUS * size / 128)))
     turn = upright(face.crop)
     normal = (face.normal @ turn.T).astype(np.float32)
-    head, mask = feathered(face.head), feathered(face.mask)
+    head, mask, seen = feathered(face.head), feathered(face.mask), np.ones_like(low)
     if margin:
         known = surely(head)
         illumination, normal = (beyond(v, known, margin) for v in (illumination, normal))
-        low, head, mask = (np.pad(v, margin) for v in (low, head, mask))
-        share = np.pad(share * known, margin)
+        low, head, mask, share, seen = (
+            np.pad(v, margin) for v in (low, head, mask, share * known, feathered(seen))
+        )
     wide = padded(face.crop, margin)
     zoom = scale_of(face.crop)
     factor = FINER if zoom < 0.5 else 1
@@ -161,6 +164,7 @@ def prepare(face: Decomposition, margin: int = 0) -> Fields:
         illumination=finer(illumination),
         low=finer(low),
         share=finer(share),
+        seen=finer(seen),
         floor=floor,
         head=np.clip(finer(head.astype(np.float32)), 0, 1),
         mask=np.clip(finer(mask.astype(np.float32)), 0, 1),
@@ -194,7 +198,7 @@ def illumination_at(fields: Fields, origin: tuple[int, int], image: Map3) -> Map
 
     detail = _log_luminance(image) - there(fields.low)
     kept = np.clip((1 - there(fields.share)) * detail, -DETAIL[0], DETAIL[1])
-    return np.exp(there(fields.illumination) + (detail - kept)[..., None])
+    return np.exp(there(fields.illumination) + (there(fields.seen) * (detail - kept))[..., None])
 
 
 def warped(

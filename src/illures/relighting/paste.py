@@ -18,6 +18,7 @@ from illures.errors import InputError
 from illures.faces import at_size
 from illures.faces.matte import MARGIN, widened
 from illures.images import Photo, as_linear
+from illures.math.color import luminance
 from illures.relighting.light import Light
 from illures.relighting.person import around
 from illures.relighting.photogrid import Rect, encoded, finer, over_bands
@@ -27,6 +28,7 @@ from illures.upsample import beyond, check_photo, illumination_at, prepare, sure
 
 # Above this a relit pixel that has become brighter is bent toward white instead of cut.
 SHOULDER = 0.75
+DULL = 0.07  # albedo below which a highlight of skin shows less
 _MOST = 100.0  # of the photo over its light: half floats end
 
 
@@ -107,11 +109,10 @@ class PhotoRelighter:
             here = rows, slice(x0 + first, x0 + last)
             origin = x0 + first, rows.start
             linear = as_linear(self._photo[here])
-            new = patch.base[rows.start - y0 : rows.stop - y0, first:last] * warped(
-                fresh.gain, fresh.crop, origin, share.shape
-            )
+            base = patch.base[rows.start - y0 : rows.stop - y0, first:last].astype(np.float32)
+            new = base * warped(fresh.gain, fresh.crop, origin, share.shape)
             if fresh.added.any():
-                new += warped(fresh.added, fresh.crop, origin, share.shape)
+                new += mirroring(base) * warped(fresh.added, fresh.crop, origin, share.shape)
             new = _shouldered(new, linear)
             old = linear if self._background == "keep" else as_linear(out[here])
             # Behind the person's edge stays what was there, lit as the background is.
@@ -161,6 +162,11 @@ def fresh_of(patch: Patch, light: Light) -> Fresh:
     seen = patch.surface.under(light, _margin(patch.surface))
     gain, added = finer(seen.diffuse), finer(seen.specular)
     return Fresh(gain, added, at_size(patch.wide, len(gain)))
+
+
+def mirroring(albedo: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 1"]:
+    """1 for surfaces as bright as skin, less for darker ones: single hairs and brows have no sheen of skin over them."""
+    return np.minimum(luminance(albedo) / np.float32(DULL), 1)[..., None]
 
 
 def _margin(surface: Surface) -> int:
