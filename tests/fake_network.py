@@ -14,7 +14,7 @@ class FakePredictor:
     size = 128
     info = {"version": "fake", "hash": "0" * 16, "recipe": {"much": "more"}}
 
-    def __call__(self, images: np.ndarray, guides: np.ndarray) -> list[SimpleNamespace]:
+    def __call__(self, images: np.ndarray, guides: np.ndarray, contexts: np.ndarray | None = None) -> list[SimpleNamespace]:
         assert images.shape == guides.shape and images.dtype == guides.dtype == np.float32
         assert images.min() >= 0 and images.max() <= 1
         flat = np.zeros_like(images[0])
@@ -22,7 +22,7 @@ class FakePredictor:
         light[0] = 3.5449  # sqrt(4 pi): shading 1
         light[3] = 0.5
         return [
-            SimpleNamespace(albedo=flat + 0.5, normal=flat + np.float32([0, 0, 1]), light=light, residual=flat + 0.01)
+            SimpleNamespace(albedo=flat + 0.5, normal=flat + np.float32([0, 0, 1]), light=light, residual=flat + 0.01, regions=None)
             for _ in images
         ]
 

@@ -1,10 +1,10 @@
 """From the network's maps to the photo's own resolution, upright, with A ∘ f(N, L) + R = photo.
 
 Albedo is what remains of the photo: A = I / E, at any resolution. The illumination E = I / A of the crop comes up
-smoothly, so that all of the photo's finer detail goes to albedo. Where E itself has edges (shadows, highlights) it takes
-its share of that detail, found by a guided filter (He and Sun, "Fast Guided Filter", 2015) on log luminance: slope 1
-where the crop's E follows the photo, 0 where albedo does. Normals come up by interpolation; the light is only turned. R
-is what then remains, so that the sum holds whatever the network says.
+smoothly, so that all of the photo's finer detail goes to albedo. Where E itself has edges (shadows, highlights) it
+takes its share of that detail, found by a guided filter (He and Sun, "Fast Guided Filter", 2015) on log luminance:
+slope 1 where the crop's E follows the photo, 0 where albedo does. Normals come up by interpolation; the light is only turned.
+R is what then remains, so that the sum holds whatever the network says.
 """
 
 from __future__ import annotations
@@ -145,9 +145,7 @@ def prepare(face: Decomposition, margin: int = 0) -> Fields:
     if margin:
         known = surely(head)
         illumination, normal = (beyond(v, known, margin) for v in (illumination, normal))
-        low, head, mask, share, seen = (
-            np.pad(v, margin) for v in (low, head, mask, share * known, feathered(seen))
-        )
+        low, head, mask, share, seen = (np.pad(v, margin) for v in (low, head, mask, share * known, feathered(seen)))
     wide = padded(face.crop, margin)
     zoom = scale_of(face.crop)
     factor = FINER if zoom < 0.5 else 1
@@ -216,7 +214,9 @@ def surely(head: Float[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"
     return head >= min(0.5, float(head.max()))
 
 
-def beyond(field: Map3, known: Bool[np.ndarray, "size size"], margin: int) -> Map3:
+def beyond(
+    field: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray, "size size"], margin: int
+) -> Float[np.ndarray, "wide wide 3"]:
     """A field of the crop with a margin, continued from where it is known."""
     around = ((margin, margin), (margin, margin))
     return continued(np.pad(field, (*around, (0, 0))), np.pad(known, around))

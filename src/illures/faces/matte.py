@@ -1,8 +1,8 @@
 """Which pixels of a photo show a person: a soft matte, as fine as the photo's own edges.
 
 MediaPipe's selfie segmenter sees a square at 256 pixels; a guided filter with a colour guide (He, Sun and Tang, "Guided
-Image Filtering", 2013, eqs. 14 to 16; its coefficients at a lower resolution, as He and Sun 2015) brings its word to the
-photo's pixels.
+Image Filtering", 2013, eqs. 14 to 16; its coefficients at a lower resolution, as He and Sun 2015) brings its word to
+the photo's pixels.
 """
 
 from __future__ import annotations
@@ -126,7 +126,14 @@ def _guided(
     # The inverse of the symmetric 3 x 3 matrix by its cofactors.
     (rr, gg, bb), (rg, gb, br) = (np.moveaxis(v, -1, 0) for v in (squares, mixed))
     cofactors = np.stack(
-        [gg * bb - gb * gb, br * gb - rg * bb, rg * gb - br * gg, rr * bb - br * br, rg * br - rr * gb, rr * gg - rg * rg]
+        [
+            gg * bb - gb * gb,
+            br * gb - rg * bb,
+            rg * gb - br * gg,
+            rr * bb - br * br,
+            rg * br - rr * gb,
+            rr * gg - rg * rg,
+        ]
     )
     xx, xy, xz, yy, yz, zz = cofactors / (rr * cofactors[0] + rg * cofactors[1] + br * cofactors[2])
     inverse_rows = np.stack([np.stack([xx, xy, xz], -1), np.stack([xy, yy, yz], -1), np.stack([xz, yz, zz], -1)], -2)

@@ -165,7 +165,7 @@ def fresh_of(patch: Patch, light: Light) -> Fresh:
 
 
 def mirroring(albedo: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 1"]:
-    """1 for surfaces as bright as skin, less for darker ones: single hairs and brows have no sheen of skin over them."""
+    """1 for surfaces as bright as skin, less for darker ones: hairs and brows have no sheen of skin over them."""
     return np.minimum(luminance(albedo) / np.float32(DULL), 1)[..., None]
 
 

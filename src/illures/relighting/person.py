@@ -25,8 +25,8 @@ from illures.types import FaceCrop, Region
 from illures.upsample import FINER, bounds, feathered, own_share, warped
 
 What = Literal["skin", "head", "person"]
-# How far the relighting spreads until it has fallen to 1/e [crop sides]: over skin or hair, and over what is neither, or
-# every hair at the forehead would stand out.
+# How far the relighting spreads until it has fallen to 1/e [crop sides]: over skin or hair, and over what is
+# neither, or every hair at the forehead would stand out.
 REACH, REACH_OTHER = 0.8, 0.012
 # On a grid this many times finer, what is not of those colours keeps but this part of its weight: no halos.
 DETAIL, OTHER = 2, 0.2
@@ -142,7 +142,8 @@ def _spread(
     return np.asarray(weight, np.float32)
 
 
-def _wide(field: Grid, wide: FaceCrop) -> Grid:
+def _wide(field: Float[np.ndarray, "size size"], wide: FaceCrop) -> Float[np.ndarray, "wide wide"]:
+    """A field of the crop on the wide grid; 0 around it."""
     return np.pad(field, (wide.size - len(field)) // 2)
 
 
@@ -153,9 +154,7 @@ def _log_colours(image: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "
     return np.stack([log[..., 0] - log[..., 1], log[..., 2] - log[..., 1], np.log(luminance(linear))], axis=-1)
 
 
-def _likeness(
-    colours: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray, "size size"], brighter: bool
-) -> Grid:
+def _likeness(colours: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray, "size size"], brighter: bool) -> Grid:
     """1 where a pixel has the colours of what is known, falling to 0; shade makes them darker, and no other colours.
 
     Args:

@@ -92,14 +92,17 @@ def relight(face: Decomposition, light: Light, *, residual: Residual = "recomput
             own light gives the photo back; "drop" leaves albedo times shading; "recompute" adds the shadows and the
             highlights of the new light.
     """
-    seen = surface_of(reduced(face), residual).under(light)
-    size = len(face.image)
+    surface = surface_of(reduced(face), residual)
+    seen, size = surface.under(light), len(face.image)
 
     def full(field: np.ndarray) -> np.ndarray:
         return field if len(field) == size else cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC)
 
-    base = face.image / old_light(face, residual)
-    return np.asarray(base * full(seen.diffuse) + full(seen.specular), dtype=np.float32)
+    inside = face.image / old_light(face, residual) * full(seen.diffuse)
+    outside = face.image * full(seen.diffuse / beyond(surface.old, surely(surface.head), 0))
+    weight = np.clip(2 * full(cv2.erode(surface.head, np.ones((3, 3)))) - 1, 0, 1)[..., None]
+    lit = outside + weight * (inside - outside)
+    return np.asarray(lit + full(seen.specular), dtype=np.float32)
 
 
 def relight_photo(
@@ -154,7 +157,8 @@ def tinted(light: Light, face: Decomposition) -> Light:
     Which part of a photo's colour is the skin's and which the light's is what a network tells least well. Where a light
     does not come from a photo, taking its colours so leaves the skin the colour that it has.
     """
-    old, _ = _mean_shadings(face, light)
+    small = reduced(face)
+    old = (old_light(small, "recompute") * small.mask[..., None]).mean((0, 1))
     return light.scaled(old / max(float(luminance(old)), 1e-6))
 
 
