@@ -65,6 +65,17 @@ def face_matte(photo: Photo, crop: FaceCrop) -> Matte:
     return _refined(seen, guide, at_size(wide, _GRID).matrix)
 
 
+def coarse_matte(srgb: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size"]:
+    """The matte of a square, no finer than the segmenter sees it: for videos."""
+    size = (_SEEN, _SEEN)
+    seen = srgb if srgb.shape[:2] == size else cv2.resize(srgb, size, interpolation=cv2.INTER_AREA)
+    return _cleared(cv2.resize(_said(seen), srgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def _said(seen: Float[np.ndarray, "seen seen 3"]) -> Float[np.ndarray, "seen seen"]:
+    return np.clip(network("selfie_segmentation")(seen)[0][0, ..., 0], 0, 1)
+
+
 class PhotoMatte:
     """The matte of a whole photo: coarse by itself, finer around each face."""
 
@@ -103,8 +114,7 @@ def _refined(
     guide: Float[np.ndarray, "grid grid 3"],
     matrix: Float[np.ndarray, "2 3"],
 ) -> Matte:
-    said = np.clip(network("selfie_segmentation")(seen)[0][0, ..., 0], 0, 1)
-    target = cv2.resize(said, guide.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    target = cv2.resize(_said(seen), guide.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     slope, offset = _guided(guide.astype(np.float32), target)
     coarse = _cleared(np.einsum("ijk,ijk->ij", slope, guide) + offset)
     return Matte(coarse.astype(np.float32), slope, offset, np.asarray(matrix, np.float64))

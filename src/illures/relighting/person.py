@@ -65,10 +65,9 @@ def around(
     x0, y0, x1, y1 = rect = inside(bounds(wide), photo)
     matte: Matte | None = face_matte(photo, face.crop)
     alpha = on_grid(matte, wide)
-    if (alpha * _wide(face.mask, wide)).sum() < _SEEN * face.mask.sum():
+    if not seen_by(alpha, face):
         matte, alpha = None, np.ones_like(alpha)
-    weight = reach(np.clip(as_float(extract(photo, wide)), 0, 1), face, alpha, what)
-    weight *= own_share(face.crop, wide, others) * _ending(wide.size, face.crop.size)
+    weight = reach(np.clip(as_float(extract(photo, wide)), 0, 1), face, alpha, others, what)
     guide = np.clip(as_float(extract(photo, at_size(wide, DETAIL * wide.size))), 0, 1)
     fine = cv2.resize(weight, (len(guide), len(guide)), interpolation=cv2.INTER_LINEAR)
     slope, offset = (finer(v, FINER // DETAIL) for v in _guided(luminance(guide), fine))
@@ -88,18 +87,32 @@ def around(
     return rect, found
 
 
-def reach(image: Float[np.ndarray, "size size 3"], face: Decomposition, alpha: Grid, what: What) -> Grid:
+def seen_by(alpha: Float[np.ndarray, "wide wide"], face: Decomposition) -> bool:
+    """Whether a matte on the wide grid shows this face."""
+    inside = _wide(face.mask, widened(face.crop))
+    return bool((alpha * inside).sum() > _SEEN * inside.sum())
+
+
+def reach(
+    image: Float[np.ndarray, "size size 3"],
+    face: Decomposition,
+    alpha: Grid,
+    others: Sequence[FaceCrop] = (),
+    what: What = "head",
+) -> Grid:
     """How much of the relighting a pixel of the wide grid takes, if the person's matte is 1 there.
 
     Args:
         image: the photo on the wide grid, sRGB-encoded.
         face: whose mask and colours count.
         alpha: the person's matte.
+        others: crops of the photo's other faces.
         what: as `around`.
     """
     wide, side = widened(face.crop), face.crop.size
+    limits = own_share(face.crop, wide, others) * _ending(wide.size, side)
     if what == "person":
-        return np.ones_like(alpha)
+        return limits
     skin = _outlined(_wide(face.mask, wide) > 0.5)
     colours = _log_colours(cv2.GaussianBlur(image, (0, 0), side / 128))
     likeness = _likeness(colours, skin, brighter=True)
@@ -114,7 +127,7 @@ def reach(image: Float[np.ndarray, "size size 3"], face: Decomposition, alpha: G
         weight *= _near_box(skin, side)
     weight = np.where(seeds, weight, weight * (OTHER + (1 - OTHER) * likeness))
     # Where the person ends is the matte's to say.
-    return continued(weight[..., None], alpha > 0.5)[..., 0] if (alpha < 0.5).any() else weight
+    return limits * (continued(weight[..., None], alpha > 0.5)[..., 0] if (alpha < 0.5).any() else weight)
 
 
 def _head_above(face: Decomposition, wide: FaceCrop, alpha: Grid) -> Bool[np.ndarray, "size size"]:
