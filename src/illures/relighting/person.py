@@ -12,7 +12,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 
 from illures.decomposition import Decomposition
 from illures.faces import at_size, extract, to_crop
@@ -22,18 +22,18 @@ from illures.math.color import luminance, srgb_to_linear
 from illures.math.fill import continued
 from illures.relighting.photogrid import Rect, finer, inside, over_bands
 from illures.types import FaceCrop, Region
-from illures.upsample import FINER, bounds, feathered, own_share, warped
+from illures.upsample import FINER, bounds, feathered, own_share, surely, warped
 
 What = Literal["skin", "head", "person"]
 # How far the relighting spreads until it has fallen to 1/e [crop sides]: over skin or hair, and over what is
 # neither, or every hair at the forehead would stand out.
-REACH, REACH_OTHER = 0.8, 0.012
+REACH, REACH_OTHER = 2.5, 0.012
 # On a grid this many times finer, what is not of those colours keeps but this part of its weight: no halos.
 DETAIL, OTHER = 2, 0.2
 # Skin is sought no farther than this from the box around the face: aside, above, below [crop sides].
 AWAY = (0.13, 0.35, 0.6)
 # Over this part of the crop's side the weight falls to 0 at the end of the grid.
-END = 0.3
+END = 0.2
 # An edge of this contrast (in log colour, from pixel to pixel) lets 1/e of it through.
 EDGE = 0.5
 # What is brighter than the skin and surrounded by it is a highlight up to this radius [part of the grid's side].
@@ -113,7 +113,7 @@ def reach(
     limits = own_share(face.crop, wide, others) * _ending(wide.size, side)
     if what == "person":
         return limits
-    skin = _outlined(_wide(face.mask, wide) > 0.5)
+    skin = _outlined(_wide(surely(face.mask), wide))
     colours = _log_colours(cv2.GaussianBlur(image, (0, 0), side / 128))
     likeness = _likeness(colours, skin, brighter=True)
     seeds = skin
@@ -155,7 +155,7 @@ def _spread(
     return np.asarray(weight, np.float32)
 
 
-def _wide(field: Float[np.ndarray, "size size"], wide: FaceCrop) -> Float[np.ndarray, "wide wide"]:
+def _wide(field: Shaped[np.ndarray, "size size"], wide: FaceCrop) -> Shaped[np.ndarray, "wide wide"]:
     """A field of the crop on the wide grid; 0 around it."""
     return np.pad(field, (wide.size - len(field)) // 2)
 
@@ -213,7 +213,7 @@ def _outlined(mask: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "size siz
 
 def _core(face: Decomposition, wide: FaceCrop) -> Grid:
     """The face's own skin on the wide grid, softened inside its edge: there the guided filter has no say."""
-    mask = _outlined(_wide(face.mask, wide) > 0.5).astype(np.float32)
+    mask = _outlined(_wide(surely(face.mask), wide)).astype(np.float32)
     return cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (0, 0), face.crop.size / 100)
 
 

@@ -30,7 +30,7 @@ from illures.relighting.relight import reduced, surface_of
 from illures.upsample import warped
 from illures.web.facemaps import FaceMaps, compose, mean_basis, painted, split_paint
 
-What = Literal["relit", "albedo", "normal", "shading", "residual", "reconstruction", "mask", "zip"]
+What = Literal["relit", "albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte", "zip"]
 Kind = Literal["jpg", "png", "png16"]
 TYPES = {"jpg": "image/jpeg", "png": "image/png", "png16": "image/png", "zip": "application/zip"}
 JPEG_QUALITY = 95
