@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +17,7 @@ from illures.errors import InputError
 from illures.files import DiskFullError
 from illures.formats import Format
 from illures.images import read_photo
-from illures.output import Outcome, check_target, describe_weights, is_done, targets, write_photo
+from illures.output import OUTPUTS, Outcome, check_target, describe_weights, is_done, targets, write_photo
 
 
 class Report:
@@ -78,6 +78,7 @@ def decompose_all(
     format: Format,
     crop_only: bool = False,
     skip_existing: bool = False,
+    names: Collection[str] = OUTPUTS,
 ) -> None:
     """Decompose and write each photo; bad ones are reported and the rest still done, unless the disk is full."""
     with _progress(len(sources), report.console) as advance:
@@ -86,7 +87,7 @@ def decompose_all(
                 if skip_existing and is_done(target, source):
                     report.skipped(source, target)
                 else:
-                    report.done(_decompose_one(decomposer, source, target, format, crop_only))
+                    report.done(_decompose_one(decomposer, source, target, format, crop_only, names))
             except DiskFullError as error:
                 report.failed(source, error)
                 report.say("stopped: the photos after it would fail in the same way")
@@ -98,14 +99,16 @@ def decompose_all(
             advance()
 
 
-def _decompose_one(decomposer: Decomposer, source: Path, target: Path, format: Format, crop_only: bool) -> Outcome:
+def _decompose_one(
+    decomposer: Decomposer, source: Path, target: Path, format: Format, crop_only: bool, names: Collection[str]
+) -> Outcome:
     started = time.perf_counter()
     check_target(target)
     photo = read_photo(source)
     faces = decomposer(photo, name=str(source))
     if not faces:
         raise InputError(f"{source}: no face found")
-    write_photo(target, source, photo, faces, format, describe_weights(decomposer.predictor.info), crop_only)
+    write_photo(target, source, photo, faces, format, describe_weights(decomposer.predictor.info), crop_only, names)
     return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))
 
 

@@ -20,8 +20,9 @@ from illures.images import as_linear, encoded, read_exr_linear, write_exr
 from illures.math.color import linear_to_srgb, srgb_to_linear
 
 FormatName = Literal["png", "png16", "exr"]
-MapName = Literal["albedo", "normal", "shading", "residual", "reconstruction", "mask"]
-MAPS: tuple[MapName, ...] = ("albedo", "normal", "shading", "residual", "reconstruction", "mask")
+MapName = Literal["albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte"]
+MAPS: tuple[MapName, ...] = ("albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte")
+CROP_MAPS = MAPS[:-1]  # the matte is of the photo
 
 Codes = Num[np.ndarray, "height width *channels"]
 Values = Float[np.ndarray, "height width *channels"]
@@ -62,7 +63,7 @@ class Format:
             return np.round(np.clip(values, -1, 1) * (top // 2) + (top // 2 + 1)).astype(self.dtype)
         if name == "normal":
             scaled = (values + 1) / 2
-        elif name == "mask":
+        elif name in ("mask", "matte"):
             scaled = values
         else:
             scaled = linear_to_srgb(np.clip(values / self._scale(name), 0, 1))
@@ -75,7 +76,7 @@ class Format:
         top = np.iinfo(self.dtype).max
         if name == "residual":
             return (codes.astype(np.float32) - (top // 2 + 1)) / (top // 2)
-        if name in ("normal", "mask"):
+        if name in ("normal", "mask", "matte"):
             values = codes.astype(np.float32) / np.float32(top)
             return 2 * values - 1 if name == "normal" else values
         return as_linear(codes) * np.float32(self._scale(name))
@@ -122,6 +123,7 @@ class Format:
             "residual": f"linear = (code - {half + 1}) / {half}",
             "normal": "n = 2 * code / max - 1, x right, y up, z toward the viewer",
             "mask": "code / max",
+            "matte": "code / max",
         }
 
     def _scale(self, name: MapName) -> float:

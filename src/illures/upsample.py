@@ -9,18 +9,20 @@ turned. R is what then remains, so that the sum holds whatever the network says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from illures.decomposition import Decomposition
 from illures.errors import InputError
-from illures.faces import at_size, extract, scale_of, to_photo
+from illures.faces import at_size, extract, padded, scale_of, to_crop, to_photo
 from illures.images import Photo, as_linear
 from illures.math import sh
 from illures.math.color import luminance
+from illures.math.fill import continued
 from illures.math.normals import normalize
 from illures.quotient import BLACK, albedo_of, illumination_of
 from illures.render import shade
@@ -35,6 +37,8 @@ DETAIL = (2.0, 0.7)
 SHADING_FLOOR = 0.1
 # Toward the crop's edge the maps fade over this part of its side.
 FADE = 0.04
+# Faces side by side give way to each other over this difference of their distances [crop sides].
+BETWEEN = 0.15
 # Maps of a small crop are interpolated to this many times its size by cubics before the warp, which is linear.
 FINER = 4
 
@@ -52,10 +56,11 @@ class Fields:
         illumination: log E.
         low: log luminance of the crop as the network saw it: what `share` measures detail against.
         share: of the photo's detail, what E takes; in [0, 1].
+        seen: 1 where `low` is known.
         floor: least shading that something is divided by.
         head: how far the maps count; 0 along the crop's edge.
         mask: skin; 0 along the crop's edge.
-        crop: of this grid.
+        crop: of this grid: that of the face, with the margin that was asked for.
     """
 
     normal: Map3
@@ -63,6 +68,7 @@ class Fields:
     illumination: Map3
     low: Map1
     share: Map1
+    seen: Map1
     floor: float
     head: Map1
     mask: Map1
@@ -74,6 +80,7 @@ class Window:
     """One face's maps over a rectangle of the photo; `albedo * shading + residual = image`. `head` is their weight."""
 
     image: Map3
+    illumination: Map3
     albedo: Map3
     normal: Map3
     shading: Map3
@@ -118,15 +125,28 @@ def upright(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
     return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
 
 
-def prepare(face: Decomposition) -> Fields:
-    """Filter at the crop's size, turn to the photo's frame, and interpolate to the finer grid."""
+def prepare(face: Decomposition, margin: int = 0) -> Fields:
+    """Filter at the crop's size, turn to the photo's frame, and interpolate to the finer grid.
+
+    Args:
+        face: at the network's resolution.
+        margin: that the fields are continued by around the crop, from where a head was seen [crop px]. Without it they
+            are those of the crop, background and all.
+    """
     size, shading = face.crop.size, face.shading
     weight = face.mask[..., None] + 0.01  # outside the mask the network's values mean less
     floor = SHADING_FLOOR * max(float((shading * weight).mean() / weight.mean()), 0.01)
-    illumination = np.log(illumination_of(face.image, face.albedo))
+    illumination = np.log(illumination_of(face.image, face.albedo)).astype(np.float32)
     low = _log_luminance(face.image)
     share = _share(low, illumination.mean(axis=-1), max(1, round(GUIDE_RADIUS * size / 128)))
     turn = upright(face.crop)
+    normal = (face.normal @ turn.T).astype(np.float32)
+    head, mask, seen = feathered(face.head), feathered(face.mask), np.ones_like(low)
+    if margin:
+        known = surely(head)
+        illumination, normal = (beyond(v, known, margin) for v in (illumination, normal))
+        low, head, mask, share, seen = (np.pad(v, margin) for v in (low, head, mask, share * known, feathered(seen)))
+    wide = padded(face.crop, margin)
     zoom = scale_of(face.crop)
     factor = FINER if zoom < 0.5 else 1
 
@@ -136,50 +156,97 @@ def prepare(face: Decomposition) -> Fields:
         # Half a crop pixel smooths the creases of the cubics; a photo coarser than the crop needs its own low-pass.
         return np.ascontiguousarray(_blur(field, max(factor / 2, zoom / 2) if factor > 1 or zoom > 1 else 0.0))
 
-    inside = _inside(size)
     return Fields(
-        normal=finer((face.normal @ turn.T).astype(np.float32)),
+        normal=finer(normal),
         light=sh.rotate(face.light, turn).astype(np.float32),
-        illumination=finer(illumination.astype(np.float32)),
+        illumination=finer(illumination),
         low=finer(low),
         share=finer(share),
+        seen=finer(seen),
         floor=floor,
-        head=np.clip(finer((face.head * inside).astype(np.float32)), 0, 1),
-        mask=np.clip(finer((face.mask * inside).astype(np.float32)), 0, 1),
-        crop=at_size(face.crop, size * factor),
+        head=np.clip(finer(head.astype(np.float32)), 0, 1),
+        mask=np.clip(finer(mask.astype(np.float32)), 0, 1),
+        crop=at_size(wide, wide.size * factor),
     )
 
 
 def sample(fields: Fields, origin: tuple[int, int], image: Map3) -> Window:
     """The maps over a rectangle of the photo: it begins at pixel `origin` (x, y) and its linear pixels are `image`."""
-    back = fields.crop.matrix.astype(np.float64).copy()
-    back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
-
-    def warp(field: np.ndarray) -> np.ndarray:
-        rows, columns = image.shape[:2]
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(field, back, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-
-    normal = normalize(warp(fields.normal))
+    normal = normalize(warped(fields.normal, fields.crop, origin, image.shape[:2]))
     shading = shade(normal, fields.light)
-    detail = _log_luminance(image) - warp(fields.low)
-    kept = np.clip((1 - warp(fields.share)) * detail, -DETAIL[0], DETAIL[1])
-    illumination = np.exp(warp(fields.illumination) + (detail - kept)[..., None])
+    illumination = illumination_at(fields, origin, image)
     albedo = albedo_of(image, illumination)
     return Window(
         image=image,
+        illumination=illumination,
         albedo=albedo,
         normal=normal,
         shading=shading,
         residual=image - albedo * shading,
-        mask=warp(fields.mask),
-        head=warp(fields.head),
+        mask=warped(fields.mask, fields.crop, origin, image.shape[:2]),
+        head=warped(fields.head, fields.crop, origin, image.shape[:2]),
     )
+
+
+def illumination_at(fields: Fields, origin: tuple[int, int], image: Map3) -> Map3:
+    """E over a rectangle of the photo, with the part of the photo's detail that is E's."""
+
+    def there(field: np.ndarray) -> np.ndarray:
+        return warped(field, fields.crop, origin, image.shape[:2])
+
+    detail = _log_luminance(image) - there(fields.low)
+    kept = np.clip((1 - there(fields.share)) * detail, -DETAIL[0], DETAIL[1])
+    return np.exp(there(fields.illumination) + (there(fields.seen) * (detail - kept))[..., None])
+
+
+def warped(
+    field: Float[np.ndarray, "a a *channels"], crop: FaceCrop, origin: tuple[int, int], shape: tuple[int, int]
+) -> Float[np.ndarray, "rows columns *channels"]:
+    """A field of a crop's grid over a rectangle of the photo that begins at `origin` (x, y)."""
+    back = crop.matrix.astype(np.float64).copy()
+    back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(field, back, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE))
+
+
+def surely(head: Float[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
+    """Where a feathered head's maps are taken as they are; in one place at least."""
+    return head >= min(0.5, float(head.max()))
+
+
+def beyond(
+    field: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray, "size size"], margin: int
+) -> Float[np.ndarray, "wide wide 3"]:
+    """A field of the crop with a margin, continued from where it is known."""
+    around = ((margin, margin), (margin, margin))
+    return continued(np.pad(field, (*around, (0, 0))), np.pad(known, around))
+
+
+def own_share(crop: FaceCrop, grid: FaceCrop, others: Sequence[FaceCrop]) -> Float[np.ndarray, "size size"]:
+    """1 where this face is nearer than any other of the photo, 0 where another one is, on a grid of the photo.
+
+    Distances are counted from the middles of the crops and in their sides: a small face keeps what is around it.
+    """
+    side = grid.size
+    share = np.ones((side, side), np.float32)
+    if not others:
+        return share
+    x, y = np.meshgrid(np.arange(side, dtype=np.float64), np.arange(side, dtype=np.float64))
+    points = to_photo(np.stack([x.ravel(), y.ravel()], axis=-1), grid)
+
+    def distance(other: FaceCrop) -> Float[np.ndarray, "size size"]:
+        from_middle = to_crop(points, other) - (other.size - 1) / 2
+        return np.asarray(np.linalg.norm(from_middle, axis=-1).reshape(side, side) / other.size)
+
+    mine = distance(crop)
+    for other in others:
+        share = np.minimum(share, np.clip(0.5 + (distance(other) - mine) / BETWEEN, 0, 1))
+    return share.astype(np.float32)
 
 
 def feathered(mask: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
     """A soft mask that fades to 0 at the image's edge."""
-    return mask * _inside(len(mask))
+    return (mask * _inside(len(mask))).astype(np.float32)
 
 
 def _inside(size: int) -> Float[np.ndarray, "size size"]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
+from illures.errors import InputError
 
 
 @app.command
@@ -21,6 +22,8 @@ def decompose(
     weights: Path | None = None,
     size: int | None = None,
     crop_only: Annotated[bool, Flag] = False,
+    maps: str | None = None,
+    recursive: Annotated[bool, Flag] = False,
     skip_existing: Annotated[bool, Flag] = False,
 ) -> int:
     """Decompose every face in every photo.
@@ -31,7 +34,7 @@ def decompose(
     Parameters
     ----------
     photos
-        Photos, or folders of photos (their subfolders are not searched).
+        Photos, or folders of photos.
     output
         Folder for the results; made where it is missing.
     format
@@ -44,6 +47,11 @@ def decompose(
         Side of the crop in pixels; default: what the network was trained on.
     crop_only
         Leave out the maps of the photo's size, which take most of the time.
+    maps
+        Write these maps alone, such as albedo,normal; default: albedo, normal, shading, residual, reconstruction, mask,
+        matte (the person, soft) and regions (what each pixel shows; legend in photo.json).
+    recursive
+        Search the subfolders of folders, too.
     skip_existing
         Leave photos alone whose results are there already.
     """
@@ -51,7 +59,8 @@ def decompose(
     from illures.inputs import expand
 
     check_writable(output)
-    sources, problems = expand(photos)
+    sources, problems = expand(photos, recursive)
+    names = _map_names(maps)
 
     from illures.batch import Report, decompose_all
     from illures.decompose import Decomposer
@@ -62,6 +71,25 @@ def decompose(
         report.failed(path, problem)
     if sources:
         decompose_all(
-            sources, output, report, Decomposer.from_pretrained(weights, size), Format(format), crop_only, skip_existing
+            sources,
+            output,
+            report,
+            Decomposer.from_pretrained(weights, size),
+            Format(format),
+            crop_only,
+            skip_existing,
+            names,
         )
     return OK if report.summary() else BAD_INPUT
+
+
+def _map_names(maps: str | None) -> tuple[str, ...]:
+    from illures.output import OUTPUTS
+
+    if maps is None:
+        return OUTPUTS
+    names = tuple(name.strip() for name in maps.split(","))
+    for name in names:
+        if name not in OUTPUTS:
+            raise InputError(f"--maps {maps}: {name!r} is none of {', '.join(OUTPUTS)}")
+    return names

@@ -31,7 +31,8 @@ def relight(
     sh: Annotated[list[Path] | None, Many] = None,
     layout: Literal["illures", "sfsnet", "dpr"] = "illures",
     residual: Literal["recompute", "keep", "drop"] = "recompute",
-    background: Literal["keep", "match"] = "keep",
+    background: Literal["keep", "match", "relight"] = "keep",
+    strength: float = 1.0,
     exposure: float = 0.0,
     format: Literal["jpg", "png", "png16"] = "jpg",
     orbit: Path | None = None,
@@ -78,7 +79,10 @@ def relight(
         recompute: old shadows and highlights go, those of the new light come. keep: all stays, as strong against
         the shading as it was. drop: albedo times shading and nothing else.
     background
-        keep: hair and background stay. match: they get the gain and the white balance of the new light.
+        keep: clothes and background stay. match: they get the gain and the white balance of the new light. relight:
+        they do, and clothes get the light's broad direction.
+    strength
+        Of the change, 0 to 1; 0 gives the photo back.
     exposure
         In stops.
     format
@@ -107,6 +111,8 @@ def relight(
         raise InputError("no light: give --light, --like, --hdri, --direction, --json-light, --sh or --orbit")
     if (plain or like) and output is None:
         raise InputError("no output: say with -o in which folder the pictures are to go")
+    if not 0 <= strength <= 1:
+        raise InputError(f"strength {strength:g}: must be from 0 to 1")
     if not -10 <= exposure <= 10:
         raise InputError(f"exposure {exposure:g}: must be from -10 to 10 stops")
 
@@ -129,13 +135,25 @@ def relight(
         from illures.relighting.batch import Job, relight_all
 
         relight_all(
-            found, output, report, decomposer, Job(lights, residual, background, exposure, format), skip_existing
+            found,
+            output,
+            report,
+            decomposer,
+            Job(lights, residual, background, exposure, format, strength),
+            skip_existing,
         )
     if orbit is not None and found:
         from illures.relighting.orbit import write_orbit
 
         write_orbit(
-            found[0], orbit, decomposer, side=orbit_size, residual=residual, background=background, stops=exposure
+            found[0],
+            orbit,
+            decomposer,
+            side=orbit_size,
+            residual=residual,
+            background=background,
+            strength=strength,
+            stops=exposure,
         )
         report.say(f"{found[0]}: light orbit -> {orbit}")
     return OK if report.summary() else BAD_INPUT

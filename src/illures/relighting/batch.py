@@ -31,6 +31,7 @@ class Job:
         lights: by file name.
         stops: exposure of the new light against the old.
         kind: "jpg" and "png" have 8 bits, "png16" has 16.
+        strength: of the change.
     """
 
     lights: Mapping[str, Source]
@@ -38,6 +39,7 @@ class Job:
     background: Background = "keep"
     stops: float = 0.0
     kind: Kind = "jpg"
+    strength: float = 1.0
 
     def files(self, folder: Path) -> dict[str, Path]:
         """The file of each light."""
@@ -91,7 +93,7 @@ def _relight_one(decomposer: Decomposer, source: Path, folder: Path, files: Mapp
         raise InputError(f"{source}: no face found")
     if job.kind == "png16" and photo.dtype == np.uint8:
         photo = photo.astype(np.uint16) * np.uint16(257)  # the new light needs finer steps than the old photo had
-    relighter = PhotoRelighter(photo, faces, residual=job.residual, background=job.background)
+    relighter = PhotoRelighter(photo, faces, residual=job.residual, background=job.background, strength=job.strength)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -3,7 +3,7 @@
 import { $, busy, make, radios, save, say } from "./ui.js";
 import * as api from "./api.js";
 
-const MAPS = ["albedo", "normal", "shading", "residual", "reconstruction", "mask"];
+const MAPS = ["albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte"];
 const SUFFIX = { jpg: "jpg", png: "png", png16: "png" };
 
 export class SavePanel {
