@@ -42,7 +42,7 @@ def decompose(
     json
         Print one line of JSON for each photo instead of words.
     weights
-        A weights file, or a name of the package: illures-256 (the default here) or illures-128.
+        A weights file instead of those of the package.
     size
         Side of the crop in pixels; default: what the network was trained on.
     crop_only

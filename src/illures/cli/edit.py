@@ -56,7 +56,7 @@ def edit(
     skin_tone
         Skin lighter (+) or darker (-): a shift of the individual typology angle in degrees, -90 to 90.
     weights
-        A weights file, or a name of the package: illures-256 (the default here) or illures-128.
+        A weights file instead of those of the package.
     """
     if all(v is None for v in (albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone)):
         raise InputError("nothing to edit: give --albedo, --normal, --lipstick, --blush, --remove-shine, ...")

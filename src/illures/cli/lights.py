@@ -26,7 +26,7 @@ def lights(
     face
         A photo whose face is drawn; default: the one in the package.
     weights
-        A weights file, or a name of the package: illures-256 (the default here) or illures-128.
+        A weights file instead of those of the package.
     """
     from illures.relighting.presets import PRESETS
 

@@ -96,7 +96,7 @@ def relight(
     json
         Print one line of JSON for each photo instead of words.
     weights
-        A weights file, or a name of the package: illures-256 (the default here) or illures-128.
+        A weights file instead of those of the package.
     """
     from illures.relighting import sources
 

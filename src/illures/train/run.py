@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -112,7 +113,8 @@ def _prepared(
     if recipe.needs_videos:
         bar.update(caching, description="frames to cache")
         frames = VideoFrames(prepare_frames(videos, output / "frames"))
-        data += f"; {len(frames)} frames of {len(np.unique(frames.identity))} people in videos"
+        data += f"; {len(frames)} frames of {len(np.unique(frames.identity))} people in videos, {_licences(frames)}"
+        bar.console.print(f"videos: {_licences(frames)}", markup=False, highlight=False, soft_wrap=True)
         real = _real_pairs(frames, recipe)
     bar.remove_task(caching)
     if ranks.first:
@@ -120,6 +122,13 @@ def _prepared(
     return Training(
         recipe, cache, output, videos=real, consistency=consistency, ranks=ranks, data=data, compiled=compiled
     )
+
+
+def _licences(frames: VideoFrames) -> str:
+    """Licences of the clips, and how many have each."""
+    clips = dict(zip(frames.clip.tolist(), frames.licence.tolist(), strict=True))
+    counts = Counter(licence or "of no known licence" for licence in clips.values())
+    return ", ".join(f"{count} {'clip' if count == 1 else 'clips'} {name}" for name, count in counts.most_common())
 
 
 def _real_pairs(frames: VideoFrames, recipe: Recipe) -> RealPairs:
