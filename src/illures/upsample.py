@@ -3,8 +3,8 @@
 Albedo is what remains of the photo: A = I / E, at any resolution. The illumination E = I / A of the crop comes up
 smoothly, so that all of the photo's finer detail goes to albedo. Where E itself has edges (shadows, highlights) it
 takes its share of that detail, found by a guided filter (He and Sun, "Fast Guided Filter", 2015) on log luminance:
-slope 1 where the crop's E follows the photo, 0 where albedo does. Normals come up by interpolation; the light is only turned.
-R is what then remains, so that the sum holds whatever the network says.
+slope 1 where the crop's E follows the photo, 0 where albedo does. Normals come up by interpolation; the light is only
+turned. R is what then remains, so that the sum holds whatever the network says.
 """
 
 from __future__ import annotations

@@ -42,6 +42,8 @@ HIGHLIGHT = 0.03
 LEAST_HAIR = 0.005
 # Below this mean over the face the segmenter has not seen the person, and its matte is not used.
 _SEEN = 0.5
+# Probabilities of background from which the network has a say against the matte, and the last word.
+_SURE = (0.8, 0.97)
 _CHIN = 152  # of the landmarks
 _AXES = ((1, 0), (0, 1))
 # The chin's shadow on the neck is an edge of brightness alone, and no end of the skin.
@@ -110,7 +112,7 @@ def reach(
         what: as `around`.
     """
     wide, side = widened(face.crop), face.crop.size
-    limits = own_share(face.crop, wide, others) * _ending(wide.size, side)
+    limits = own_share(face.crop, wide, others) * _ending(wide.size, side) * _no_background(face, wide)
     if what == "person":
         return limits
     skin = _outlined(_wide(surely(face.mask), wide))
@@ -139,6 +141,14 @@ def _head_above(face: Decomposition, wide: FaceCrop, alpha: Grid) -> Bool[np.nda
     inside = _wide(feathered(np.ones_like(face.mask)), wide)
     hair, clothes = (_wide(face.regions[..., region], wide) * inside for region in (Region.HAIR, Region.CLOTHES))
     return (seen | ((hair > 0.5) & (alpha > 0.5))) & (clothes < 0.5)
+
+
+def _no_background(face: Decomposition, wide: FaceCrop) -> Float[np.ndarray, "wide wide"]:
+    """0 where the network is sure of background, 1 where it is not, and around the crop."""
+    if face.regions is None:
+        return np.ones((wide.size, wide.size), np.float32)
+    sure = _smooth((face.regions[..., Region.BACKGROUND] - _SURE[0]) / (_SURE[1] - _SURE[0]))
+    return 1 - _wide(feathered(sure.astype(np.float32)), wide)
 
 
 def _spread(
