@@ -19,7 +19,6 @@ from illures.relighting.relight import exposed, matched, relight, relight_photo,
 from illures.render import shade
 from illures.upsample import bounds, upright
 
-
 # No highlight: it would have the lamp's colour, and not the skin's.
 WHITE = Light.from_sh(np.outer([3.0, 0.6, 0.3, -0.8, 0, 0, 0, 0, 0], [1, 1, 1]).astype(np.float32))
 
