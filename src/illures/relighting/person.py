@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Shaped, UInt8
 
 from illures.decomposition import Decomposition
 from illures.faces import at_size, extract, to_crop
-from illures.faces.matte import Matte, face_matte, on_grid, widened
+from illures.faces.matte import Matte, eight_bit, face_matte, on_grid, widened
 from illures.images import Photo, as_float
 from illures.math.color import luminance, srgb_to_linear
 from illures.math.fill import continued
@@ -69,8 +69,8 @@ def around(
     alpha = on_grid(matte, wide)
     if not seen_by(alpha, face):
         matte, alpha = None, np.ones_like(alpha)
-    weight = reach(np.clip(as_float(extract(photo, wide)), 0, 1), face, alpha, others, what)
-    guide = np.clip(as_float(extract(photo, at_size(wide, DETAIL * wide.size))), 0, 1)
+    weight = reach(eight_bit(extract(photo, wide)), face, alpha, others, what)
+    guide = eight_bit(extract(photo, at_size(wide, DETAIL * wide.size)))
     fine = cv2.resize(weight, (len(guide), len(guide)), interpolation=cv2.INTER_LINEAR)
     slope, offset = (finer(v, FINER // DETAIL) for v in _guided(luminance(guide), fine))
     core = finer(_core(face, wide) * own_share(face.crop, wide, others))
