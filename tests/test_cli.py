@@ -10,7 +10,7 @@ from PIL import Image
 
 from fake_network import FakePredictor, find_middle
 from illures import Decomposer, cli, files, output, save_image
-from illures.formats import MAPS, Format
+from illures.formats import CROP_MAPS, MAPS, Format
 from illures.images import as_linear, read_photo
 from illures.math.color import linear_to_srgb
 
@@ -48,12 +48,27 @@ def test_what_is_written(tmp_path, photos, capsys, format):
     assert (code, stderr) == (0, "")
     assert stdout.strip() == f"{photos / 'b.png'}: 1 face -> {out / 'b'}"
     assert names(out) == {"b"}
-    files = {name + Format(format).suffix for name in MAPS}
+    files, of_crop = ({name + Format(format).suffix for name in which} for which in (MAPS, CROP_MAPS))
     assert names(out / "b") == files | {"sheet.png", "photo.json", "face-1"}
-    assert names(out / "b" / "face-1") == files | {"probe.png", "light.json", "face.json"}
+    assert names(out / "b" / "face-1") == of_crop | {"probe.png", "light.json", "face.json"}
     for name in MAPS:
         assert Format(format).read(out / "b", name).shape[:2] == (90, 120)
+    for name in CROP_MAPS:
         assert Format(format).read(out / "b" / "face-1", name).shape[:2] == (128, 128)
+
+
+def test_some_maps_and_subfolders(tmp_path, photos, capsys):
+    folder = tmp_path / "more" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "c.png").write_bytes((photos / "b.png").read_bytes())
+    arguments = ["decompose", tmp_path / "more", "-o", tmp_path / "out", "--maps", "albedo,matte"]
+    assert run(capsys, *arguments)[0] == 2
+    code, _, stderr = run(capsys, *arguments, "--recursive")
+    assert (code, stderr) == (0, "")
+    assert names(tmp_path / "out" / "c") == {"albedo.png", "matte.png", "sheet.png", "photo.json", "face-1"}
+    assert names(tmp_path / "out" / "c" / "face-1") == {"albedo.png", "probe.png", "light.json", "face.json"}
+    code, _, stderr = run(capsys, *arguments[:-1], "albedo,colour")
+    assert code == 2 and "colour" in stderr
 
 
 @pytest.mark.parametrize("format", ["png16", "exr"])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from illures.faces.crop import at_size, extract, inverse, padded
 from illures.faces.network import network
@@ -61,8 +61,13 @@ def widened(crop: FaceCrop) -> FaceCrop:
 def face_matte(photo: Photo, crop: FaceCrop) -> Matte:
     """The matte of the people in the widened crop of a face."""
     wide = widened(crop)
-    seen, guide = (np.clip(as_float(extract(photo, at_size(wide, side))), 0, 1) for side in (_SEEN, _GRID))
+    seen, guide = (eight_bit(extract(photo, at_size(wide, side))) for side in (_SEEN, _GRID))
     return _refined(seen, guide, at_size(wide, _GRID).matrix)
+
+
+def eight_bit(pixels: Num[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 3"]:
+    """Pixels as floats of 256 levels, so that a photo of 16 bits has the matte that it has with 8."""
+    return np.round(np.clip(as_float(pixels), 0, 1) * np.float32(255)) / np.float32(255)
 
 
 def coarse_matte(srgb: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size"]:
@@ -83,8 +88,7 @@ class PhotoMatte:
         """Look at the photo, and closer at each face."""
         height, width = photo.shape[:2]
         seen, guide = (
-            np.clip(as_float(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)), 0, 1)
-            for side in (_SEEN, _GRID)
+            eight_bit(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)) for side in (_SEEN, _GRID)
         )
         across, down = _GRID / width, _GRID / height
         matrix = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2]])

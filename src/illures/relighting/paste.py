@@ -20,7 +20,7 @@ from illures.faces.matte import MARGIN, widened
 from illures.images import Photo, as_linear
 from illures.math.color import luminance
 from illures.relighting.light import Light
-from illures.relighting.person import around
+from illures.relighting.person import What, around
 from illures.relighting.photogrid import Rect, encoded, finer, over_bands
 from illures.relighting.relight import Background, Residual, Surface, reduced, surface_of
 from illures.types import FaceCrop
@@ -138,7 +138,7 @@ class PhotoRelighter:
         photo, surface = self._photo, surface_of(reduced(face), residual)
         fields = prepare(face, round(MARGIN * face.crop.size))
         others = [other.crop for other in faces if other is not face]
-        what = "person" if self._background == "relight" else "head"
+        what: What = "person" if self._background == "relight" else "head"
         (x0, y0, x1, y1), weight = around(photo, face, others, what)
         base = np.empty((y1 - y0, x1 - x0, 3), np.float16)
         kept = finer(beyond(surface.old, surely(surface.head), _margin(surface))) if residual == "keep" else None

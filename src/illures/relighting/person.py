@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Shaped, UInt8
 
 from illures.decomposition import Decomposition
 from illures.faces import at_size, extract, to_crop
-from illures.faces.matte import Matte, face_matte, on_grid, widened
+from illures.faces.matte import Matte, eight_bit, face_matte, on_grid, widened
 from illures.images import Photo, as_float
 from illures.math.color import luminance, srgb_to_linear
 from illures.math.fill import continued
@@ -42,6 +42,8 @@ HIGHLIGHT = 0.03
 LEAST_HAIR = 0.005
 # Below this mean over the face the segmenter has not seen the person, and its matte is not used.
 _SEEN = 0.5
+# Probabilities of background from which the network has a say against the matte, and the last word.
+_SURE = (0.8, 0.97)
 _CHIN = 152  # of the landmarks
 _AXES = ((1, 0), (0, 1))
 # The chin's shadow on the neck is an edge of brightness alone, and no end of the skin.
@@ -67,8 +69,8 @@ def around(
     alpha = on_grid(matte, wide)
     if not seen_by(alpha, face):
         matte, alpha = None, np.ones_like(alpha)
-    weight = reach(np.clip(as_float(extract(photo, wide)), 0, 1), face, alpha, others, what)
-    guide = np.clip(as_float(extract(photo, at_size(wide, DETAIL * wide.size))), 0, 1)
+    weight = reach(eight_bit(extract(photo, wide)), face, alpha, others, what)
+    guide = eight_bit(extract(photo, at_size(wide, DETAIL * wide.size)))
     fine = cv2.resize(weight, (len(guide), len(guide)), interpolation=cv2.INTER_LINEAR)
     slope, offset = (finer(v, FINER // DETAIL) for v in _guided(luminance(guide), fine))
     core = finer(_core(face, wide) * own_share(face.crop, wide, others))
@@ -110,7 +112,7 @@ def reach(
         what: as `around`.
     """
     wide, side = widened(face.crop), face.crop.size
-    limits = own_share(face.crop, wide, others) * _ending(wide.size, side)
+    limits = own_share(face.crop, wide, others) * _ending(wide.size, side) * _no_background(face, wide)
     if what == "person":
         return limits
     skin = _outlined(_wide(surely(face.mask), wide))
@@ -139,6 +141,14 @@ def _head_above(face: Decomposition, wide: FaceCrop, alpha: Grid) -> Bool[np.nda
     inside = _wide(feathered(np.ones_like(face.mask)), wide)
     hair, clothes = (_wide(face.regions[..., region], wide) * inside for region in (Region.HAIR, Region.CLOTHES))
     return (seen | ((hair > 0.5) & (alpha > 0.5))) & (clothes < 0.5)
+
+
+def _no_background(face: Decomposition, wide: FaceCrop) -> Float[np.ndarray, "wide wide"]:
+    """0 where the network is sure of background, 1 where it is not, and around the crop."""
+    if face.regions is None:
+        return np.ones((wide.size, wide.size), np.float32)
+    sure = _smooth((face.regions[..., Region.BACKGROUND] - _SURE[0]) / (_SURE[1] - _SURE[0]))
+    return 1 - _wide(feathered(sure.astype(np.float32)), wide)
 
 
 def _spread(

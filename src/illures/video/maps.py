@@ -169,7 +169,7 @@ def _relit(
     wide = size + 2 * margin
     ratio = cv2.resize(far, (wide, wide), interpolation=cv2.INTER_CUBIC)
     inner = ratio[margin:-margin, margin:-margin]
-    inner += surface.head[..., None] * (near - inner)
+    inner[:] = inner + surface.head[..., None] * (near - inner)
     weight = _weight(image, face, coarse, [c for c in crops if c is not crop])[..., None]
     placed = _place(widened(crop), image.shape[:2], weight)
     return [] if placed is None else [(replace(placed, coarse=True), _faded(ratio, weight))]
