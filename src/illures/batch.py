@@ -16,8 +16,9 @@ from illures.decompose import Decomposer
 from illures.errors import InputError
 from illures.files import DiskFullError
 from illures.formats import Format
-from illures.images import read_photo
-from illures.output import Outcome, check_target, describe_weights, is_done, targets, write_photo
+from illures.images import read_photo, save_image
+from illures.output import Outcome, check_target, describe_weights, is_done, targets, write_maps, write_photo
+from illures.sheet import contact_sheet
 
 
 class Report:
@@ -78,15 +79,28 @@ def decompose_all(
     format: Format,
     crop_only: bool = False,
     skip_existing: bool = False,
+    *,
+    single: Path | None = None,
 ) -> None:
-    """Decompose and write each photo; bad ones are reported and the rest still done, unless the disk is full."""
+    """Decompose and write each photo; bad ones are reported and the rest still done, unless the disk is full.
+
+    Args:
+        sources: the photos.
+        out: folder for the results.
+        report: is told what became of each.
+        decomposer: finds and decomposes the faces.
+        format: of the maps.
+        crop_only: leave out the maps of the photo's size.
+        skip_existing: leave results alone that are there.
+        single: instead of a folder, the one file for one photo: .exr for the maps as layers, else the sheet.
+    """
     with _progress(len(sources), report.console) as advance:
-        for source, target in targets(sources, out).items():
+        for source, target in targets(sources, out).items() if single is None else ((sources[0], single),):
             try:
-                if skip_existing and is_done(target, source):
+                if skip_existing and (is_done(target, source) if single is None else single.exists()):
                     report.skipped(source, target)
                 else:
-                    report.done(_decompose_one(decomposer, source, target, format, crop_only))
+                    report.done(_decompose_one(decomposer, source, target, format, crop_only, single is not None))
             except DiskFullError as error:
                 report.failed(source, error)
                 report.say("stopped: the photos after it would fail in the same way")
@@ -98,14 +112,24 @@ def decompose_all(
             advance()
 
 
-def _decompose_one(decomposer: Decomposer, source: Path, target: Path, format: Format, crop_only: bool) -> Outcome:
+def _decompose_one(
+    decomposer: Decomposer, source: Path, target: Path, format: Format, crop_only: bool, single: bool
+) -> Outcome:
     started = time.perf_counter()
-    check_target(target)
+    if not single:
+        check_target(target)
+    elif target.exists() and target.samefile(source):
+        raise InputError(f"{target}: is the photo itself; choose another output")
     photo = read_photo(source)
     faces = decomposer(photo, name=str(source))
     if not faces:
         raise InputError(f"{source}: no face found")
-    write_photo(target, source, photo, faces, format, describe_weights(decomposer.predictor.info), crop_only)
+    if not single:
+        write_photo(target, source, photo, faces, format, describe_weights(decomposer.predictor.info), crop_only)
+    elif format.is_exr:
+        write_maps(target.parent, photo, faces, format, target.name)
+    else:
+        save_image(target, contact_sheet(photo, faces, source.name))
     return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))
 
 

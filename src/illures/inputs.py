@@ -7,6 +7,25 @@ from pathlib import Path
 
 from illures.errors import InputError
 
+# Of photos that are read.
+SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".exr",
+        ".jp2",
+        ".ppm",
+    }
+)
 Problem = tuple[Path, InputError]
 
 
@@ -16,8 +35,6 @@ def expand(paths: list[Path]) -> tuple[list[Path], list[Problem]]:
     Returns:
         The photos, and an error for each path that gives none.
     """
-    from illures.images import SUFFIXES
-
     photos: list[Path] = []
     problems: list[Problem] = []
     for path in paths:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 import illures
+from illures import layers
 from illures.decomposition import Decomposition
 from illures.errors import InputError
 from illures.faces import to_photo
 from illures.files import whole_folder, write_whole
-from illures.formats import MAPS, Format
-from illures.images import Photo, encoded
+from illures.formats import MAPS, Codes, Format, MapName
+from illures.images import Photo, as_linear, encoded
 from illures.math import sh
 from illures.photomaps import photo_maps
 from illures.sheet import contact_sheet, probe
@@ -71,9 +72,7 @@ def write_photo(
         for number, face in enumerate(faces, 1):
             _write_face(folder / f"face-{number}", source, face, format, weights)
         if not crop_only:
-            maps = photo_maps(photo, faces, format)
-            for name in MAPS:
-                format.write(folder, name, maps.take(name))
+            write_maps(folder, photo, faces, format)
         _write_png(folder / "sheet.png", contact_sheet(photo, faces, source.name))
         index = {
             "photo": source.name,
@@ -84,6 +83,40 @@ def write_photo(
             "weights": weights,
         }
         _write_json(folder / INDEX, index)
+
+
+def write_maps(folder: Path, photo: Photo, faces: list[Decomposition], format: Format, name: str = layers.FILE) -> None:
+    """Write the maps of the photo's size.
+
+    Args:
+        folder: is there.
+        photo: its pixels.
+        faces: what was found in it.
+        format: of the maps.
+        name: of the one file of an EXR of layers.
+
+    Raises:
+        InputError: a file can't be written.
+    """
+    maps = photo_maps(photo, faces, format)
+    lights = [sh.rotate(face.light, upright(face.crop)) for face in faces]
+    if not format.is_exr:
+        for each in MAPS:
+            format.write(folder, each, maps.take(each))
+        return
+    codes = {each: maps.take(each) for each in MAPS if format.split or each != "reconstruction"}
+    _write_exr(folder / name, format, codes, format.quantise("albedo", as_linear(photo)), lights)
+
+
+def _write_exr(path: Path, format: Format, codes: dict[MapName, Codes], photo: Codes, lights: list[np.ndarray]) -> None:
+    """One file of layers, or beside its place one for each map."""
+    about = layers.attributes_of(format.colorspace, illures.__version__, format.normals, lights)
+    layers.convert(format.colorspace, codes, photo)
+    if not format.split:
+        layers.write_layers(path, photo, codes, about)
+        return
+    for name, values in codes.items():
+        format.write(path.parent, name, values, about)
 
 
 def check_target(target: Path) -> None:
@@ -134,8 +167,12 @@ def _write_face(folder: Path, source: Path, face: Decomposition, format: Format,
         "reconstruction": face.reconstruct(),
         "mask": face.mask,
     }
-    for name in MAPS:
-        format.write(folder, name, format.quantise(name, values[name]))
+    codes = {name: format.quantise(name, values[name]) for name in MAPS}
+    if format.is_exr:
+        _write_exr(folder / layers.FILE, format, codes, format.quantise("albedo", face.image), [face.light])
+    else:
+        for name in MAPS:
+            format.write(folder, name, codes[name])
     _write_png(folder / "probe.png", probe(face.light))
     turned = sh.rotate(face.light, upright(face.crop))
     light = {

@@ -72,14 +72,15 @@ class PhotoRelighter:
         *,
         residual: Residual = "recompute",
         background: Background = "keep",
+        shadows: bool = True,
     ) -> None:
-        """Prepare; see `relight.relight_photo` for the arguments."""
+        """Prepare; see `relight.relight_photo` for the arguments; without `shadows` faces cast none on themselves."""
         self._photo = photo
         self._background = background
         self._faces = tuple(faces)
         for face in faces:
             check_photo(face.crop, photo)
-        self._patches = [self._patch(face, residual) for face in faces]
+        self._patches = [self._patch(face, residual, shadows) for face in faces]
 
     def __call__(self, light: Light) -> Photo:
         """The photo under an upright light."""
@@ -128,8 +129,8 @@ class PhotoRelighter:
         new = (surface.under(light).diffuse * weight).sum((0, 1))
         return np.asarray(new / np.maximum((surface.shading * weight).sum((0, 1)), 1e-6), dtype=np.float32)
 
-    def _patch(self, face: Decomposition, residual: Residual) -> Patch:
-        photo, surface, fields = self._photo, surface_of(face, residual), prepare(face)
+    def _patch(self, face: Decomposition, residual: Residual, shadows: bool) -> Patch:
+        photo, surface, fields = self._photo, surface_of(face, residual, shadows), prepare(face)
         wide = widened(face.crop)
         others = [other.crop for other in self._faces if other is not face]
         outer, around = skin_around(photo, face, others)

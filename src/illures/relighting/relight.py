@@ -25,7 +25,7 @@ from illures.images import Photo
 from illures.math.color import luminance
 from illures.math.fill import continued
 from illures.relighting.appearance import Appearance, appearance, floored, hidden
-from illures.relighting.height import Occlusion, occlusion
+from illures.relighting.height import Occlusion, nothing_hidden, occlusion
 from illures.relighting.light import Light
 from illures.render import shade
 from illures.upsample import feathered, upright
@@ -182,14 +182,15 @@ def _mean_shadings(face: Decomposition, light: Light) -> tuple[Float[np.ndarray,
     return mean(small.light), mean(turned)
 
 
-def surface_of(face: Decomposition, residual: Residual) -> Surface:
-    """What of a face (on the grid of its light) the new light finds."""
+def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) -> Surface:
+    """What of a face (on the grid of its light) the new light finds; without `shadows` it hides nothing from it."""
     around = occlusion(face.normal, face.mask, to_crop(face.crop.face.landmarks, face.crop))
     shading = floored(face.shading, face.mask)
     if residual == "recompute":
         # The old light was hidden, too: what that explains is no property of the skin.
         shading = floored(face.shading - hidden(around, face.light), face.mask)
     correction = correction_of(face, shading, residual)
+    seen = around if shadows else nothing_hidden(len(face.mask))
     return Surface(
         image=face.image,
         base=face.albedo if correction is None else base_of(face.image, shading, correction),
@@ -197,7 +198,7 @@ def surface_of(face: Decomposition, residual: Residual) -> Surface:
         correction=correction,
         normal=face.normal,
         mask=face.mask,
-        occlusion=around if residual == "recompute" else None,
+        occlusion=seen if residual == "recompute" else None,
         turn=upright(face.crop),
     )
 

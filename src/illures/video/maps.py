@@ -25,7 +25,7 @@ from illures.math.color import linear_to_srgb
 from illures.math.fill import continued
 from illures.math.normals import normalize
 from illures.relighting.appearance import floored
-from illures.relighting.height import AZIMUTHS, Occlusion, occlusion
+from illures.relighting.height import nothing_hidden, occlusion
 from illures.relighting.light import Light
 from illures.relighting.photogrid import encoded
 from illures.relighting.relight import Surface, base_of, smooth_correction
@@ -157,7 +157,7 @@ def _relit(
     As in photos, small residuals go along with the skin and large ones, old shadows and highlights, are left out.
     """
     size, crop = face.crop.size, face.crop
-    around = occlusion(face.normal, face.mask, to_crop(crop.face.landmarks, crop)) if shadows else _nothing_hidden(size)
+    around = occlusion(face.normal, face.mask, to_crop(crop.face.landmarks, crop)) if shadows else nothing_hidden(size)
     shading = floored(face.shading, face.mask)
     correction = smooth_correction(face, shading)
     base = base_of(face.image, shading, correction)
@@ -197,14 +197,6 @@ def _around(
 
 def _shrunk(field: Float[np.ndarray, "size size *c"], side: int) -> Float[np.ndarray, "side side *c"]:
     return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_AREA))
-
-
-@cache
-def _nothing_hidden(size: int) -> Occlusion:
-    """No shadows, but highlights."""
-    flat = np.full((AZIMUTHS, size, size), -90, np.float32)
-    blank = np.zeros((size, size, 9), np.float32)
-    return Occlusion(blank[..., :3], flat, flat, blank)
 
 
 @cache
