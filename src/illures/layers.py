@@ -57,7 +57,7 @@ def write_exr_channels(path: Path, channels: Mapping[str, Map], attributes: Mapp
         raise
 
 
-def write_layers(path: Path, photo: Map, maps: Mapping[str, Map], attributes: Mapping[str, Any]) -> None:
+def write_layers(path: Path, photo: Map, maps: Mapping[Any, Map], attributes: Mapping[str, Any]) -> None:
     """Write the one file.
 
     Args:
@@ -111,7 +111,7 @@ def attributes_of(
     return about
 
 
-def convert(space: ColorSpaceName, maps: Mapping[str, Map], photo: Map | None = None) -> None:
+def convert(space: ColorSpaceName, maps: Mapping[Any, Map], photo: Map | None = None) -> None:
     """Take maps from linear sRGB to another space, in place.
 
     Albedo times shading is a product channel by channel, which no other primaries give back; so albedo, shading and the

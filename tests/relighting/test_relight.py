@@ -176,7 +176,8 @@ def test_several_lights_in_one_call(portrait, tmp_path):
     numbers = tmp_path / "dpr.txt"
     numbers.write_text("1 0.1 0.2 0.3 0 0 0 0 0")
     code = run(
-        "relight", portrait, "-o", out, "--light", "rembrandt", "split", "-60,10", portrait, numbers, "--layout", "dpr", "--format", "png16",
+        "relight", portrait, "-o", out, "--light", "rembrandt", "split", "-60,10", portrait, numbers,
+        "--layout", "dpr", "--format", "png16",
     )  # fmt: skip
     assert code == 0
     names = {path.name for path in (out / "face").iterdir()}
@@ -190,6 +191,17 @@ def test_own_light_by_the_command_line(portrait, tmp_path):
     assert run("relight", portrait, "-o", tmp_path, "--light", portrait, "--residual", "keep", "--format", "png") == 0
     again = read_photo(tmp_path / "face" / "like-face.png")
     assert psnr(again / 255, read_photo(portrait) / 255) > 45
+
+
+def test_no_shadows_is_brighter_where_the_nose_casts_one():
+    from clips import ASTRONAUT
+    from illures import Decomposer
+
+    photo = read_photo(ASTRONAUT)
+    faces = Decomposer.from_pretrained()(photo)
+    light = exposed(Light.from_direction(-75, 15, ambient=0.1), faces[0])
+    cast, plain = (luminance(as_linear(PhotoRelighter(photo, faces, shadows=s)(light))) for s in (True, False))
+    assert (plain - cast).max() > 0.05 and (plain - cast).min() > -0.05
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "webp"])

@@ -24,7 +24,7 @@ app = App(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
-    words = [_no_option(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    words = [no_option(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
         code = app(words, exit_on_error=False, result_action="return_value")
     except CycloptsError:  # cyclopts has said what is wrong
@@ -38,6 +38,6 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _no_option(word: str) -> str:
+def no_option(word: str) -> str:
     """Directions such as -45,30 begin as options do; a blank before them says that they are none."""
     return " " + word if re.fullmatch(r"-\d[\d.]*(,-?\d[\d.]*)+", word) else word

@@ -97,6 +97,8 @@ def folders(sources: list[Path], out: Path) -> dict[Path, Path]:
 
 def _relight_one(decomposer: Decomposer, source: Path, target: Path, files: Mapping[str, Path], job: Job) -> Outcome:
     started = time.perf_counter()
+    if any(path.exists() and path.samefile(source) for path in files.values()):
+        raise InputError(f"{target}: is the photo itself; choose another output")
     photo = read_photo(source)
     faces = decomposer(photo, name=str(source))
     if not faces:
