@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from illures import mesh3d
 from illures.decompose import Decomposer
 from illures.errors import InputError
 from illures.files import DiskFullError
@@ -126,6 +127,8 @@ def _decompose_one(
         raise InputError(f"{source}: no face found")
     if not single:
         write_photo(target, source, photo, faces, format, describe_weights(decomposer.predictor.info), crop_only)
+    elif target.suffix.lower() in mesh3d.SUFFIXES:
+        mesh3d.write_mesh(target, faces[0].photo_resolution(photo))
     elif format.is_exr:
         write_maps(target.parent, photo, faces, format, target.name)
     else:

@@ -36,7 +36,7 @@ def decompose(
         Photos, or folders of photos (their subfolders are not searched).
     output
         Folder for the results; made where it is missing. For one photo also NAME.exr, all maps of its size as layers of
-        one file, or NAME.png (or jpg, tif, webp), the sheet.
+        one file, NAME.png (or jpg, tif, webp), the sheet, or NAME.glb (or obj), the largest face as a textured mesh.
     format
         png (default): 8 bits, to look at; png16, exr (half floats) and exr32 (floats): to compute with.
     exr_layers

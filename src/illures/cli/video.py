@@ -21,6 +21,7 @@ def video(
     show: Literal["albedo", "normal", "shading", "residual", "relit", "grid"] | None = None,
     lights: LightOptions = LightOptions(),  # noqa: B008 (frozen)
     shadows: bool = False,
+    alpha: Annotated[bool, Flag] = False,
     every: int = 4,
     skip_broken: Annotated[bool, Flag] = False,
     weights: Path | None = None,
@@ -35,16 +36,18 @@ def video(
     Parameters
     ----------
     clip
-        A video file.
+        A video file, or numbered pictures: frame.%04d.png.
     output
-        NAME.mp4, .m4v or .mov (H.264), .webm (VP9), .mkv (FFV1, lossless); else a folder, which gets the clip's name
-        with .mp4.
+        NAME.mp4, .m4v or .mov (H.264), .webm (VP9), .mkv (FFV1, lossless), or numbered pictures such as frame.%04d.exr,
+        which keep the numbers of those that come in; else a folder, which gets the clip's name with .mp4.
     show
         What to show; default: relit where a light is given, else a grid of everything.
     lights
         The light: one at most.
     shadows
         Let relit faces cast shadows on themselves: several times slower.
+    alpha
+        Hold the faces' matte as alpha: .mov (then ProRes 4444), .mkv, or pictures.
     every
         Run the network on every so manyth frame; between them, its maps are carried along the face.
     skip_broken
@@ -67,7 +70,7 @@ def video(
     if show == "relit" and not lights.light:
         raise InputError("no light: give --light (a name, AZIMUTH,ELEVATION or a file)")
     lights.check()
-    target = output if where.is_file(output) else output / f"{clip.stem}.mp4"
+    target = output if where.is_file(output) else output / f"{clip.stem.partition('%')[0].rstrip('._-') or 'video'}.mp4"
     decomposer = Decomposer.from_pretrained(weights, size)
     given = lights.sources(decomposer)
     show = show or ("relit" if given else "grid")
@@ -84,6 +87,7 @@ def video(
             show,
             chosen,
             shadows=shadows,
+            alpha=alpha,
             every=every,
             skip_broken=skip_broken,
             progress=progress,

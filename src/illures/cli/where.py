@@ -9,12 +9,13 @@ from illures.inputs import SUFFIXES
 
 # Those that are read alone, too: `-o out.bmp` is a mistake to be told, not a folder of that name.
 PICTURES = SUFFIXES | {".tga", ".psd", ".pdf"}
+MESHES = frozenset({".glb", ".obj", ".gltf"})
 CLIPS = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".wmv", ".gif"})
 
 
 def is_file(output: Path) -> bool:
     """Whether `-o` names a file; a folder of such a name that is there stays a folder."""
-    return output.suffix.lower() in PICTURES | CLIPS and not output.is_dir()
+    return output.suffix.lower() in PICTURES | CLIPS | MESHES and not output.is_dir()
 
 
 def check_one(output: Path, inputs: int, results: int = 1, what: str = "lights") -> None:
@@ -63,8 +64,10 @@ def pictures(sources: list[Path], folder: Path, format: str) -> dict[Path, Path]
 def check_decomposition(output: Path, format: str | None, exr_layers: str) -> None:
     """Raise an InputError unless a whole decomposition fits into the file: layers of an EXR, or the sheet."""
     from illures.images import check_savable
+    from illures.mesh3d import SUFFIXES as SAVABLE_MESHES
 
-    check_savable(output)
+    if output.suffix.lower() not in SAVABLE_MESHES:
+        check_savable(output)
     exr = output.suffix.lower() == ".exr"
     if exr and exr_layers == "split":
         raise InputError(f"{output}: --exr-layers split writes several files; name a folder for them")

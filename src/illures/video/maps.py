@@ -109,6 +109,17 @@ def show_frame(
     return _shading(image, placed) if show == "shading" else _residual(image, placed)
 
 
+def matte_of(image: Image8, faces: Sequence[Decomposition]) -> UInt8[np.ndarray, "height width"]:
+    """How far each pixel of a frame belongs to a face, 0 to 255: the feathered masks of all faces."""
+    out = np.zeros(image.shape[:2], np.uint8)
+    for face in faces:
+        overlay = _place(face.crop, image.shape[:2], feathered(face.mask)[..., None])
+        if overlay is not None:
+            codes = np.round(255 * np.clip(overlay.lift(overlay.mask[..., 0]), 0, 1)).astype(np.uint8)
+            np.maximum(out[overlay.where], codes, out=out[overlay.where])
+    return out
+
+
 def grid_size(height: int, width: int) -> tuple[int, int]:
     """Height and width of the grid of a clip of this size [px]."""
     rows, columns = _tile(height, width)
