@@ -1,8 +1,8 @@
 """A compositor tree in Blender that relights a face from the EXR of `illures decompose PHOTO -o NAME.exr`.
 
-In Blender: Scripting, open this file, set EXR, run. From a shell: blender --python relight.py -- NAME.exr. The tree
-is photo + matte * (albedo * (ambient + (1 - ambient) * max(normal . lamp, 0)) * strength - photo); the three values are nodes
-to be turned. Blender 5.0 and later; earlier ones lack the tree's place in the scene.
+In Blender: Scripting, open this file, call build(). From a shell: blender --python relight.py -- NAME.exr. The tree is
+photo + matte * (albedo * (ambient + (1 - ambient) * max(normal . lamp, 0)) - photo); lamp and ambient are values of its
+nodes. Blender 5.0 and later; earlier ones lack the tree's place in the scene.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """illures as ComfyUI nodes.
 
 Images are tensors [batch, height, width, channels], float in [0, 1], sRGB-encoded; masks [batch, height, width]. A
-batch of more than one image is taken for the frames of a clip, unless `steady` is off: faces are followed and albedo, normals
-and light are held still along them.
+batch of more than one image is taken for the frames of a clip, unless `steady` is off: faces are followed, and albedo,
+normals and light are held still along them.
 """
 
 from __future__ import annotations

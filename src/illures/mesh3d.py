@@ -1,8 +1,8 @@
 """A face as a textured mesh for 3D programs: glTF (.glb) and Wavefront OBJ, from the landmark mesh and its maps.
 
 Convention: y up, z toward the viewer, as glTF has it, in metres: 63 mm between the pupils, as is usual. The mesh is
-what the landmarks tell and has no depth of its own beyond that. Albedo is the base colour; the normal texture is in tangent
-space with y up, as glTF asks for. Texture coordinates are the crop's pixels (0, 0 at its upper left corner).
+what the landmarks tell and has no depth of its own beyond that. Albedo is the base colour; the normal texture is in
+tangent space, y up, as glTF asks for. Texture coordinates are the crop's pixels (0, 0 at its upper left corner).
 """
 
 from __future__ import annotations

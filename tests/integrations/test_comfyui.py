@@ -61,7 +61,7 @@ def test_every_node_follows_the_conventions(pack):
 
 def test_decompose_adds_up_to_the_image(pack, photo):
     albedo, normal, shading, residual, mask = run(pack, "IlluresDecomposeFace", image=photo)
-    assert mask.shape == photo.shape[:3] and 0.03 < mask.mean() < 0.5
+    assert mask.shape == photo.shape[:3] and 0.01 < mask.mean() < 0.5
     from illures.formats import SHADING_SCALE
     from illures.math.color import srgb_to_linear
 
@@ -80,7 +80,7 @@ def test_relight_by_every_kind_of_light(pack, photo, name):
     image, mask = run(pack, "IlluresRelightFace", image=photo, light=light)
     assert image.shape == photo.shape
     change = (image - photo).abs().mean(-1)
-    assert change[mask > 0.5].mean() > 0.005 and change[:, :40].max() < 0.01
+    assert change[mask > 0.5].mean() > 0.005 and change[:, 300:, :80].max() < 0.001
 
 
 def test_a_batch_is_held_steady(pack):

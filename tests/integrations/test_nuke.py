@@ -1,4 +1,4 @@
-"""The gizmo's expressions, evaluated on a face's maps, are `illures.render`; Nuke and Natron themselves are not here."""
+"""The gizmo's expressions, evaluated on the maps of a face, are `illures.render`; Nuke and Natron are not here."""
 
 import re
 from pathlib import Path
