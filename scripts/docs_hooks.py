@@ -1,4 +1,4 @@
-"""What the site needs beyond the pages: links that lead out of docs become plain names, as the site has no such pages."""
+"""What the site needs beyond the pages: links that lead out of docs become plain names, as it has no such pages."""
 
 from __future__ import annotations
 
