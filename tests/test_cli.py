@@ -41,14 +41,19 @@ def names(folder: Path) -> set[str]:
     return {p.name for p in folder.iterdir()}
 
 
-@pytest.mark.parametrize("format", ["png", "png16", "exr"])
+@pytest.mark.parametrize("format", ["png", "png16", "exr", "exr32", "split"])
 def test_what_is_written(tmp_path, photos, capsys, format):
     out = tmp_path / "out"
-    code, stdout, stderr = run(capsys, "decompose", photos / "b.png", "-o", out, "--format", format)
+    options = ["--format", "exr", "--exr-layers", "split"] if format == "split" else ["--format", format]
+    code, stdout, stderr = run(capsys, "decompose", photos / "b.png", "-o", out, *options)
+    format = options[1]
     assert (code, stderr) == (0, "")
     assert stdout.strip() == f"{photos / 'b.png'}: 1 face -> {out / 'b'}"
     assert names(out) == {"b"}
-    files, of_crop = ({name + Format(format).suffix for name in which} for which in (MAPS, CROP_MAPS))
+    one = format.startswith("exr") and "split" not in options
+    files, of_crop = (
+        {"maps.exr"} if one else {name + Format(format).suffix for name in which} for which in (MAPS, CROP_MAPS)
+    )
     assert names(out / "b") == files | {"sheet.png", "photo.json", "face-1"}
     assert names(out / "b" / "face-1") == of_crop | {"probe.png", "light.json", "face.json"}
     for name in MAPS:
@@ -71,7 +76,7 @@ def test_some_maps_and_subfolders(tmp_path, photos, capsys):
     assert code == 2 and "colour" in stderr
 
 
-@pytest.mark.parametrize("format", ["png16", "exr"])
+@pytest.mark.parametrize("format", ["png16", "exr", "exr32"])
 def test_saved_files_sum_to_the_photo(tmp_path, photos, capsys, format):
     run(capsys, "decompose", photos / "a.jpg", "-o", tmp_path / "out", "--format", format)
     read = {name: Format(format).read(tmp_path / "out" / "a", name) for name in MAPS}

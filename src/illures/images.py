@@ -6,10 +6,10 @@ depth (uint8, uint16, or float32 from EXR), `load_image` gives float32 in [0, 1]
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 import warnings
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,27 +21,12 @@ from PIL import Image, UnidentifiedImageError
 
 from illures import icc
 from illures.errors import InputError
-from illures.files import write_error, write_whole
+from illures.files import write_whole
+from illures.layers import write_exr_channels
 from illures.math.color import linear_to_srgb, srgb_to_linear
+from illures.math.colorspace import CHROMATICITIES
+from illures.png import png
 
-SUFFIXES = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".exr",
-        ".jp2",
-        ".ppm",
-    }
-)
 # Larger sides are scans and panoramas, and their float maps do not fit the memory of an ordinary machine.
 MAX_SIDE = 20_000
 MAX_PIXELS = 128_000_000
@@ -148,11 +133,10 @@ def save_image(path: str | os.PathLike[str], image: Photo, bits: int = 8) -> Non
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    check_savable(path)
     if suffix == ".exr":
         write_exr(path, as_linear(image).astype(np.float16))
         return
-    if suffix not in (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"):
-        raise InputError(f"{path}: can't write {suffix or 'a file with no suffix'}; use png, tif, jpg, webp or exr")
     if bits not in (8, 16) or (bits == 16 and suffix not in (".png", ".tif", ".tiff")):
         raise InputError(f"{path}: {bits} bits; must be 8, or 16 for png and tif")
     kind: Any = np.uint8 if bits == 8 else np.uint16
@@ -161,8 +145,18 @@ def save_image(path: str | os.PathLike[str], image: Photo, bits: int = 8) -> Non
     write_whole(path, encoded(codes, suffix, options))
 
 
+def check_savable(path: Path) -> None:
+    """Raise an InputError unless `save_image` writes files of this suffix."""
+    if path.suffix.lower() not in (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp", ".exr"):
+        raise InputError(
+            f"{path}: can't write {path.suffix or 'a file with no suffix'}; use png, tif, jpg, webp or exr"
+        )
+
+
 def encoded(codes: Num[np.ndarray, "height width *channels"], suffix: str, options: list[int] | None = None) -> bytes:
-    """The bytes of a file in one of OpenCV's formats; channels are RGB or RGBA."""
+    """The bytes of a file of a picture in sRGB; channels are RGB or RGBA."""
+    if suffix == ".png":
+        return png(codes, colour=True)
     if codes.ndim == 3:
         codes = cv2.cvtColor(codes, cv2.COLOR_RGB2BGR if codes.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
     done, data = cv2.imencode(suffix, codes, options or [])
@@ -171,27 +165,21 @@ def encoded(codes: Num[np.ndarray, "height width *channels"], suffix: str, optio
     return data.tobytes()
 
 
-def write_exr(path: Path, linear: Num[np.ndarray, "height width *channels"]) -> None:
-    """Write an OpenEXR file: linear, half or float, channels R, G, B, or Y for a single one.
+def write_exr(
+    path: Path, linear: Num[np.ndarray, "height width *channels"], attributes: Mapping[str, Any] | None = None
+) -> None:
+    """Write an OpenEXR file: linear sRGB, half or float, channels R, G, B, or Y for a single one.
+
+    Args:
+        path: of the file.
+        linear: the pixels.
+        attributes: for the header; default: the primaries of sRGB.
 
     Raises:
         InputError: the file can't be written; what was written of it is removed.
     """
-    import OpenEXR
-
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    try:
-        with OpenEXR.File(header, {"RGB" if linear.ndim == 3 else "Y": np.ascontiguousarray(linear)}) as file:
-            file.write(str(partial))
-        os.replace(partial, path)
-    except (RuntimeError, OSError) as error:  # the library tells the system's error in words alone
-        partial.unlink(missing_ok=True)
-        code = next((c for c in (errno.ENOSPC, errno.EDQUOT) if os.strerror(c) in str(error)), None)
-        raise write_error(path, OSError(code, _one_line(error))) from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    about = {"chromaticities": CHROMATICITIES["srgb-linear"]} if attributes is None else attributes
+    write_exr_channels(path, {"RGB" if linear.ndim == 3 else "Y": linear}, about)
 
 
 def read_exr_linear(path: Path) -> Float[np.ndarray, "height width *channels"]:

@@ -8,6 +8,25 @@ from pathlib import Path
 
 from illures.errors import InputError
 
+# Of photos that are read.
+SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".exr",
+        ".jp2",
+        ".ppm",
+    }
+)
 Problem = tuple[Path, InputError]
 
 
@@ -21,8 +40,6 @@ def expand(paths: list[Path], recursive: bool = False) -> tuple[list[Path], list
     Returns:
         The photos, and an error for each path that gives none.
     """
-    from illures.images import SUFFIXES
-
     where = " or below it" if recursive else " (subfolders are searched with --recursive)"
     photos: list[Path] = []
     problems: list[Problem] = []

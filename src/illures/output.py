@@ -14,12 +14,13 @@ from jaxtyping import UInt8
 from PIL import Image
 
 import illures
+from illures import layers
 from illures.decomposition import Decomposition
 from illures.errors import InputError
 from illures.faces import to_photo
 from illures.files import whole_folder, write_whole
-from illures.formats import CROP_MAPS, MAPS, Format
-from illures.images import Photo, encoded
+from illures.formats import CROP_MAPS, MAPS, Codes, Format, MapName
+from illures.images import Photo, as_linear, encoded
 from illures.math import sh
 from illures.photomaps import photo_maps
 from illures.sheet import contact_sheet, probe
@@ -91,12 +92,7 @@ def write_photo(
         for number, face in enumerate(faces, 1):
             _write_face(folder / f"face-{number}", source, face, format, weights, names)
         if not crop_only:
-            maps = photo_maps(photo, faces, format)
-            for name in MAPS:
-                if name in names:
-                    format.write(folder, name, maps.take(name))
-            if maps.regions is not None and "regions" in names:
-                _write_labels(folder / "regions.png", maps.regions)
+            write_maps(folder, photo, faces, format, names)
         _write_png(folder / "sheet.png", contact_sheet(photo, faces, source.name))
         index = {
             "photo": source.name,
@@ -108,6 +104,61 @@ def write_photo(
             "weights": weights,
         }
         _write_json(folder / INDEX, index)
+
+
+def write_maps(
+    folder: Path,
+    photo: Photo,
+    faces: list[Decomposition],
+    format: Format,
+    names: Collection[str] = OUTPUTS,
+    name: str | None = None,
+) -> None:
+    """Write the maps of the photo's size.
+
+    Args:
+        folder: is there.
+        photo: its pixels.
+        faces: what was found in it.
+        format: of the maps.
+        names: of `OUTPUTS`: the maps that are written.
+        name: of the one file of an EXR of layers; None: `layers.FILE`, and the labels beside it.
+
+    Raises:
+        InputError: a file can't be written.
+    """
+    maps = photo_maps(photo, faces, format)
+    lights = [sh.rotate(face.light, upright(face.crop)) for face in faces]
+    if maps.regions is not None and "regions" in names and name is None:
+        _write_labels(folder / "regions.png", maps.regions)
+    if not format.is_exr:
+        for each in MAPS:
+            if each in names:
+                format.write(folder, each, maps.take(each))
+        return
+    codes = {each: maps.take(each) for each in MAPS if format.split or each != "reconstruction"}
+    _write_exr(
+        folder / (name or layers.FILE), format, codes, format.quantise("albedo", as_linear(photo)), lights, names
+    )
+
+
+def _write_exr(
+    path: Path,
+    format: Format,
+    codes: dict[MapName, Codes],
+    photo: Codes,
+    lights: list[np.ndarray],
+    names: Collection[str],
+) -> None:
+    """One file of layers, or beside its place one for each map, of those that `names` asks for."""
+    about = layers.attributes_of(format.colorspace, illures.__version__, format.normals, lights)
+    layers.convert(format.colorspace, codes, photo)
+    if not format.split:
+        layers.write_layers(path, photo, {name: values for name, values in codes.items() if name in names}, about)
+        return
+    for name, values in codes.items():
+        if name in names:
+            format.write(path.parent, name, values, about)
 
 
 def check_target(target: Path) -> None:
@@ -165,9 +216,12 @@ def _write_face(
         "reconstruction": face.reconstruct(),
         "mask": face.mask,
     }
-    for name in CROP_MAPS:
-        if name in names:
-            format.write(folder, name, format.quantise(name, values[name]))
+    codes = {name: format.quantise(name, values[name]) for name in CROP_MAPS if name in names or format.is_exr}
+    if format.is_exr:
+        _write_exr(folder / layers.FILE, format, codes, format.quantise("albedo", face.image), [face.light], names)
+    else:
+        for name, each in codes.items():
+            format.write(folder, name, each)
     if face.regions is not None and "regions" in names:
         _write_labels(folder / "regions.png", face.regions.argmax(axis=-1).astype(np.uint8))
     _write_png(folder / "probe.png", probe(face.light))

@@ -113,7 +113,7 @@ def _blank(photo: Photo, faces: list[Decomposition], format: Format) -> PhotoMap
 
     albedo = np.empty((*shape, 3), format.dtype)
     for rows in _bands(0, shape[0]):
-        if format.name == "exr":
+        if format.is_exr:
             albedo[rows] = format.quantise("albedo", as_linear(photo[rows]))
         else:
             albedo[rows] = np.round(as_float(photo[rows]) * np.iinfo(format.dtype).max)

@@ -204,8 +204,8 @@ def test_several_lights_in_one_call(portrait, tmp_path):
     numbers = tmp_path / "dpr.txt"
     numbers.write_text("1 0.1 0.2 0.3 0 0 0 0 0")
     code = run(
-        "relight", portrait, "-o", out, "--light", "rembrandt", "split", "--direction=-60,10", "--like", portrait,
-        "--sh", numbers, "--layout", "dpr", "--format", "png16",
+        "relight", portrait, "-o", out, "--light", "rembrandt", "split", "-60,10", portrait, numbers,
+        "--layout", "dpr", "--format", "png16",
     )  # fmt: skip
     assert code == 0
     names = {path.name for path in (out / "face").iterdir()}
@@ -216,9 +216,20 @@ def test_several_lights_in_one_call(portrait, tmp_path):
 
 
 def test_own_light_by_the_command_line(portrait, tmp_path):
-    assert run("relight", portrait, "-o", tmp_path, "--like", portrait, "--residual", "keep", "--format", "png") == 0
+    assert run("relight", portrait, "-o", tmp_path, "--light", portrait, "--residual", "keep", "--format", "png") == 0
     again = read_photo(tmp_path / "face" / "like-face.png")
     assert psnr(again / 255, read_photo(portrait) / 255) > 45
+
+
+def test_no_shadows_is_brighter_where_the_nose_casts_one():
+    from clips import ASTRONAUT
+    from illures import Decomposer
+
+    photo = read_photo(ASTRONAUT)
+    faces = Decomposer.from_pretrained()(photo)
+    light = exposed(Light.from_direction(-75, 15, ambient=0.1), faces[0])
+    cast, plain = (luminance(as_linear(PhotoRelighter(photo, faces, shadows=s)(light))) for s in (True, False))
+    assert (plain - cast).max() > 0.05 and (plain - cast).min() > -0.05
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "webp"])
@@ -247,12 +258,13 @@ def bad_inputs(folder) -> dict[str, list]:
     (folder / "wrong.json").write_text('{"light": [[1, 2, 3]]}')
     (folder / "short.txt").write_text("1 2 3")
     return {
-        "twice as wide as high": ["--hdri", folder / "square.npy"],
-        "no face found": ["--like", folder / "wall.png"],
-        "must be 9 x 3": ["--json-light", folder / "wrong.json"],
-        "the layout dpr has 9": ["--sh", folder / "short.txt", "--layout", "dpr"],
+        "twice as wide as high": ["--light", folder / "square.npy"],
+        "no face found": ["--light", folder / "wall.png"],
+        "must be 9 x 3": ["--light", folder / "wrong.json"],
+        "the layout dpr has 9": ["--light", folder / "short.txt", "--layout", "dpr"],
         "no such preset": ["--light", "nothing"],
-        "must be AZIMUTH,ELEVATION": ["--direction", "left"],
+        "AZIMUTH,ELEVATION": ["--light", "1,2,3"],
+        "did you mean rembrandt": ["--light", "rembrant"],
         "use mp4, gif or webp": ["--orbit", folder / "orbit.avi"],
         "no light": [],
     }

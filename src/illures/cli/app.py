@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from cyclopts import App, CycloptsError, Parameter
@@ -23,8 +24,9 @@ app = App(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
+    words = [no_option(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
-        code = app(arguments, exit_on_error=False, result_action="return_value")
+        code = app(words, exit_on_error=False, result_action="return_value")
     except CycloptsError:  # cyclopts has said what is wrong
         code = BAD_INPUT
     except InputError as error:
@@ -34,3 +36,8 @@ def main(arguments: list[str] | None = None) -> None:
         print("interrupted; what is finished is whole, the same command goes on", file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
+
+
+def no_option(word: str) -> str:
+    """Directions such as -45,30 begin as options do; a blank before them says that they are none."""
+    return " " + word if re.fullmatch(r"-\d[\d.]*(,-?\d[\d.]*)+", word) else word

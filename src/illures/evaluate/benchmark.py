@@ -25,7 +25,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from illures.errors import InputError
+from illures.errors import InputError, nearest
 from illures.types import Face
 
 
@@ -221,7 +221,7 @@ def load_benchmark(name: str, path: Path, **options: Any) -> Benchmark:
         InputError: the name is unknown, or the folder does not hold what the benchmark reads.
     """
     if name not in BENCHMARKS:
-        raise InputError(f"benchmark {name!r}: must be one of {', '.join(BENCHMARKS)}")
+        raise InputError(f"benchmark {name!r}: must be one of {', '.join(BENCHMARKS)}{nearest(name, BENCHMARKS)}")
     if not path.is_dir():
         raise InputError(f"{path}: no such folder")
     benchmark: Benchmark = import_module(BENCHMARKS[name]).load(path, **options)

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from illures.errors import InputError
+from illures.errors import InputError, nearest
 from illures.evaluate.benchmark import BENCHMARKS, Benchmark, Estimate, Failure, Item, Score, load_benchmark
 from illures.evaluate.methods import (
     Contender,
@@ -63,7 +63,7 @@ def parse_entry(text: str, data: Path | None, lpips: Path | None = None) -> Entr
     """
     name, _, rest = text.partition(":")
     if name not in BENCHMARKS:
-        raise InputError(f"benchmark {name!r}: must be one of {', '.join(BENCHMARKS)}")
+        raise InputError(f"benchmark {name!r}: must be one of {', '.join(BENCHMARKS)}{nearest(name, BENCHMARKS)}")
     given: dict[str, str] = {}
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")

@@ -71,14 +71,15 @@ class PhotoRelighter:
         residual: Residual = "recompute",
         background: Background = "keep",
         strength: float = 1.0,
+        shadows: bool = True,
     ) -> None:
-        """Prepare; see `relight.relight_photo` for the arguments."""
+        """Prepare; see `relight.relight_photo` for the arguments; without `shadows` faces cast none on themselves."""
         if not 0 <= strength <= 1:
             raise InputError(f"strength {strength:g}: must be from 0 to 1")
         self._photo, self._background, self._strength = photo, background, strength
         for face in faces:
             check_photo(face.crop, photo)
-        self._patches = [self._patch(face, faces, residual) for face in faces] if strength else []
+        self._patches = [self._patch(face, faces, residual, shadows) for face in faces] if strength else []
 
     def __call__(self, light: Light) -> Photo:
         """The photo under an upright light."""
@@ -134,8 +135,8 @@ class PhotoRelighter:
         )
         return np.asarray(1 + self._strength * (new / np.maximum(old, 1e-6) - 1), dtype=np.float32)
 
-    def _patch(self, face: Decomposition, faces: Sequence[Decomposition], residual: Residual) -> Patch:
-        photo, surface = self._photo, surface_of(reduced(face), residual)
+    def _patch(self, face: Decomposition, faces: Sequence[Decomposition], residual: Residual, shadows: bool) -> Patch:
+        photo, surface = self._photo, surface_of(reduced(face), residual, shadows)
         fields = prepare(face, round(MARGIN * face.crop.size))
         others = [other.crop for other in faces if other is not face]
         what: What = "person" if self._background == "relight" else "head"

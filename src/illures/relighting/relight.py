@@ -24,7 +24,7 @@ from illures.math.color import luminance
 from illures.math.normals import normalize
 from illures.quotient import illumination_of
 from illures.relighting.appearance import Appearance, appearance, floored
-from illures.relighting.height import Occlusion, occlusion
+from illures.relighting.height import Occlusion, nothing_hidden, occlusion
 from illures.relighting.light import Light
 from illures.render import shade
 from illures.types import Region
@@ -174,10 +174,13 @@ def _mean_shadings(face: Decomposition, light: Light) -> tuple[Float[np.ndarray,
     return mean(small.light), mean(turned)
 
 
-def surface_of(face: Decomposition, residual: Residual) -> Surface:
-    """What of a face (on the grid of its light) the new light finds."""
+def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) -> Surface:
+    """What of a face (on the grid of its light) the new light finds; without `shadows` it hides nothing from it."""
     points = to_crop(face.crop.face.landmarks, face.crop)
     hair = np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.HAIR]
+    around = None
+    if residual == "recompute":
+        around = occlusion(face.normal, face.head, points) if shadows else nothing_hidden(len(face.mask))
     return Surface(
         old=old_light(face, residual),
         normal=_smooth_on_hair(face.normal, hair),
@@ -185,7 +188,7 @@ def surface_of(face: Decomposition, residual: Residual) -> Surface:
         head=feathered(face.head),
         hair=hair,
         gloss=_gloss(face),
-        occlusion=occlusion(face.normal, face.head, points) if residual == "recompute" else None,
+        occlusion=around,
         turn=upright(face.crop),
     )
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from illures.errors import InputError
+from illures.errors import InputError, nearest
 from illures.model.config import NetworkConfig
 from illures.train.augment import CameraConfig
 from illures.train.losses import LossWeights
@@ -175,7 +175,8 @@ def find_recipe(name: str) -> Path:
     if name in known:
         return known[name]
     if not Path(name).is_file():
-        raise InputError(f"{name}: no such recipe; the package has {', '.join(known)}, or give a TOML file")
+        rule = f"the package has {', '.join(known)}, or give a TOML file{nearest(name, known)}"
+        raise InputError(f"{name}: no such recipe; {rule}")
     return Path(name)
 
 

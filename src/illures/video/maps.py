@@ -24,7 +24,6 @@ from illures.formats import Format
 from illures.images import as_float, as_linear
 from illures.math.color import linear_to_srgb
 from illures.math.normals import normalize
-from illures.relighting.height import AZIMUTHS, Occlusion
 from illures.relighting.light import Light
 from illures.relighting.paste import mirroring
 from illures.relighting.person import reach, seen_by
@@ -109,6 +108,17 @@ def show_frame(
     return _shading(image, placed) if show == "shading" else _residual(image, placed)
 
 
+def matte_of(image: Image8, faces: Sequence[Decomposition]) -> UInt8[np.ndarray, "height width"]:
+    """How far each pixel of a frame belongs to a face, 0 to 255: the feathered masks of all faces."""
+    out = np.zeros(image.shape[:2], np.uint8)
+    for face in faces:
+        overlay = _place(face.crop, image.shape[:2], feathered(face.mask)[..., None])
+        if overlay is not None:
+            codes = np.round(255 * np.clip(overlay.lift(overlay.mask[..., 0]), 0, 1)).astype(np.uint8)
+            np.maximum(out[overlay.where], codes, out=out[overlay.where])
+    return out
+
+
 def grid_size(height: int, width: int) -> tuple[int, int]:
     """Height and width of the grid of a clip of this size [px]."""
     rows, columns = _tile(height, width)
@@ -154,8 +164,7 @@ def _relit(
 ) -> list[tuple[Overlay, Ratio]]:
     """Ratio of new to old light over the person's head, as in photos: E goes, the new light comes."""
     size, crop = face.crop.size, face.crop
-    surface = surface_of(face, "recompute" if shadows else "drop")
-    surface = surface if shadows else replace(surface, occlusion=_nothing_hidden(size))
+    surface = surface_of(face, "recompute", shadows)
     seen = surface.under(light)
     base = face.image / surface.old
     # Means of both: what is as fine as lashes and nostrils lies a pixel off in a running mean, and stays the frame's.
@@ -200,13 +209,6 @@ def _shrunk(field: Float[np.ndarray, "size size *c"], side: int) -> Float[np.nda
 
 
 @cache
-def _nothing_hidden(size: int) -> Occlusion:
-    """No shadows, but highlights."""
-    flat = np.full((AZIMUTHS, size, size), -90, np.float32)
-    blank = np.zeros((size, size, 9), np.float32)
-    return Occlusion(blank[..., :3], flat, flat, blank)
-
-
 def _multiplied(image: Image8, ratios: Sequence[tuple[Overlay, Ratio]]) -> Image8:
     """The frame times ratios, one after the other."""
     if not ratios:

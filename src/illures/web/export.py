@@ -139,7 +139,7 @@ def picture(photo: Photo, kind: Kind) -> bytes:
 
 
 def light_json(light: Light) -> bytes:
-    """The light as JSON, which `Light.from_json` and `illures relight --json-light` read."""
+    """The light as JSON, which `Light.from_json` and `illures relight --light` read."""
     content = {"convention": CONVENTION, **light.to_dict()}
     return (json.dumps(content, indent=1) + "\n").encode()
 
