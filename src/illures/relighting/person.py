@@ -65,8 +65,9 @@ def around(
     """
     wide = widened(face.crop)
     x0, y0, x1, y1 = rect = inside(bounds(wide), photo)
-    matte: Matte | None = face_matte(photo, face.crop)
-    alpha = on_grid(matte, wide)
+    found = face_matte(photo, face.crop)
+    alpha = on_grid(found, wide)
+    matte: Matte | None = found
     if not seen_by(alpha, face):
         matte, alpha = None, np.ones_like(alpha)
     weight = reach(eight_bit(extract(photo, wide)), face, alpha, others, what)

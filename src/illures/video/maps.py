@@ -208,7 +208,6 @@ def _shrunk(field: Float[np.ndarray, "size size *c"], side: int) -> Float[np.nda
     return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_AREA))
 
 
-@cache
 def _multiplied(image: Image8, ratios: Sequence[tuple[Overlay, Ratio]]) -> Image8:
     """The frame times ratios, one after the other."""
     if not ratios:
