@@ -13,12 +13,14 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.errors import InputError
+from illures.faces.mask import soften
 from illures.files import write_whole
 from illures.render import render, shade
 from illures.types import Face, FaceCrop, Region
 
 # Raised when the arrays of a saved file change their meaning.
 FILE_VERSION = 2
+_FEATHER = 0.05  # of the crop's side
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,13 @@ class Decomposition:
 
     @property
     def head(self) -> Float[np.ndarray, "size size"]:
-        """1 where the maps are of a surface (head, clothes, what is before them), 0 on background; soft."""
-        return self.mask if self.regions is None else 1 - self.regions[..., Region.BACKGROUND]
+        """1 where the maps are of a surface (head, clothes, what is before them), 0 on background; soft.
+
+        Where no classes are known it is the mask, which then may be hard, faded inside its edge.
+        """
+        if self.regions is None:
+            return soften(self.mask, _FEATHER * len(self.mask))
+        return 1 - self.regions[..., Region.BACKGROUND]
 
     @property
     def shading(self) -> Float[np.ndarray, "size size 3"]:

@@ -78,7 +78,7 @@ def write_layers(path: Path, photo: Map, maps: Mapping[Any, Map], attributes: Ma
 
 
 def read_layers(path: Path) -> dict[str, Float[np.ndarray, "height width *channels"]]:
-    """The layers of a file of `write_layers` as float32, as they stand: "photo", the maps, and "mask".
+    """The layers of a file of `write_layers` as float32, as they stand: "photo", the maps, "mask", and "matte" if it is there.
 
     Raises:
         InputError: the file can't be read or lacks a layer.
@@ -89,7 +89,8 @@ def read_layers(path: Path) -> dict[str, Float[np.ndarray, "height width *channe
         with OpenEXR.File(str(path), separate_channels=True) as file:
             found = {name: np.asarray(channel.pixels, np.float32) for name, channel in file.channels().items()}
         layers = {name: np.stack([found[f"{name}.{c}"] for c in axes], axis=-1) for name, axes in _AXES.items()}
-        return {"photo": np.stack([found[c] for c in "RGB"], axis=-1), **layers, "mask": found["mask.A"]}
+        alphas = {name: found[f"{name}.A"] for name in ("mask", "matte") if name == "mask" or f"{name}.A" in found}
+        return {"photo": np.stack([found[c] for c in "RGB"], axis=-1), **layers, **alphas}
     except KeyError as error:
         raise InputError(f"{path}: has no channel {error}, where the layers of illures are expected") from None
     except (RuntimeError, TypeError) as error:

@@ -141,7 +141,8 @@ def prepare(face: Decomposition, margin: int = 0) -> Fields:
     share = _share(low, illumination.mean(axis=-1), max(1, round(GUIDE_RADIUS * size / 128)))
     turn = upright(face.crop)
     normal = (face.normal @ turn.T).astype(np.float32)
-    head, mask, seen = feathered(face.head), feathered(face.mask), np.ones_like(low)
+    head, seen = feathered(face.head), np.ones_like(low)
+    mask = head if face.regions is None else feathered(face.mask)
     if margin:
         known = surely(head)
         illumination, normal = (beyond(v, known, margin) for v in (illumination, normal))
@@ -246,7 +247,7 @@ def own_share(crop: FaceCrop, grid: FaceCrop, others: Sequence[FaceCrop]) -> Flo
 
 def feathered(mask: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
     """A soft mask that fades to 0 at the image's edge."""
-    return (mask * _inside(len(mask))).astype(np.float32)
+    return np.minimum(mask, _inside(len(mask))).astype(np.float32)
 
 
 def _inside(size: int) -> Float[np.ndarray, "size size"]:
