@@ -17,7 +17,7 @@ from illures.upsample import upright
 
 def write(folder: Path, **options):
     s = scene(roll_deg=20)
-    write_maps(folder, s.photo, [s.face], Format(**{"name": "exr", **options}), "x.exr")
+    write_maps(folder, s.photo, [s.face], Format(**{"name": "exr", **options}), name="x.exr")
     return s, folder / "x.exr"
 
 
@@ -29,7 +29,7 @@ def test_openexr_finds_the_layers_and_their_sum_is_the_photo(tmp_path, name):
     with OpenEXR.File(str(path), separate_channels=True) as file:
         found = {n: np.asarray(c.pixels) for n, c in file.channels().items()}
         header = dict(file.header())
-    layers = {"albedo": "RGB", "normal": "XYZ", "shading": "RGB", "residual": "RGB", "matte": "A"}
+    layers = {"albedo": "RGB", "normal": "XYZ", "shading": "RGB", "residual": "RGB", "mask": "A", "matte": "A"}
     assert set(found) == {*"RGBA", *(f"{layer}.{c}" for layer, axes in layers.items() for c in axes)}
     assert {v.dtype for v in found.values()} == {np.dtype(np.float16 if name == "exr" else np.float32)}
     total = [found[f"albedo.{c}"].astype(float) * found[f"shading.{c}"] + found[f"residual.{c}"] for c in "RGB"]

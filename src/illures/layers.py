@@ -78,7 +78,7 @@ def write_layers(path: Path, photo: Map, maps: Mapping[Any, Map], attributes: Ma
 
 
 def read_layers(path: Path) -> dict[str, Float[np.ndarray, "height width *channels"]]:
-    """The layers of a file of `write_layers` as float32, as they stand: "photo", the maps, "mask", and "matte" if it is there.
+    """The layers of a file of `write_layers` as float32, as they stand: "photo", the maps, "mask", perhaps "matte".
 
     Raises:
         InputError: the file can't be read or lacks a layer.

@@ -58,7 +58,8 @@ class Estimate:
     def each(self, change: Callable[[Tensor], Tensor]) -> Estimate:
         """All maps changed."""
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Estimate(**{name: None if value is None else change(value) for name, value in values.items()})
+        changed: dict[str, Any] = {name: None if value is None else change(value) for name, value in values.items()}
+        return Estimate(**changed)
 
     def local(self) -> Float[Tensor, "batch height width 3"]:
         """I_l: the image without shadow, highlight and bounce light."""
@@ -72,7 +73,8 @@ class Estimate:
 def joined(parts: Sequence[Estimate]) -> Estimate:
     """Estimates of parts of a batch as one."""
     columns: dict[str, Any] = {f.name: [getattr(part, f.name) for part in parts] for f in fields(Estimate)}
-    return Estimate(**{name: None if values[0] is None else torch.cat(values) for name, values in columns.items()})
+    whole: dict[str, Any] = {name: None if v[0] is None else torch.cat(v) for name, v in columns.items()}
+    return Estimate(**whole)
 
 
 def network_inputs(

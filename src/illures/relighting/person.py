@@ -65,9 +65,9 @@ def around(
     """
     wide = widened(face.crop)
     x0, y0, x1, y1 = rect = inside(bounds(wide), photo)
-    found = face_matte(photo, face.crop)
-    alpha = on_grid(found, wide)
-    matte: Matte | None = found
+    told = face_matte(photo, face.crop)
+    alpha = on_grid(told, wide)
+    matte: Matte | None = told
     if not seen_by(alpha, face):
         matte, alpha = None, np.ones_like(alpha)
     weight = reach(eight_bit(extract(photo, wide)), face, alpha, others, what)

@@ -103,11 +103,14 @@ class _Guided:
         self.size, self.info = predictor.size, predictor.info
 
     def __call__(
-        self, images: Float[np.ndarray, "batch size size 3"], guides: Float[np.ndarray, "batch size size 3"]
+        self,
+        images: Float[np.ndarray, "batch size size 3"],
+        guides: Float[np.ndarray, "batch size size 3"],
+        contexts: Float[np.ndarray, "batch 32 32 4"],
     ) -> list[Prediction]:
         crop = self._query.crop(self.size)
         guide = guide_normals(to_crop(self._query.found.landmarks, crop), self.size)
-        return self._predictor(images, np.broadcast_to(guide, guides.shape))
+        return self._predictor(images, np.broadcast_to(guide, guides.shape), contexts)
 
 
 def _relight(face: Decomposition, photo: Float[np.ndarray, "height width 3"]) -> Callable[[np.ndarray], np.ndarray]:
