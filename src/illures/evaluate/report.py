@@ -110,9 +110,7 @@ def section(
         first.about.benchmark,
         facts,
         tuple(sentence(of, methods) for of in methods.values() if of.about.kind in ("ours", "rival", "baseline")),
-        tuple(
-            table for table in (*(_table(title, starts, methods) for title, starts in THEMES), _tones(methods)) if table
-        ),
+        tuple(table for table in tables if table is not None),
         tuple(_plots(methods)),
         tuple(_strip(folder / "pictures", entry, methods) for entry in shown),
         tuple(_failures(methods, unread)),
