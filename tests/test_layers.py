@@ -36,7 +36,7 @@ def test_openexr_finds_the_layers_and_their_sum_is_the_photo(tmp_path, name):
     photo = as_linear(s.photo)
     np.testing.assert_allclose(np.stack(total, -1), photo, rtol=0, atol=1e-3 if name == "exr" else 1e-6)
     np.testing.assert_allclose(np.stack([found[c] for c in "RGB"], -1), photo, rtol=0, atol=5e-4)
-    assert (found["A"] == 1).all() and 0.05 < (found["matte.A"] > 0.5).mean() < 0.9
+    assert (found["A"] == 1).all() and 0.05 < (found["mask.A"] > 0.5).mean() < 0.9
     np.testing.assert_allclose(header["chromaticities"], CHROMATICITIES["srgb-linear"], rtol=0, atol=1e-6)
     assert "y up" in header["illures:frame"] and header["illures:normals"] == "opengl"
 

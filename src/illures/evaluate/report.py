@@ -104,13 +104,13 @@ def section(
     options = ", ".join(f"{key} = {value}" for key, value in first.about.options.items())
     items = max(len(of.rows) for of in methods.values())
     groups = max(len(of.groups) for of in methods.values())
-    tables = (*(_table(title, starts, methods) for title, starts in THEMES), _tones(methods))
+    tables = [*(_table(title, starts, methods) for title, starts in THEMES), _tones(methods)]
     facts = f"{items} images of {groups} groups" + (f" ({options})" if options else "")
     return Section(
         first.about.benchmark,
         facts,
         tuple(sentence(of, methods) for of in methods.values() if of.about.kind in ("ours", "rival", "baseline")),
-        tuple(table for table in tables if table),
+        tuple(table for table in tables if table is not None),
         tuple(_plots(methods)),
         tuple(_strip(folder / "pictures", entry, methods) for entry in shown),
         tuple(_failures(methods, unread)),
