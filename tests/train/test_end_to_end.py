@@ -18,7 +18,7 @@ from illures.train.run import run
 from illures.types import Sample
 
 SET = Recipe(
-    identities=40, expressions=1, lights=2, size=64, samples=24, yaw_sigma_deg=14, identities_per_shard=8, seed=5
+    identities=40, expressions=1, lights=2, size=64, samples=24, yaw_sigma_deg=14, wear=0.0, obstacles=0.0, identities_per_shard=8, seed=5
 )
 
 
