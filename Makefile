@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test lint types chromium docs-pictures clean
+.PHONY: demo test docs lint types chromium docs-pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/illures decompose src/illures/assets/astronaut.jpg -o $(OUT)
@@ -13,6 +13,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev lint types chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/mkdocs build --strict
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -55,6 +55,7 @@ def face(options: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
 
     from illures import Decomposer
+    from illures.faces import CONTEXT
 
     cv2.setNumThreads(options.threads)
     photo = _photo(options)
@@ -62,7 +63,8 @@ def face(options: argparse.Namespace) -> dict[str, Any]:
     found = decomposer(photo)
     whole = _milliseconds(lambda: decomposer(photo), options.runs)
     images = np.zeros((len(found), decomposer.size, decomposer.size, 3), np.float32)
-    network = _milliseconds(lambda: decomposer.predictor(images, images), options.runs)
+    contexts = np.zeros((len(found), CONTEXT, CONTEXT, 4), np.float32)
+    network = _milliseconds(lambda: decomposer.predictor(images, images, contexts), options.runs)
     finder = _milliseconds(lambda: decomposer.find_faces(photo), options.runs)
     return {
         "photo_px": f"{photo.shape[1]} x {photo.shape[0]}",

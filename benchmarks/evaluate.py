@@ -45,7 +45,8 @@ def compact(content: dict[str, Any]) -> dict[str, Any]:
     for method, of in content["methods"].items():
         figures = {name: f"{f['mean']} [{f['low']}, {f['high']}]" for name, f in of["figures"].items()}
         about = {key: of[key] for key in ("kind", "about", "items", "groups")}
-        methods[method] = {**about, "failed": len(of["failed"]), "figures": figures}
+        tones = {"tones": of["tones"]} if "tones" in of else {}
+        methods[method] = {**about, "failed": len(of["failed"]), "figures": figures, **tones}
     return {"unread": len(content["unread"]), "methods": methods}
 
 

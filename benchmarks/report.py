@@ -38,11 +38,18 @@ SHARES = ("normal_below_20_pct", "normal_below_25_pct", "normal_below_30_pct")
 COLUMNS = {
     "normal_deg": "normals, mean°; % < 20 / 25 / 30",
     "normal_untilted_deg": "tilt fitted out, mean°",
+    "normal_eyes_deg": "around the eyes, mean°",
+    "normal_gradient_corr": "normal gradients, correlation",
+    "coverage_pct": "coverage, %",
     "normal_drift_deg": "normal drift, mean°",
     "albedo_rel": "albedo error",
+    "albedo_corr": "albedo correlation",
+    "albedo_gradient_corr": "of its gradients",
+    "albedo_drift_contrast": "albedo drift / contrast",
+    "colour_kept": "colour kept (0: all)",
     "albedo_drift_rel": "albedo drift",
     "albedo_flicker_rel": "albedo flicker",
-    "ita_error_deg": "skin tone, ITA error°",
+    "ita_error_deg": "skin tone, ITA error°; worst group × mean",
     "light_shading_rel": "light error",
     "relit_psnr_db": "relit, PSNR dB",
     "relit_ssim": "relit, SSIM",
@@ -123,6 +130,9 @@ def _measured(name: str, result: dict[str, Any]) -> str:
     ranked = sorted(methods.items(), key=lambda entry: ["ours", "rival", "baseline", "dummy"].index(entry[1]["kind"]))
     for method, about in ranked:
         cells = [_cell(figure, about["figures"].get(figure), about["figures"]) for figure in figures]
+        if "ita_error_deg" in figures and about.get("tones", {}).get("worst"):
+            tones = about["tones"]
+            cells[figures.index("ita_error_deg")] += f"; {tones['worst']} × {tones['worst_over_mean']:.2f}"
         label = f"*{method}*" if about["kind"] == "dummy" else method
         failed = f" ({about['failed']} failed)" if about["failed"] else ""
         lines.append(f"| {label}{failed} | {' | '.join(cells)} |")

@@ -17,6 +17,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from illures.data.cache import SampleCache, build_cache
+from illures.data.context import WIDE_PX
 from illures.math.normals import normalize
 from illures.render import render
 from illures.train.distributed import Ranks
@@ -124,7 +125,9 @@ def _samples(size: int = 128) -> Iterator[Sample]:
         local = render(albedo, normal, light)
         residual = (-0.1 * local).astype(np.float32)  # as if traced: such images are not shaded anew
         image = (local + residual).astype(np.float32)
-        yield Sample(image, albedo, normal, light, residual, mask, landmarks, image[..., 0], k, 0, 0, 0, k)
+        region, context = mask.astype(np.uint8), np.full((WIDE_PX, WIDE_PX, 3), 0.3, np.float32)
+        maps = image, albedo, normal, light, residual, mask, region, context
+        yield Sample(*maps, landmarks, image[..., 0], k, 0, 0, 0, k)
 
 
 if __name__ == "__main__":

@@ -17,13 +17,12 @@ from pathlib import Path
 
 import torch
 
-import illures.model
 from illures.evaluate.methods import our_contenders
 from illures.evaluate.results import interval, read_folder
 from illures.evaluate.runner import Run, parse_entry
 from illures.model.export import load_network, save_weights
 from illures.model.network import IlluResSfSNet
-from illures.model.weights import RELEASE, WeightsInfo, read_weights
+from illures.model.weights import FAST, FINE, WeightsInfo, packaged, read_weights
 
 
 def main() -> None:
@@ -40,7 +39,7 @@ def main() -> None:
         save_weights(candidate, network, info.recipe, info.data, {})
         metrics = measure(candidate, options.data)
     print(metrics)
-    target = Path(illures.model.__file__).parent / "weights" / RELEASE
+    target = packaged(FINE if network.config.fine_width else FAST)
     if target.exists():
         released = read_weights(target).info.metrics
         for name in ("yaleb_natural_normal_deg", "yaleb_natural_albedo_drift_rel"):

@@ -5,10 +5,11 @@ from importlib.resources import files
 
 import numpy as np
 
+from illures.data.context import WIDE_PX
 from illures.faces import draw_contour, points68
 from illures.math.normals import normalize
 from illures.render import render
-from illures.types import Sample
+from illures.types import Region, Sample
 
 
 def ellipsoids(count: int, size: int = 32, seed: int = 0) -> Iterator[Sample]:
@@ -36,7 +37,11 @@ def ellipsoid(size, width, height, color, light, ids) -> Sample:
     landmarks = mesh_on(size, width, height)
     contour = draw_contour(points68(landmarks), size)
     identity, pose, lighting, seed = ids
-    return Sample(image, albedo, normal, light, residual, mask, landmarks, contour, identity, 0, pose, lighting, seed)
+    region = np.where(mask, Region.SKIN, Region.BACKGROUND).astype(np.uint8)
+    region[mask & (np.hypot(x - 0.2, y + 0.2) < 0.15)] = Region.EYES
+    context = np.full((WIDE_PX, WIDE_PX, 3), 0.3, np.float32)
+    surroundings = region, context, landmarks, contour
+    return Sample(image, albedo, normal, light, residual, mask, *surroundings, identity, 0, pose, lighting, seed)
 
 
 def mesh_on(size: int, width: float, height: float) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 
+from illures.faces.context import CONTEXT
 from illures.faces.contour import EYE_LEFT, EYE_RIGHT, LIPS_OUTER
+from illures.model import Prediction
 from illures.types import Face
 
 
@@ -14,15 +14,16 @@ class FakePredictor:
     size = 128
     info = {"version": "fake", "hash": "0" * 16, "recipe": {"much": "more"}}
 
-    def __call__(self, images: np.ndarray, guides: np.ndarray) -> list[SimpleNamespace]:
-        assert images.shape == guides.shape and images.dtype == guides.dtype == np.float32
+    def __call__(self, images: np.ndarray, guides: np.ndarray, contexts: np.ndarray) -> list[Prediction]:
+        assert images.shape == guides.shape and images.dtype == guides.dtype == contexts.dtype == np.float32
+        assert contexts.shape == (len(images), CONTEXT, CONTEXT, 4)
         assert images.min() >= 0 and images.max() <= 1
         flat = np.zeros_like(images[0])
         light = np.zeros((9, 3), np.float32)
         light[0] = 3.5449  # sqrt(4 pi): shading 1
         light[3] = 0.5
         return [
-            SimpleNamespace(albedo=flat + 0.5, normal=flat + np.float32([0, 0, 1]), light=light, residual=flat + 0.01)
+            Prediction(albedo=flat + 0.5, normal=flat + np.float32([0, 0, 1]), light=light, residual=flat + 0.01)
             for _ in images
         ]
 

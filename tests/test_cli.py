@@ -10,7 +10,7 @@ from PIL import Image
 
 from fake_network import FakePredictor, find_middle
 from illures import Decomposer, cli, files, output, save_image
-from illures.formats import MAPS, Format
+from illures.formats import CROP_MAPS, MAPS, Format
 from illures.images import as_linear, read_photo
 from illures.math.color import linear_to_srgb
 
@@ -41,22 +41,42 @@ def names(folder: Path) -> set[str]:
     return {p.name for p in folder.iterdir()}
 
 
-@pytest.mark.parametrize("format", ["png", "png16", "exr"])
+@pytest.mark.parametrize("format", ["png", "png16", "exr", "exr32", "split"])
 def test_what_is_written(tmp_path, photos, capsys, format):
     out = tmp_path / "out"
-    code, stdout, stderr = run(capsys, "decompose", photos / "b.png", "-o", out, "--format", format)
+    options = ["--format", "exr", "--exr-layers", "split"] if format == "split" else ["--format", format]
+    code, stdout, stderr = run(capsys, "decompose", photos / "b.png", "-o", out, *options)
+    format = options[1]
     assert (code, stderr) == (0, "")
     assert stdout.strip() == f"{photos / 'b.png'}: 1 face -> {out / 'b'}"
     assert names(out) == {"b"}
-    files = {name + Format(format).suffix for name in MAPS}
+    one = format.startswith("exr") and "split" not in options
+    files, of_crop = (
+        {"maps.exr"} if one else {name + Format(format).suffix for name in which} for which in (MAPS, CROP_MAPS)
+    )
     assert names(out / "b") == files | {"sheet.png", "photo.json", "face-1"}
-    assert names(out / "b" / "face-1") == files | {"probe.png", "light.json", "face.json"}
+    assert names(out / "b" / "face-1") == of_crop | {"probe.png", "light.json", "face.json"}
     for name in MAPS:
         assert Format(format).read(out / "b", name).shape[:2] == (90, 120)
+    for name in CROP_MAPS:
         assert Format(format).read(out / "b" / "face-1", name).shape[:2] == (128, 128)
 
 
-@pytest.mark.parametrize("format", ["png16", "exr"])
+def test_some_maps_and_subfolders(tmp_path, photos, capsys):
+    folder = tmp_path / "more" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "c.png").write_bytes((photos / "b.png").read_bytes())
+    arguments = ["decompose", tmp_path / "more", "-o", tmp_path / "out", "--maps", "albedo,matte"]
+    assert run(capsys, *arguments)[0] == 2
+    code, _, stderr = run(capsys, *arguments, "--recursive")
+    assert (code, stderr) == (0, "")
+    assert names(tmp_path / "out" / "c") == {"albedo.png", "matte.png", "sheet.png", "photo.json", "face-1"}
+    assert names(tmp_path / "out" / "c" / "face-1") == {"albedo.png", "probe.png", "light.json", "face.json"}
+    code, _, stderr = run(capsys, *arguments[:-1], "albedo,colour")
+    assert code == 2 and "colour" in stderr
+
+
+@pytest.mark.parametrize("format", ["png16", "exr", "exr32"])
 def test_saved_files_sum_to_the_photo(tmp_path, photos, capsys, format):
     run(capsys, "decompose", photos / "a.jpg", "-o", tmp_path / "out", "--format", format)
     read = {name: Format(format).read(tmp_path / "out" / "a", name) for name in MAPS}

@@ -55,6 +55,14 @@ def test_the_recipes_of_the_package_are_listed_and_valid(capsys):
 
     assert all(load_recipe(path) for path in shipped().values() if not path.stem.startswith("align-"))
     assert run(capsys, "train", "--list")[0] == 0
-    assert {"release", "tiny", "published", "sfs", "sfs-align", "illures-pre", "illures", "illures-warp"} <= set(
-        shipped()
-    )
+    assert {
+        "release-128",
+        "release-256",
+        "tiny",
+        "published",
+        "sfs",
+        "sfs-align",
+        "illures-pre",
+        "illures",
+        "illures-warp",
+    } <= set(shipped())

@@ -55,9 +55,9 @@ class TurnedSphere:
 
     def record(self, identity: int, number: int) -> ViewRecord:
         """As a shard holds it."""
-        return ViewRecord(
-            self.albedo, self.normal, self.mask, self.landmarks, (), (), (), identity, number, number, 0, "sphere"
-        )
+        region = self.mask.astype(np.uint8)  # skin and background
+        maps = self.albedo, self.normal, self.mask, region, self.landmarks
+        return ViewRecord(*maps, (), (), (), identity, number, number, 0, "sphere")
 
 
 def texture(place: np.ndarray, pattern: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,12 +12,23 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from illures import mesh3d
 from illures.decompose import Decomposer
 from illures.errors import InputError
 from illures.files import DiskFullError
 from illures.formats import Format
-from illures.images import read_photo
-from illures.output import Outcome, check_target, describe_weights, is_done, targets, write_photo
+from illures.images import read_photo, save_image
+from illures.output import (
+    OUTPUTS,
+    Outcome,
+    check_target,
+    describe_weights,
+    is_done,
+    targets,
+    write_maps,
+    write_photo,
+)
+from illures.sheet import contact_sheet
 
 
 class Report:
@@ -78,15 +89,32 @@ def decompose_all(
     format: Format,
     crop_only: bool = False,
     skip_existing: bool = False,
+    *,
+    names: Collection[str] = OUTPUTS,
+    single: Path | None = None,
 ) -> None:
-    """Decompose and write each photo; bad ones are reported and the rest still done, unless the disk is full."""
+    """Decompose and write each photo; bad ones are reported and the rest still done, unless the disk is full.
+
+    Args:
+        sources: the photos.
+        out: folder for the results.
+        report: is told what became of each.
+        decomposer: finds and decomposes the faces.
+        format: of the maps.
+        crop_only: leave out the maps of the photo's size.
+        skip_existing: leave results alone that are there.
+        names: of `output.OUTPUTS`: the maps that are written.
+        single: instead of a folder, the one file for one photo: .exr for the maps as layers, else the sheet.
+    """
     with _progress(len(sources), report.console) as advance:
-        for source, target in targets(sources, out).items():
+        for source, target in targets(sources, out).items() if single is None else ((sources[0], single),):
             try:
-                if skip_existing and is_done(target, source):
+                if skip_existing and (is_done(target, source) if single is None else single.exists()):
                     report.skipped(source, target)
                 else:
-                    report.done(_decompose_one(decomposer, source, target, format, crop_only))
+                    report.done(
+                        _decompose_one(decomposer, source, target, format, crop_only, names, single is not None)
+                    )
             except DiskFullError as error:
                 report.failed(source, error)
                 report.say("stopped: the photos after it would fail in the same way")
@@ -98,14 +126,33 @@ def decompose_all(
             advance()
 
 
-def _decompose_one(decomposer: Decomposer, source: Path, target: Path, format: Format, crop_only: bool) -> Outcome:
+def _decompose_one(
+    decomposer: Decomposer,
+    source: Path,
+    target: Path,
+    format: Format,
+    crop_only: bool,
+    names: Collection[str],
+    single: bool,
+) -> Outcome:
     started = time.perf_counter()
-    check_target(target)
+    if not single:
+        check_target(target)
+    elif target.exists() and target.samefile(source):
+        raise InputError(f"{target}: is the photo itself; choose another output")
     photo = read_photo(source)
     faces = decomposer(photo, name=str(source))
     if not faces:
         raise InputError(f"{source}: no face found")
-    write_photo(target, source, photo, faces, format, describe_weights(decomposer.predictor.info), crop_only)
+    if not single:
+        about = describe_weights(decomposer.predictor.info)
+        write_photo(target, source, photo, faces, format, about, crop_only, names)
+    elif target.suffix.lower() in mesh3d.SUFFIXES:
+        mesh3d.write_mesh(target, faces[0].photo_resolution(photo))
+    elif format.is_exr:
+        write_maps(target.parent, photo, faces, format, names, target.name)
+    else:
+        save_image(target, contact_sheet(photo, faces, source.name))
     return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))
 
 

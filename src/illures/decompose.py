@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,7 +15,7 @@ from illures.errors import InputError
 from illures.images import Photo, as_float, to_photo
 from illures.lightfit import with_fitted_light
 from illures.math.color import srgb_to_linear
-from illures.types import Face
+from illures.types import Face, FaceCrop
 
 if TYPE_CHECKING:
     from illures.model.predictor import Prediction
@@ -38,8 +37,9 @@ class PredictorLike(Protocol):
         self,
         images: Float[np.ndarray, "batch size size 3"],
         guides: Float[np.ndarray, "batch size size 3"],
+        contexts: Float[np.ndarray, "batch 32 32 4"],
     ) -> list[Prediction]:
-        """Maps of each crop; images sRGB-encoded in [0, 1], guides the normals of the face mesh."""
+        """Maps of each crop; images sRGB-encoded in [0, 1], guides the normals of the face mesh, contexts of photos."""
         ...
 
 
@@ -76,14 +76,18 @@ class Decomposer:
 
     @classmethod
     def from_pretrained(cls, path: str | os.PathLike[str] | None = None, size: int | None = None) -> Decomposer:
-        """Load the weights that ship with the package, or those of a file; nothing is fetched.
+        """Load weights that ship with the package, or those of a file; nothing is fetched.
+
+        Args:
+            path: a file, or a name of the package: "illures-256" for photos, which None takes, "illures-128" for speed.
+            size: side of the crops [px]; default: what the network was trained on.
 
         Raises:
             InputError: the file is missing or is no weights file.
         """
         from illures.model.predictor import Predictor
 
-        return cls(Predictor.from_pretrained(None if path is None else Path(path)), size)
+        return cls(Predictor.from_pretrained(None if path is None else os.fspath(path)), size)
 
     def __call__(self, image: str | os.PathLike[str] | np.ndarray | Any, name: str = "image") -> list[Decomposition]:
         """Find and decompose every face, largest first; an empty list where there is none.
@@ -109,21 +113,36 @@ class Decomposer:
         images = np.stack([np.clip(as_float(_faces.extract(photo, crop)), 0, 1) for crop in crops])
         points = [_faces.to_crop(crop.face.landmarks, crop) for crop in crops]
         guides = np.stack([_faces.guide_normals(p, self.size) for p in points])
-        predictions = self.predictor(images, guides)
-        return [
-            with_fitted_light(
-                Decomposition(
-                    image=srgb_to_linear(image),
-                    albedo=prediction.albedo,
-                    normal=prediction.normal,
-                    light=prediction.light,
-                    residual=prediction.residual,
-                    mask=_faces.face_mask(image, landmarks).astype(np.float32),
-                    crop=crop,
-                )
-            )
-            for image, landmarks, prediction, crop in zip(images, points, predictions, crops, strict=True)
-        ]
+        small = np.clip(as_float(_faces.thumbnail(photo)), 0, 1)
+        contexts = np.stack([_faces.photo_context(small, photo.shape[:2], crop.matrix, crop.size) for crop in crops])
+        predictions = self.predictor(images, guides, contexts)
+        exact = getattr(getattr(self.predictor.info, "config", None), "albedo", "direct") == "quotient"
+        return [_face(*values, exact) for values in zip(images, points, predictions, crops, strict=True)]
+
+
+def _face(
+    image: Float[np.ndarray, "size size 3"],
+    landmarks: Float[np.ndarray, "478 3"],
+    prediction: Prediction,
+    crop: FaceCrop,
+    exact: bool,
+) -> Decomposition:
+    """The network's word on a crop, with its light fitted to the photo."""
+    regions = prediction.regions
+    mask = _faces.face_mask(image, landmarks) if regions is None else _faces.skin_mask(regions, landmarks)
+    return with_fitted_light(
+        Decomposition(
+            image=srgb_to_linear(image),
+            albedo=prediction.albedo,
+            normal=prediction.normal,
+            light=prediction.light,
+            residual=prediction.residual,
+            mask=mask.astype(np.float32),
+            crop=crop,
+            regions=regions,
+        ),
+        exact=exact,
+    )
 
 
 def _eight_bits(photo: Photo) -> Photo:

@@ -13,12 +13,14 @@ from jaxtyping import Float
 
 from illures.decoding import read_npz
 from illures.errors import InputError
+from illures.faces.mask import soften
 from illures.files import write_whole
 from illures.render import render, shade
-from illures.types import Face, FaceCrop
+from illures.types import Face, FaceCrop, Region
 
 # Raised when the arrays of a saved file change their meaning.
-FILE_VERSION = 1
+FILE_VERSION = 2
+_FEATHER = 0.05  # of the crop's side
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,9 @@ class Decomposition:
         normal: unit vectors, x right, y up, z toward the viewer.
         light: SH coefficients of the radiance of the environment (see `illures.math.sh`).
         residual: signed: cast shadow and occlusion below 0, highlight and bounce light above.
-        mask: 1 on face skin, eyes and lips, 0 elsewhere.
+        mask: skin of face, ears and neck with eyes, lips, brows and beard, soft at its edges, in [0, 1].
         crop: where these pixels lie in the photo.
+        regions: probabilities of the classes of `types.Region`; None where nothing but the mask is known.
     """
 
     image: Float[np.ndarray, "size size 3"]
@@ -45,6 +48,17 @@ class Decomposition:
     residual: Float[np.ndarray, "size size 3"]
     mask: Float[np.ndarray, "size size"]
     crop: FaceCrop
+    regions: Float[np.ndarray, "size size classes"] | None = None
+
+    @property
+    def head(self) -> Float[np.ndarray, "size size"]:
+        """1 where the maps are of a surface (head, clothes, what is before them), 0 on background; soft.
+
+        Where no classes are known it is the mask, which then may be hard, faded inside its edge.
+        """
+        if self.regions is None:
+            return soften(self.mask, _FEATHER * len(self.mask))
+        return 1 - self.regions[..., Region.BACKGROUND]
 
     @property
     def shading(self) -> Float[np.ndarray, "size size 3"]:
@@ -80,10 +94,13 @@ class Decomposition:
         """
         buffer = io.BytesIO()
         face = self.crop.face
+        maps: dict[str, Any] = {name: getattr(self, name) for name in _MAPS}
+        if self.regions is not None:
+            maps["regions"] = self.regions
         np.savez(
             buffer,
             version=np.int64(FILE_VERSION),
-            **{name: getattr(self, name) for name in _MAPS},
+            **maps,
             matrix=self.crop.matrix,
             photo_size=np.array(self.crop.photo_size, np.int64),
             landmarks=face.landmarks,
@@ -120,6 +137,9 @@ def _from_arrays(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) ->
         "photo_size": (2,),
         "landmarks": (478, 3),
     }
+    regions = arrays.get("regions")
+    if regions is not None:
+        shapes["regions"] = (size, size, len(Region))
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise InputError(f"{path}: {name} has shape {arrays[name].shape}; must be {shape}")
@@ -128,4 +148,4 @@ def _from_arrays(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) ->
     height, width = (int(v) for v in arrays["photo_size"])
     face = Face(landmarks=arrays["landmarks"], score=float(arrays["score"]))
     crop = FaceCrop(matrix=arrays["matrix"], size=size, photo_size=(height, width), face=face)
-    return Decomposition(**{name: arrays[name] for name in _MAPS}, crop=crop)
+    return Decomposition(**{name: arrays[name] for name in _MAPS}, crop=crop, regions=regions)

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import errno
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
 
-from illures.decoding import decoding, one_line
+from illures.decoding import decoding
 from illures.errors import InputError
-from illures.files import write_error
+from illures.layers import write_exr_channels
+from illures.math.colorspace import CHROMATICITIES
 
 # Of all channels of all parts together: 1 GiB as float32. A few hundred kilobytes can unfold to many times that.
 MOST_VALUES = 1 << 28
 
 
-def write_exr(path: Path, linear: Num[np.ndarray, "height width *channels"]) -> None:
-    """Write an OpenEXR file: linear, half or float, channels R, G, B (and A), or Y for a single one.
+def write_exr(
+    path: Path, linear: Num[np.ndarray, "height width *channels"], attributes: Mapping[str, Any] | None = None
+) -> None:
+    """Write an OpenEXR file: linear sRGB, half or float, channels R, G, B (and A), or Y for a single one.
+
+    Args:
+        path: of the file.
+        linear: the pixels.
+        attributes: for the header; default: the primaries of sRGB.
 
     Raises:
         InputError: the file can't be written; what was written of it is removed.
     """
-    import OpenEXR
-
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    try:
-        with OpenEXR.File(header, {"RGB" if linear.ndim == 3 else "Y": np.ascontiguousarray(linear)}) as file:
-            file.write(str(partial))
-        os.replace(partial, path)
-    except (RuntimeError, OSError) as error:  # the library tells the system's error in words alone
-        partial.unlink(missing_ok=True)
-        code = next((c for c in (errno.ENOSPC, errno.EDQUOT) if os.strerror(c) in str(error)), None)
-        raise write_error(path, OSError(code, one_line(error))) from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    about = {"chromaticities": CHROMATICITIES["srgb-linear"]} if attributes is None else attributes
+    write_exr_channels(path, {"RGB" if linear.ndim == 3 else "Y": linear}, about)
 
 
 def read_exr_linear(path: Path) -> Float[np.ndarray, "height width *channels"]:

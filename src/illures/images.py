@@ -23,25 +23,8 @@ from illures.errors import InputError
 from illures.exr import read_exr_linear, write_exr
 from illures.files import write_whole
 from illures.math.color import linear_to_srgb, srgb_to_linear
+from illures.png import png
 
-SUFFIXES = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".exr",
-        ".jp2",
-        ".ppm",
-    }
-)
 # Larger sides are scans and panoramas, and their float maps do not fit the memory of an ordinary machine.
 MAX_SIDE = 20_000
 MAX_PIXELS = 128_000_000
@@ -132,11 +115,10 @@ def save_image(path: str | os.PathLike[str], image: Photo, bits: int = 8) -> Non
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    check_savable(path)
     if suffix == ".exr":
         write_exr(path, as_linear(image).astype(np.float16))
         return
-    if suffix not in (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"):
-        raise InputError(f"{path}: can't write {suffix or 'a file with no suffix'}; use png, tif, jpg, webp or exr")
     if bits not in (8, 16) or (bits == 16 and suffix not in (".png", ".tif", ".tiff")):
         raise InputError(f"{path}: {bits} bits; must be 8, or 16 for png and tif")
     kind: Any = np.uint8 if bits == 8 else np.uint16
@@ -145,8 +127,18 @@ def save_image(path: str | os.PathLike[str], image: Photo, bits: int = 8) -> Non
     write_whole(path, encoded(codes, suffix, options))
 
 
+def check_savable(path: Path) -> None:
+    """Raise an InputError unless `save_image` writes files of this suffix."""
+    if path.suffix.lower() not in (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp", ".exr"):
+        raise InputError(
+            f"{path}: can't write {path.suffix or 'a file with no suffix'}; use png, tif, jpg, webp or exr"
+        )
+
+
 def encoded(codes: Num[np.ndarray, "height width *channels"], suffix: str, options: list[int] | None = None) -> bytes:
-    """The bytes of a file in one of OpenCV's formats; channels are RGB or RGBA."""
+    """The bytes of a file of a picture in sRGB; channels are RGB or RGBA."""
+    if suffix == ".png":
+        return png(codes, colour=True)
     if codes.ndim == 3:
         codes = cv2.cvtColor(codes, cv2.COLOR_RGB2BGR if codes.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
     done, data = cv2.imencode(suffix, codes, options or [])

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from illures.errors import InputError
 
+# Of photos that are read.
+SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".exr",
+        ".jp2",
+        ".ppm",
+    }
+)
 Problem = tuple[Path, InputError]
 
 
-def expand(paths: list[Path]) -> tuple[list[Path], list[Problem]]:
+def expand(paths: list[Path], recursive: bool = False) -> tuple[list[Path], list[Problem]]:
     """Files as they are, folders as the photos in them sorted by name; each photo once.
+
+    Args:
+        paths: of files and folders.
+        recursive: search subfolders, too.
 
     Returns:
         The photos, and an error for each path that gives none.
     """
-    from illures.images import SUFFIXES
-
+    where = " or below it" if recursive else " (subfolders are searched with --recursive)"
     photos: list[Path] = []
     problems: list[Problem] = []
     for path in paths:
@@ -27,15 +50,27 @@ def expand(paths: list[Path]) -> tuple[list[Path], list[Problem]]:
             photos.append(path)
         else:
             try:
-                inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and _is_photo_file(p))
+                inside = sorted(
+                    p for p in _entries(path, recursive) if p.suffix.lower() in SUFFIXES and _is_photo_file(p)
+                )
             except OSError as error:
                 problems.append((path, InputError(f"{path}: can't be listed ({error.strerror})")))
                 continue
             photos += inside
             if not inside:
-                problems.append((path, InputError(f"{path}: no photos in this folder (subfolders are not searched)")))
+                problems.append((path, InputError(f"{path}: no photos in this folder{where}")))
     unique = {os.path.realpath(photo): photo for photo in reversed(photos)}
     return [photo for photo in photos if unique.pop(os.path.realpath(photo), None) is not None], problems
+
+
+def _entries(folder: Path, recursive: bool) -> Iterator[Path]:
+    """What a folder holds; of subfolders those that are not hidden."""
+    if not recursive:
+        yield from folder.iterdir()
+        return
+    for top, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(top) / name for name in names)
 
 
 def _is_photo_file(path: Path) -> bool:

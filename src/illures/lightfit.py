@@ -31,12 +31,21 @@ _DARK = 1e-3  # linear; below it a photo is noise
 _LEAST_ALBEDO = 0.01
 
 
-def with_fitted_light(face: Decomposition) -> Decomposition:
+def with_fitted_light(face: Decomposition, *, exact: bool = False) -> Decomposition:
     """The face with its light fitted to the photo, each colour channel alone: first its shape, then its strength.
 
     Albedo × light is free up to a scale, and a network that sees one photo tells it least well of all; the scale is
     that which brings the sum nearest to the photo (least squares).
+
+    Args:
+        face: as the network says it.
+        exact: its albedo is the image over all the light, shadow and highlight included (the quotient form): f(N, L)
+            is fitted to that light, and the residual is what then remains. Otherwise f(N, L) is fitted to the light
+            without the network's residual, which stays.
     """
+    if exact:
+        fitted = with_fitted_light(replace(face, residual=np.zeros_like(face.image)))
+        return replace(fitted, residual=face.image - fitted.albedo * fitted.shading)
     inside = np.flatnonzero(face.mask.ravel() > 0.5)
     if not len(inside):
         return face

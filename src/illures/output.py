@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
 
 import illures
+from illures import layers
 from illures.decomposition import Decomposition
 from illures.errors import InputError
 from illures.faces import to_photo
 from illures.files import whole_folder, write_whole
-from illures.formats import MAPS, Format
-from illures.images import Photo, encoded
+from illures.formats import CROP_MAPS, MAPS, Codes, Format, MapName
+from illures.images import Photo, as_linear, encoded
 from illures.math import sh
 from illures.photomaps import photo_maps
 from illures.sheet import contact_sheet, probe
+from illures.types import Region
 from illures.upsample import upright
 
 # The file that says that a folder is ours, so that it may be replaced.
 INDEX = "photo.json"
+# What may be asked for by name.
+OUTPUTS = (*MAPS, "regions")
+REGION_COLOURS = {
+    Region.BACKGROUND: (0, 0, 0),
+    Region.SKIN: (229, 180, 150),
+    Region.LIPS: (214, 64, 84),
+    Region.FACIAL_HAIR: (150, 96, 44),
+    Region.EYES: (80, 140, 230),
+    Region.MOUTH: (110, 20, 60),
+    Region.HAIR: (92, 62, 34),
+    Region.GLASSES: (60, 200, 200),
+    Region.OBJECT: (240, 200, 60),
+    Region.CLOTHES: (60, 130, 80),
+}
 CONVENTION = (
     "9 x 3: spherical-harmonic coefficients of the environment's linear RGB radiance, real orthonormal basis in the "
     "order [1, y, z, x, xy, yz, 3z^2-1, xz, x^2-y^2], x right, y up, z toward the viewer; "
@@ -51,8 +70,9 @@ def write_photo(
     format: Format,
     weights: dict[str, Any],
     crop_only: bool = False,
+    names: Collection[str] = OUTPUTS,
 ) -> None:
-    """Write all maps of a photo; the folder `target` appears whole or not at all.
+    """Write the maps of a photo; the folder `target` appears whole or not at all.
 
     Args:
         target: the folder; one that this function wrote before is replaced.
@@ -62,6 +82,7 @@ def write_photo(
         format: of the maps.
         weights: what to say of the network.
         crop_only: leave out the maps of the photo's size.
+        names: of `OUTPUTS`: the maps that are written.
 
     Raises:
         InputError: the folder can't be written, or is there and was not written by illures.
@@ -69,21 +90,75 @@ def write_photo(
     check_target(target)
     with whole_folder(target) as folder:
         for number, face in enumerate(faces, 1):
-            _write_face(folder / f"face-{number}", source, face, format, weights)
+            _write_face(folder / f"face-{number}", source, face, format, weights, names)
         if not crop_only:
-            maps = photo_maps(photo, faces, format)
-            for name in MAPS:
-                format.write(folder, name, maps.take(name))
+            write_maps(folder, photo, faces, format, names)
         _write_png(folder / "sheet.png", contact_sheet(photo, faces, source.name))
         index = {
             "photo": source.name,
             "size": {"width": photo.shape[1], "height": photo.shape[0]},
             "faces": [f"face-{number}" for number in range(1, len(faces) + 1)],
             "maps": None if crop_only else format.describe(),
+            "regions": {str(int(region)): region.name.lower() for region in Region},
             "illures": illures.__version__,
             "weights": weights,
         }
         _write_json(folder / INDEX, index)
+
+
+def write_maps(
+    folder: Path,
+    photo: Photo,
+    faces: list[Decomposition],
+    format: Format,
+    names: Collection[str] = OUTPUTS,
+    name: str | None = None,
+) -> None:
+    """Write the maps of the photo's size.
+
+    Args:
+        folder: is there.
+        photo: its pixels.
+        faces: what was found in it.
+        format: of the maps.
+        names: of `OUTPUTS`: the maps that are written.
+        name: of the one file of an EXR of layers; None: `layers.FILE`, and the labels beside it.
+
+    Raises:
+        InputError: a file can't be written.
+    """
+    maps = photo_maps(photo, faces, format)
+    lights = [sh.rotate(face.light, upright(face.crop)) for face in faces]
+    if maps.regions is not None and "regions" in names and name is None:
+        _write_labels(folder / "regions.png", maps.regions)
+    if not format.is_exr:
+        for each in MAPS:
+            if each in names:
+                format.write(folder, each, maps.take(each))
+        return
+    codes = {each: maps.take(each) for each in MAPS if format.split or each != "reconstruction"}
+    _write_exr(
+        folder / (name or layers.FILE), format, codes, format.quantise("albedo", as_linear(photo)), lights, names
+    )
+
+
+def _write_exr(
+    path: Path,
+    format: Format,
+    codes: dict[MapName, Codes],
+    photo: Codes,
+    lights: list[np.ndarray],
+    names: Collection[str],
+) -> None:
+    """One file of layers, or beside its place one for each map, of those that `names` asks for."""
+    about = layers.attributes_of(format.colorspace, illures.__version__, format.normals, lights)
+    layers.convert(format.colorspace, codes, photo)
+    if not format.split:
+        layers.write_layers(path, photo, {name: values for name, values in codes.items() if name in names}, about)
+        return
+    for name, values in codes.items():
+        if name in names:
+            format.write(path.parent, name, values, about)
 
 
 def check_target(target: Path) -> None:
@@ -124,7 +199,14 @@ def describe_weights(info: Any) -> dict[str, Any]:
     return {name: about[name] for name in ("hash", "version", "data") if name in about}
 
 
-def _write_face(folder: Path, source: Path, face: Decomposition, format: Format, weights: dict[str, Any]) -> None:
+def _write_face(
+    folder: Path,
+    source: Path,
+    face: Decomposition,
+    format: Format,
+    weights: dict[str, Any],
+    names: Collection[str],
+) -> None:
     folder.mkdir()
     values = {
         "albedo": face.albedo,
@@ -134,8 +216,14 @@ def _write_face(folder: Path, source: Path, face: Decomposition, format: Format,
         "reconstruction": face.reconstruct(),
         "mask": face.mask,
     }
-    for name in MAPS:
-        format.write(folder, name, format.quantise(name, values[name]))
+    codes = {name: format.quantise(name, values[name]) for name in CROP_MAPS if name in names or format.is_exr}
+    if format.is_exr:
+        _write_exr(folder / layers.FILE, format, codes, format.quantise("albedo", face.image), [face.light], names)
+    else:
+        for name, each in codes.items():
+            format.write(folder, name, each)
+    if face.regions is not None and "regions" in names:
+        _write_labels(folder / "regions.png", face.regions.argmax(axis=-1).astype(np.uint8))
     _write_png(folder / "probe.png", probe(face.light))
     turned = sh.rotate(face.light, upright(face.crop))
     light = {
@@ -189,6 +277,15 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 def _write_png(path: Path, codes: np.ndarray) -> None:
     write_whole(path, encoded(codes, ".png"))
+
+
+def _write_labels(path: Path, labels: UInt8[np.ndarray, "rows columns"]) -> None:
+    """A PNG whose pixels are numbers of `Region`, with a palette to look at."""
+    image = Image.fromarray(labels, "L")
+    image.putpalette([value for region in Region for value in REGION_COLOURS[region]])
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    write_whole(path, buffer.getvalue())
 
 
 def _numbers(array: np.ndarray, digits: int) -> list[Any]:

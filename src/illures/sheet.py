@@ -22,7 +22,7 @@ BACKGROUND = (24, 24, 24)
 TEXT = (225, 225, 225)
 # The residual is small beside the image; the sheet shows it this many times larger, around mid grey.
 RESIDUAL_GAIN = 2.0
-# Outside the mask the network was never taught anything; the sheet shows its maps there this much darker.
+# Where there is no head the maps mean nothing; the sheet shows them there this much darker.
 OUTSIDE = 0.25
 
 
@@ -41,10 +41,13 @@ def probe(light: Float[np.ndarray, "9 3"], size: int = TILE) -> UInt8[np.ndarray
 
 
 def contact_sheet(photo: Photo, faces: list[Decomposition], title: str) -> UInt8[np.ndarray, "rows columns 3"]:
-    """The photo with the crops drawn in, beside labelled tiles: two rows for a single face, else one row for each."""
-    across = 4 if len(faces) == 1 else 8
-    tiles = [tile for number, face in enumerate(faces, 1) for tile in _tiles(face, number)]
-    rows = [tiles[start : start + across] for start in range(0, len(tiles), across)]
+    """The photo with the crops drawn in, beside labelled tiles: two rows for each face, faces in a grid."""
+    blocks = max(1, round((len(faces) / 2) ** 0.5))  # of 4 x 2 tiles side by side: about as wide as high
+    across = 4 * blocks
+    rows = []
+    for first in range(0, len(faces), blocks):
+        some = [_tiles(face, number) for number, face in enumerate(faces[first : first + blocks], first + 1)]
+        rows += [[tile for tiles in some for tile in tiles[half : half + 4]] for half in (0, 4)]
     pitch = TILE + LABEL + GAP
     left = 2 * (TILE + LABEL) + GAP - LABEL
     thumbnail = _thumbnail(photo, [face.crop for face in faces], left)
@@ -69,7 +72,7 @@ def _tiles(face: Decomposition, number: int) -> list[tuple[str, UInt8[np.ndarray
 
     ball = probe(face.light).astype(np.float32) / 255
     ball = ball[..., :3] * ball[..., 3:] + np.float32(BACKGROUND[0] / 255) * (1 - ball[..., 3:])
-    shown = OUTSIDE + (1 - OUTSIDE) * face.mask[..., None]
+    shown = OUTSIDE + (1 - OUTSIDE) * face.head[..., None]
     pictures = {
         f"{number}  input": encode(face.image),
         "albedo": shown * encode(face.albedo),

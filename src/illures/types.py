@@ -126,9 +126,7 @@ class Part:
     roughness: float = 0.4
     specular: float = 0.3
     opacity: Float[np.ndarray, "rows4 columns4"] | None = None
-    region: UInt8[np.ndarray, "rows5 columns5"] = field(
-        default_factory=lambda: np.full((1, 1), Region.SKIN, np.uint8)
-    )
+    region: UInt8[np.ndarray, "rows5 columns5"] = field(default_factory=lambda: np.full((1, 1), Region.SKIN, np.uint8))
 
 
 @dataclass(frozen=True)

@@ -1,45 +1,48 @@
 """From the network's maps to the photo's own resolution, upright, with A ∘ f(N, L) + R = photo.
 
-Normals are smooth and come up by interpolation; the light is only turned. The residual comes up guided by the photo
-(He and Sun, "Fast Guided Filter", 2015): where it follows the photo locally (edges of shadows, highlights) it takes
-its share of the photo's detail. All other detail goes to albedo, A = (I - R) / S, whose broad colours stay those that
-the network gave. R is what then remains, so that the sum holds whatever the network says.
+Albedo is what remains of the photo: A = I / E, at any resolution. The illumination E = I / A of the crop comes up
+smoothly, so that all of the photo's finer detail goes to albedo. Where E itself has edges (shadows, highlights) it
+takes its share of that detail, found by a guided filter (He and Sun, "Fast Guided Filter", 2015) on log luminance:
+slope 1 where the crop's E follows the photo, 0 where albedo does. Normals come up by interpolation; the light is only
+turned. R is what then remains, so that the sum holds whatever the network says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from illures.decomposition import Decomposition
 from illures.errors import InputError
-from illures.faces import at_size, extract, scale_of, soften, to_photo
+from illures.faces import at_size, extract, padded, scale_of, to_crop, to_photo
 from illures.images import Photo, as_linear
 from illures.math import sh
+from illures.math.color import luminance
+from illures.math.fill import continued
 from illures.math.normals import normalize
+from illures.quotient import BLACK, albedo_of, illumination_of
 from illures.render import shade
 from illures.types import FaceCrop
 
-# Radius and eps of the guided filter, and the width below which albedo takes its detail from the photo; in pixels of
-# a crop of 128. eps is a variance of linear light: texture of less contrast than its root stays in albedo.
-GUIDE_RADIUS = 4
-GUIDE_EPS = 0.03**2
-DETAIL_SIGMA = 1.5
-# Albedo is divided by shading, but by no less than this part of the face's mean shading: SH can ring to zero and below
-# on the far side of a hard light, and there the division would blow up noise.
+# Radius of the guided filter [px of a crop of 128], and the variance of log luminance that counts as noise.
+GUIDE_RADIUS = 3
+GUIDE_EPS = 0.05**2
+# Albedo takes this much of the photo's detail at most [log]: darker, brighter. What is brighter yet is a glint.
+DETAIL = (2.0, 0.7)
+# Shading that something is divided by is no less than this part of the face's mean shading: SH can ring to zero.
 SHADING_FLOOR = 0.1
-# Detail may make albedo this many times darker or lighter than the network's broad colour; the rest is residual.
-DETAIL_RANGE = 4.0
-# The mask fades over this part of the crop's side, inside its edge.
-FEATHER = 0.05
-# Around an open mouth it must fade faster, or the lips would be gone.
-FEATHER_HOLES = 0.015
+# Toward the crop's edge the maps fade over this part of its side.
+FADE = 0.04
+# Faces side by side give way to each other over this difference of their distances [crop sides].
+BETWEEN = 0.15
 # Maps of a small crop are interpolated to this many times its size by cubics before the warp, which is linear.
 FINER = 4
 
+Map1 = Float[np.ndarray, "rows columns"]
 Map3 = Float[np.ndarray, "rows columns 3"]
 
 
@@ -50,38 +53,40 @@ class Fields:
     Attributes:
         normal: in the photo's frame; not of unit length between pixels.
         light: in the photo's frame.
-        residual: the network's.
-        low: the crop as the network saw it, linear: what `share` measures detail against.
-        share: of the photo's detail, what the residual takes; in [0, 1].
-        broad: the network's albedo, smoothed: its say about broad colours.
-        gain: `broad` over (I - R) / S, smoothed alike.
-        floor: least shading that albedo is divided by.
-        mask: feathered, 0 along the crop's edge.
-        crop: of this grid.
+        illumination: log E.
+        low: log luminance of the crop as the network saw it: what `share` measures detail against.
+        share: of the photo's detail, what E takes; in [0, 1].
+        seen: 1 where `low` is known.
+        floor: least shading that something is divided by.
+        head: how far the maps count; 0 along the crop's edge.
+        mask: skin; 0 along the crop's edge.
+        crop: of this grid: that of the face, with the margin that was asked for.
     """
 
     normal: Map3
     light: Float[np.ndarray, "9 3"]
-    residual: Map3
-    low: Map3
-    share: Map3
-    broad: Map3
-    gain: Map3
+    illumination: Map3
+    low: Map1
+    share: Map1
+    seen: Map1
     floor: float
-    mask: Float[np.ndarray, "rows columns"]
+    head: Map1
+    mask: Map1
     crop: FaceCrop
 
 
 @dataclass(frozen=True)
 class Window:
-    """One face's maps over a rectangle of the photo; `albedo * shading + residual = image`."""
+    """One face's maps over a rectangle of the photo; `albedo * shading + residual = image`. `head` is their weight."""
 
     image: Map3
+    illumination: Map3
     albedo: Map3
     normal: Map3
     shading: Map3
     residual: Map3
-    mask: Float[np.ndarray, "rows columns"]
+    mask: Map1
+    head: Map1
 
 
 def at_photo_resolution(face: Decomposition, photo: Photo) -> Decomposition:
@@ -120,19 +125,29 @@ def upright(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
     return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
 
 
-def prepare(face: Decomposition) -> Fields:
-    """Filter at the crop's size, turn to the photo's frame, and interpolate to the finer grid."""
-    size, shading = face.crop.size, face.shading
-    radius, sigma = max(1, round(GUIDE_RADIUS * size / 128)), DETAIL_SIGMA * size / 128
-    share = _share(face.image, face.residual, radius)
-    weight = face.mask[..., None] + 0.01  # outside the mask the network's values mean nothing
-    floor = SHADING_FLOOR * max(float((shading * weight).mean() / weight.mean()), 0.01)
-    detail = np.clip(face.image - face.residual, 0, None) / np.maximum(shading, floor)
-    total = _blur(weight, sigma)[..., None]
-    broad = _blur(face.albedo * weight, sigma) / total
-    gain = broad / np.maximum(_blur(detail * weight, sigma) / total, 1e-4)
+def prepare(face: Decomposition, margin: int = 0) -> Fields:
+    """Filter at the crop's size, turn to the photo's frame, and interpolate to the finer grid.
 
+    Args:
+        face: at the network's resolution.
+        margin: that the fields are continued by around the crop, from where a head was seen [crop px]. Without it they
+            are those of the crop, background and all.
+    """
+    size, shading = face.crop.size, face.shading
+    weight = face.mask[..., None] + 0.01  # outside the mask the network's values mean less
+    floor = SHADING_FLOOR * max(float((shading * weight).mean() / weight.mean()), 0.01)
+    illumination = np.log(illumination_of(face.image, face.albedo)).astype(np.float32)
+    low = _log_luminance(face.image)
+    share = _share(low, illumination.mean(axis=-1), max(1, round(GUIDE_RADIUS * size / 128)))
     turn = upright(face.crop)
+    normal = (face.normal @ turn.T).astype(np.float32)
+    head, seen = feathered(face.head), np.ones_like(low)
+    mask = head if face.regions is None else feathered(face.mask)
+    if margin:
+        known = surely(head)
+        illumination, normal = (beyond(v, known, margin) for v in (illumination, normal))
+        low, head, mask, share, seen = (np.pad(v, margin) for v in (low, head, mask, share * known, feathered(seen)))
+    wide = padded(face.crop, margin)
     zoom = scale_of(face.crop)
     factor = FINER if zoom < 0.5 else 1
 
@@ -143,67 +158,119 @@ def prepare(face: Decomposition) -> Fields:
         return np.ascontiguousarray(_blur(field, max(factor / 2, zoom / 2) if factor > 1 or zoom > 1 else 0.0))
 
     return Fields(
-        normal=finer((face.normal @ turn.T).astype(np.float32)),
+        normal=finer(normal),
         light=sh.rotate(face.light, turn).astype(np.float32),
-        residual=finer(face.residual),
-        low=finer(face.image),
+        illumination=finer(illumination),
+        low=finer(low),
         share=finer(share),
-        broad=finer(broad),
-        gain=finer(np.clip(gain, 0, 10).astype(np.float32)),
+        seen=finer(seen),
         floor=floor,
-        mask=np.clip(finer(feathered(face.mask)), 0, 1),
-        crop=at_size(face.crop, size * factor),
+        head=np.clip(finer(head.astype(np.float32)), 0, 1),
+        mask=np.clip(finer(mask.astype(np.float32)), 0, 1),
+        crop=at_size(wide, wide.size * factor),
     )
 
 
 def sample(fields: Fields, origin: tuple[int, int], image: Map3) -> Window:
     """The maps over a rectangle of the photo: it begins at pixel `origin` (x, y) and its linear pixels are `image`."""
-    back = fields.crop.matrix.astype(np.float64).copy()
-    back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
-
-    def warp(field: np.ndarray) -> np.ndarray:
-        rows, columns = image.shape[:2]
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(field, back, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-
-    normal = normalize(warp(fields.normal))
+    normal = normalize(warped(fields.normal, fields.crop, origin, image.shape[:2]))
     shading = shade(normal, fields.light)
-    residual = warp(fields.residual) + warp(fields.share) * (image - warp(fields.low))
-    broad = np.clip(warp(fields.broad), 0, 1)
-    albedo = warp(fields.gain) * (image - residual) / np.maximum(shading, fields.floor)
-    albedo = np.clip(albedo, broad / DETAIL_RANGE, np.minimum(broad * DETAIL_RANGE, 1))
+    illumination = illumination_at(fields, origin, image)
+    albedo = albedo_of(image, illumination)
     return Window(
         image=image,
+        illumination=illumination,
         albedo=albedo,
         normal=normal,
         shading=shading,
         residual=image - albedo * shading,
-        mask=warp(fields.mask),
+        mask=warped(fields.mask, fields.crop, origin, image.shape[:2]),
+        head=warped(fields.head, fields.crop, origin, image.shape[:2]),
     )
 
 
+def illumination_at(fields: Fields, origin: tuple[int, int], image: Map3) -> Map3:
+    """E over a rectangle of the photo, with the part of the photo's detail that is E's."""
+
+    def there(field: np.ndarray) -> np.ndarray:
+        return warped(field, fields.crop, origin, image.shape[:2])
+
+    detail = _log_luminance(image) - there(fields.low)
+    kept = np.clip((1 - there(fields.share)) * detail, -DETAIL[0], DETAIL[1])
+    return np.exp(there(fields.illumination) + (there(fields.seen) * (detail - kept))[..., None])
+
+
+def warped(
+    field: Float[np.ndarray, "a a *channels"], crop: FaceCrop, origin: tuple[int, int], shape: tuple[int, int]
+) -> Float[np.ndarray, "rows columns *channels"]:
+    """A field of a crop's grid over a rectangle of the photo that begins at `origin` (x, y)."""
+    back = crop.matrix.astype(np.float64).copy()
+    back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(field, back, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE))
+
+
+def surely(head: Float[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
+    """Where a feathered head's maps are taken as they are; in one place at least."""
+    return head >= min(0.5, float(head.max()))
+
+
+def beyond(
+    field: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray, "size size"], margin: int
+) -> Float[np.ndarray, "wide wide 3"]:
+    """A field of the crop with a margin, continued from where it is known."""
+    around = ((margin, margin), (margin, margin))
+    return continued(np.pad(field, (*around, (0, 0))), np.pad(known, around))
+
+
+def own_share(crop: FaceCrop, grid: FaceCrop, others: Sequence[FaceCrop]) -> Float[np.ndarray, "size size"]:
+    """1 where this face is nearer than any other of the photo, 0 where another one is, on a grid of the photo.
+
+    Distances are counted from the middles of the crops and in their sides: a small face keeps what is around it.
+    """
+    side = grid.size
+    share = np.ones((side, side), np.float32)
+    if not others:
+        return share
+    x, y = np.meshgrid(np.arange(side, dtype=np.float64), np.arange(side, dtype=np.float64))
+    points = to_photo(np.stack([x.ravel(), y.ravel()], axis=-1), grid)
+
+    def distance(other: FaceCrop) -> Float[np.ndarray, "size size"]:
+        from_middle = to_crop(points, other) - (other.size - 1) / 2
+        return np.asarray(np.linalg.norm(from_middle, axis=-1).reshape(side, side) / other.size)
+
+    mine = distance(crop)
+    for other in others:
+        share = np.minimum(share, np.clip(0.5 + (distance(other) - mine) / BETWEEN, 0, 1))
+    return share.astype(np.float32)
+
+
 def feathered(mask: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
-    """Fade a mask smoothly to 0 inside its edge, and inside the image's edge."""
-    # Smaller by what the blur will widen it again; the image's edge is an edge of the mask.
-    core = cv2.erode(mask, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    outlines, _ = cv2.findContours((core > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = cv2.drawContours(np.zeros_like(core), outlines, -1, 1.0, cv2.FILLED)
-    edge, holes = soften(filled, max(FEATHER * len(mask), 1)), soften(core, max(FEATHER_HOLES * len(mask), 1))
-    # The blur rounds off the steps of the mask's pixels, which would show as waves in a large photo.
-    soft = _blur(np.minimum(edge, holes), len(mask) / 100)
-    soft[[0, -1]] = soft[:, [0, -1]] = 0
-    return soft
+    """A soft mask that fades to 0 at the image's edge."""
+    return np.minimum(mask, _inside(len(mask))).astype(np.float32)
 
 
-def _share(image: Map3, residual: Map3, radius: int) -> Map3:
-    """Slope of the residual against the image in each neighbourhood: a of He and Sun 2015, eq. 4, smoothed (eq. 8)."""
+def _inside(size: int) -> Float[np.ndarray, "size size"]:
+    """1 in the crop, falling smoothly to 0 at its edge."""
+    at = np.arange(size) + 0.5
+    t = np.clip(np.minimum(at, size - at) / max(FADE * size, 1) - 0.5 / max(FADE * size, 1), 0, 1)
+    ramp = (t * t * (3 - 2 * t)).astype(np.float32)
+    return np.minimum(ramp[:, None], ramp[None, :])
+
+
+def _log_luminance(image: Map3) -> Map1:
+    return np.log(luminance(np.maximum(image, 0)) + np.float32(BLACK)).astype(np.float32)
+
+
+def _share(guide: Map1, target: Map1, radius: int) -> Map1:
+    """Slope of `target` against `guide` in each neighbourhood: a of He and Sun 2015, eq. 4, smoothed (eq. 8)."""
 
     def mean(field: np.ndarray) -> np.ndarray:
         return cv2.blur(field, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT_101)
 
-    mean_image = mean(image)
-    covariance = mean(image * residual) - mean_image * mean(residual)
-    variance = mean(image * image) - mean_image * mean_image
+    mean_guide = mean(guide)
+    covariance = mean(guide * target) - mean_guide * mean(target)
+    variance = mean(guide * guide) - mean_guide * mean_guide
     return mean(np.clip(covariance / (np.maximum(variance, 0) + GUIDE_EPS), 0, 1).astype(np.float32))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from illures.data.context import WIDE_PX
 from illures.data.shards import ViewRecord, read_shards, read_views, shard_paths, write_shard
 from illures.errors import InputError
 from illures.math.normals import angular_error_deg
 from illures.render import render
+from illures.types import Region
 
 
 def view(seed: int, images: int = 2, size: int = 16, lights: int | None = None) -> ViewRecord:
@@ -21,7 +23,9 @@ def view(seed: int, images: int = 2, size: int = 16, lights: int | None = None) 
         albedo=rng.random((size, size, 3), np.float32),
         normal=normal.astype(np.float32),
         mask=rng.random((size, size)) > 0.5,
+        region=rng.integers(0, len(Region), (size, size), dtype=np.uint8),
         landmarks=rng.normal(8, 4, (478, 3)).astype(np.float32),
+        contexts=tuple(4 * rng.random((WIDE_PX, WIDE_PX, 3), np.float32) for _ in range(images)),
         images=tuple(3 * rng.random((size, size, 3), np.float32) for _ in range(images)),
         lights=tuple(rng.normal(size=(9, 3)).astype(np.float32) for _ in range(lights)),
         lightings=tuple(range(10 * seed, 10 * seed + lights)),
@@ -43,6 +47,9 @@ def test_round_trip(tmp_path) -> None:
         np.testing.assert_allclose(new.albedo, old.albedo, rtol=0, atol=0.006)
         np.testing.assert_array_equal(new.mask, old.mask)
         np.testing.assert_array_equal(new.landmarks, old.landmarks)
+        np.testing.assert_array_equal(new.region, old.region)
+        for a, b in zip(old.contexts, new.contexts, strict=True):
+            np.testing.assert_allclose(b, a, rtol=0.03, atol=2e-3)
         surface = np.abs(old.normal).sum(-1) > 0
         assert not new.normal[~surface].any()
         assert angular_error_deg(new.normal[surface], old.normal[surface]).max() < 0.06

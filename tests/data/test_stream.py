@@ -21,6 +21,7 @@ def view(identity: int, lights: int) -> ViewRecord:
         albedo=np.full((8, 8, 3), 0.5, np.float32),
         normal=np.tile(np.float32([0, 0, 1]), (8, 8, 1)),
         mask=np.ones((8, 8), bool),
+        region=np.ones((8, 8), np.uint8),
         landmarks=rng.normal(4, 2, (478, 3)).astype(np.float32),
         images=(),
         lights=tuple(rng.normal(size=(9, 3)).astype(np.float32) for _ in range(lights)),

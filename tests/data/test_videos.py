@@ -266,3 +266,21 @@ def test_farthest_points_cover() -> None:
     # Gonzalez' bound: what is left over is nearer to the chosen than these are to each other.
     apart = min(np.linalg.norm(cloud[a] - cloud[b]) for a in chosen for b in chosen if a != b)
     assert distances.min(1).max() <= apart + 1e-12
+
+
+def test_licences_come_from_the_table_and_stay_with_the_frames(clips, tmp_path) -> None:
+    table = tmp_path / "people.tsv"
+    rows = ["file\tidentity\tlicence\trelease", "b.mp4\tann\tCC0\tyes", "a.light.mp4\tbob\tresearch only\tno"]
+    table.write_text("\n".join(rows) + "\n")
+    licences = {f.name: f.licence for f in find_footage([clips], table)[0]}
+    assert licences["b"] == "CC0" and licences["a_light"] == "research only"
+    (free,) = find_footage([clips], table, released=True)[0]
+    assert free.name == "b"
+    (report,) = make_videos([free], tmp_path / "out", RECIPE, workers=1)
+    assert report.kept and report.licence == "CC0"
+    assert {f.licence for f in read_frame_shards([tmp_path / "out" / "b.tar"])} == {"CC0"}
+    table.write_text("file\tidentity\nb.mp4\tann\n")
+    with pytest.raises(InputError, match="column 'release'"):
+        find_footage([clips], table, released=True)
+    with pytest.raises(InputError, match="no table"):
+        find_footage([clips], released=True)

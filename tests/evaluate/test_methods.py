@@ -6,10 +6,11 @@ import pytest
 
 from balls import SIZE, ball, lamp, sphere_mesh
 from fake_network import middle_face
-from illures.evaluate.methods.dummies import Constant, Copy, MeanFace, MeanFaces
+from illures.evaluate.methods.dummies import Constant, ConstantAlbedo, Copy, MeanFace, MeanFaces
 from illures.evaluate.methods.geometry import explain, fit_light, ratio_image
 from illures.evaluate.methods.query import Query, known, spread_normals
 from illures.evaluate.methods.raster import normal_map, vertex_normals, without_holes
+from illures.evaluate.scoring import photo_mask
 from illures.math.color import linear_to_srgb, srgb_to_linear
 from illures.math.normals import angular_error_deg, normalize
 from illures.render import render, shade
@@ -106,6 +107,14 @@ def test_dummies_say_what_they_are(query):
     copy = Copy().estimate(query)
     assert np.allclose(linear_to_srgb(copy.albedo), query.photo, atol=1e-5)
     assert (copy.relight(lamp(1, 0, 0.01)) == copy.albedo).all()
+
+
+def test_the_constant_albedo_is_the_mean_colour_of_the_face(query):
+    albedo = ConstantAlbedo().estimate(query).albedo
+    assert albedo.shape == query.photo.shape and np.ptp(albedo.reshape(-1, 3), axis=0).max() == 0
+    inside = photo_mask(query.photo.shape[:2], query.face)
+    assert inside.any() and not inside.all()
+    assert np.allclose(albedo[0, 0], srgb_to_linear(query.photo)[inside].mean(axis=0), atol=1e-5)
 
 
 def test_the_mean_face_leaves_its_subject_out(query):

@@ -81,7 +81,7 @@ def test_the_photo_as_albedo_under_even_light_is_reconstructed(folder):
     figures = benchmark.score(item, rest).figures
     assert figures["recon_l1"] < 1e-5 and figures["residual_energy_pct"] == pytest.approx(16, abs=1e-3)
     assert "residual_energy_pct" not in benchmark.score(item, Estimate(normal, linear, flat_light())).figures
-    assert benchmark.score(item, Estimate(normal)).figures == {"missing_pct": 0.0}
+    assert benchmark.score(item, Estimate(normal)).figures == {"coverage_pct": 100.0}
 
 
 def test_a_known_error_scores_itself(folder):

@@ -16,7 +16,7 @@ from illures.evaluate.compare import compare
 from illures.evaluate.pictures import choose, error_color, of_estimate, of_truth, write_pictures
 from illures.evaluate.report import section, sentence, write_report
 from illures.evaluate.results import About, Results, Row
-from illures.evaluate.summary import by_tag, label
+from illures.evaluate.summary import by_tag, label, tone_errors
 
 SIZE = 64
 NASTY = "b/<script>alert(1)</script>"
@@ -55,6 +55,19 @@ def item():
     target = Target("other", np.ones((9, 3), np.float32), photo)
     truth = Truth(mask, normal, np.full((SIZE, SIZE, 3), 0.3, np.float32), targets=(target,))
     return Item(NASTY, "g0", photo, middle_face(SIZE, SIZE), truth)
+
+
+def test_the_worst_group_of_skin_tone_needs_people():
+    def row(person, tone, error):
+        return Row(f"{person}/0", person, {"ita_error_deg": error}, tags={"tone": tone})
+
+    rows = [row(f"l{k}", "light", 2.0) for k in range(4)] + [row(f"d{k}", "dark", 6.0) for k in range(4)]
+    alone = [*rows, row("t", "tan", 40.0)]
+    found, more = (tone_errors(Results(About("m", "ours", "", "bench", {}), tuple(part), {})) for part in (rows, alone))
+    assert list(found.groups) == ["dark", "light"] and list(more.groups) == ["dark", "tan", "light"]
+    assert (found.worst, found.worst_over_mean) == ("dark", pytest.approx(6 / 4))
+    assert more.worst == "dark" and more.worst_over_mean == pytest.approx(6 / 8)
+    assert tone_errors(results("m", "ours", 5)) is None
 
 
 def test_the_page_holds_everything_and_asks_nobody(tmp_path, methods, item):

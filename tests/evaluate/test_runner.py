@@ -45,7 +45,7 @@ class Tilted:
             yield Failure("c/2", "c", "c/2: no face found")
 
     def score(self, item, estimate):
-        return score_maps(estimate, item.truth)
+        return score_maps(estimate, item)
 
     def summarise(self, scores):
         return drift([score.kept for score in scores])

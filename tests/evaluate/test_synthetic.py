@@ -8,7 +8,8 @@ from illures.data.shards import ViewRecord, write_shard
 from illures.data.split import is_held_out
 from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate
-from illures.evaluate.synthetic import load, tone_of
+from illures.evaluate.synthetic import load
+from illures.evaluate.tone import TONES, tone_of
 from illures.math.normals import normalize
 from illures.render import render
 from illures.train.validate import held_out
@@ -30,8 +31,10 @@ def view(identity, rng, tone):
         albedo=albedo,
         normal=normal,
         mask=x**2 + y**2 < 0.8,
+        region=(x**2 + y**2 < 0.8).astype(np.uint8),
         landmarks=rng.random((478, 3)).astype(np.float32) * SIZE,
         images=images,
+        contexts=tuple(np.zeros((56, 56, 3), np.float32) for _ in images),
         lights=tuple(lights),
         lightings=(2 * identity, 2 * identity + 1),
         identity=identity,
@@ -100,9 +103,8 @@ def test_random_people_are_the_same_each_time_and_a_folder_of_sets_will_do(folde
 
 def test_tones_are_in_order():
     tones = [tone_of(np.tile(np.array([[1, 0.75, 0.6]]) * level, (5, 1))) for level in (0.02, 0.15, 0.3, 0.5, 0.8)]
-    names = ["dark", "brown", "tan", "intermediate", "light", "very light"]
-    places = [names.index(tone) for tone in tones]
-    assert places == sorted(places) and places[0] == 0 and places[-1] >= 4
+    places = [TONES.index(tone) for tone in tones]
+    assert len(TONES) == 6 and places == sorted(places) and places[0] == 0 and places[-1] >= 4
 
 
 def test_what_is_missing_or_broken_is_named(folder, tmp_path):

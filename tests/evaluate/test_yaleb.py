@@ -89,7 +89,7 @@ def test_the_truth_scores_zero_and_scale_is_free(prepared):
     for score in scores.values():
         assert score.figures["normal_deg"] < 0.03 and score.figures["normal_below_20_pct"] == 100
         assert max(score.figures[name] for name in ("albedo_rel", "light_sh_rel", "light_shading_rel")) < 1e-5
-        assert score.histogram.sum() == score.pixels and score.figures["missing_pct"] == 0
+        assert score.histogram.sum() == score.pixels and score.figures["coverage_pct"] == 100
     drifts = benchmark.summarise([scores[f"B01/natural/{k}"] for k in range(3)])
     assert drifts["albedo_drift_rel"] < 1e-6 and drifts["normal_drift_deg"] < 0.05
 
@@ -131,7 +131,7 @@ def test_missing_pixels_are_counted_as_the_viewer(prepared):
     figures = benchmark.score(item, oracle(item, normal=normal)).figures
     upper = item.truth.mask & (np.arange(HEIGHT) < HEIGHT // 2)[:, None]
     share = upper.sum() / item.truth.mask.sum()
-    assert figures["missing_pct"] == pytest.approx(100 * share)
+    assert figures["coverage_pct"] == pytest.approx(100 * (1 - share))
     viewer = np.broadcast_to(np.array([0.0, 0, 1]), (upper.sum(), 3))
     expected = angular_error_deg(item.truth.normal[upper].astype(float), viewer).mean() * share
     assert figures["normal_deg"] == pytest.approx(expected, abs=0.02)

@@ -5,13 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 
+from illures.errors import InputError
+from illures.math.color import srgb_to_linear
 from illures.model import NetworkConfig
-from illures.model.network import IlluResSfSNet
+from illures.model.network import IlluResSfSNet, positive
 from illures.model.sfsnet import SfSNet
+from illures.render import shade
 
 COMPACT = NetworkConfig("compact", guide=True, width=8, residual_width=32, residual_blocks=1)
 DETAILED = replace(COMPACT, detail_blocks=2)
-CONFIGS = [NetworkConfig(), NetworkConfig(guide=True), COMPACT, DETAILED]
+QUOTIENT = replace(DETAILED, albedo="quotient", context=True, regions=True)
+FINE = replace(QUOTIENT, size=256, fine_width=8)
+CONFIGS = [NetworkConfig(), NetworkConfig(guide=True), COMPACT, DETAILED, QUOTIENT, FINE]
 
 
 def test_published_network_has_the_published_size():
@@ -25,10 +30,10 @@ def test_published_network_has_the_published_size():
 
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("size", [128, 256])
-def test_outputs_are_physical(config, size):
+def test_outputs_are_physical(config, size, inputs_of):
     network = IlluResSfSNet(config).eval()
     with torch.no_grad():
-        found = network(torch.rand(1, 3, size, size), torch.rand(1, 3, size, size) if config.guide else None)
+        found = network(*inputs_of(config, size, 1))
     assert found.albedo.shape == found.normal.shape == found.residual.shape == (1, size, size, 3)
     assert found.light.shape == (1, 9, 3)
     assert found.albedo.min() >= 0 and found.albedo.max() <= 1
@@ -37,13 +42,92 @@ def test_outputs_are_physical(config, size):
 
 
 @pytest.mark.parametrize("config", [NetworkConfig(), COMPACT])
-def test_gradients_of_the_image_reach_both_networks(config, network_of):
+def test_gradients_of_the_image_reach_both_networks(config, network_of, inputs_of):
     network = network_of(config).train()
-    image = torch.rand(2, 3, 64, 64)
-    found = network(image, torch.zeros(2, 3, 64, 64) if config.guide else None)
-    (found.render() - image.permute(0, 2, 3, 1)).abs().mean().backward()
+    given = inputs_of(config, 64)
+    found = network(*given)
+    (found.render() - given[0].permute(0, 2, 3, 1)).abs().mean().backward()
     missing = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert missing == []
+
+
+@pytest.mark.parametrize("config", [QUOTIENT, FINE])
+def test_gradients_of_albedo_and_classes_reach_both_networks(config, network_of, inputs_of):
+    """Albedo is the image over f(N, L) times what IlluResNet says: normals and light learn from it, too."""
+    network = network_of(config).train()
+    for parameter in network.parameters():  # what starts at nothing passes nothing on
+        if not parameter.any() and parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.05)
+    found = network(*inputs_of(config, 128))
+    (found.albedo.square().mean() + found.regions.square().mean()).backward()
+    missing = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("config", [QUOTIENT, FINE])
+def test_the_quotient_gives_the_image_back_exactly_whatever_the_network_says(config, network_of, inputs_of):
+    given = inputs_of(config, 128)
+    with torch.no_grad():
+        found = network_of(config)(*given)
+    linear = srgb_to_linear(given[0].permute(0, 2, 3, 1))
+    torch.testing.assert_close(found.render(), linear, rtol=0, atol=1e-5)
+    assert found.illumination.min() > 0 and torch.isfinite(found.illumination).all()
+
+
+def test_a_trusted_quotient_is_the_image_over_the_illumination(network_of, inputs_of):
+    network, given = network_of(QUOTIENT), inputs_of(QUOTIENT, 64)
+    with torch.no_grad():
+        network.sfsnet.albedo_branch.out[0].bias[12:16] = 50.0  # the trust, after three channels of four pixels
+        found = network(*given)
+    linear = srgb_to_linear(given[0].permute(0, 2, 3, 1))
+    expected = ((linear + 0.003) / found.illumination).clamp(0, 1)
+    torch.testing.assert_close(found.albedo, expected, rtol=0, atol=1e-4)
+
+
+def test_the_colour_of_illumination_has_no_detail(network_of, inputs_of):
+    """Next to f(N, L), E has edges of brightness and smooth colour alone: lips stay in albedo."""
+    network, given = network_of(QUOTIENT), inputs_of(QUOTIENT, 128)
+    with torch.no_grad():
+        found = network(*given)
+        shading = positive(shade(found.normal, found.light[:, None]), found.light[:, None])
+    factor = (found.illumination / shading).log()
+    for chroma in (factor[..., 0] - factor[..., 1], factor[..., 2] - factor[..., 1]):
+        steps = torch.cat([chroma.diff(dim=1).flatten(), chroma.diff(dim=2).flatten()]).abs().max()
+        assert 0 < steps < 0.25 * (chroma.max() - chroma.min())  # cells are 16 px wide
+
+
+@pytest.mark.parametrize("far", [0.0, -3.0, 40.0])
+def test_positive_shading_is_above_zero_and_leaves_bright_shading(far):
+    light = torch.zeros(1, 1, 9, 3)
+    light[:, :, 0] = 3.5449  # a mean radiance of 1
+    bent = positive(torch.full((1, 2, 2, 3), far), light)
+    assert bent.min() > 0 and (far < 10 or abs(bent.max() - far) < 1e-3)
+
+
+def test_thin_level_starts_as_the_coarse_network_at_twice_the_size(inputs_of):
+    body = IlluResSfSNet(QUOTIENT).eval()
+    fine = IlluResSfSNet(FINE).eval()
+    fine.load_state_dict(fine.state_dict() | body.state_dict())
+    image, _, context = inputs_of(FINE, 256)
+    guide = torch.zeros_like(image)  # normals add to the guide at each network's own size
+    half = torch.nn.functional.avg_pool2d(image, 2)
+    with torch.no_grad():
+        small = body(half, guide[..., ::2, ::2], context)
+        large = fine(image, guide, context)
+    torch.testing.assert_close(large.light, small.light, rtol=0, atol=1e-4)
+    doubled = torch.nn.functional.interpolate(small.regions.permute(0, 3, 1, 2), scale_factor=2, mode="bilinear")
+    torch.testing.assert_close(large.regions.permute(0, 3, 1, 2), doubled, rtol=0, atol=1e-4)
+
+
+def test_context_must_fit_the_network(inputs_of):
+    image, guide, _ = inputs_of(QUOTIENT, 64)
+    with pytest.raises(ValueError, match="context=True"):
+        IlluResSfSNet(QUOTIENT)(image, guide)
+
+
+def test_the_published_form_is_the_papers():
+    with pytest.raises(InputError, match="direct"):
+        NetworkConfig("published", albedo="quotient")
 
 
 def test_first_stage_leaves_the_residual_network_alone(network_of):

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,24 +12,36 @@ import torch
 from illures.errors import InputError
 from illures.model import NetworkConfig, Predictor, read_weights
 from illures.model.export import load_network, save_weights
+from illures.model.network import network_inputs
+from illures.model.weights import FAST, find_weights, packaged
 
 COMPACT = NetworkConfig("compact", size=64, guide=True, width=8, residual_width=32, residual_blocks=1)
 
 
-@pytest.mark.parametrize("config", [COMPACT, NetworkConfig(size=64), NetworkConfig(size=64, guide=True)])
+QUOTIENT = replace(COMPACT, albedo="quotient", context=True, regions=True, detail_blocks=1)
+FINE = replace(QUOTIENT, size=128, fine_width=8)
+
+
+@pytest.mark.parametrize(
+    "config", [COMPACT, NetworkConfig(size=64), NetworkConfig(size=64, guide=True), QUOTIENT, FINE]
+)
 @pytest.mark.parametrize("size", [64, 128])
 def test_onnx_runtime_gives_what_torch_gives(config, size, network_of, tmp_path, rng):
     network, path = network_of(config), tmp_path / "w.safetensors"
     save_weights(path, network, {}, "", {})
     shape = (3, size, size, 3)
     images, guides = rng.random(shape, dtype=np.float32), rng.random(shape, dtype=np.float32)
-    guide = torch.tensor(guides).permute(0, 3, 1, 2) if config.guide else None
+    contexts = rng.random((3, 32, 32, 4), dtype=np.float32)
     with torch.no_grad():
-        expected = network(torch.tensor(images).permute(0, 3, 1, 2), guide)
-    found = Predictor.from_pretrained(path)(images, guides)
+        expected = network(*network_inputs(config, *(torch.tensor(x) for x in (images, guides, contexts))))
+    found = Predictor.from_pretrained(path)(images, guides, contexts)
     for i in range(3):
         for name in ("albedo", "normal", "light", "residual"):
             np.testing.assert_allclose(getattr(found[i], name), getattr(expected, name)[i], rtol=0, atol=5e-4)
+        if config.regions:
+            np.testing.assert_allclose(found[i].regions, expected.regions[i].softmax(dim=-1), rtol=0, atol=5e-4)
+        else:
+            assert found[i].regions is None
 
 
 def test_round_trip_and_description(network_of, tmp_path):
@@ -70,3 +84,11 @@ def test_weights_of_another_shape_are_refused(network_of, tmp_path):
     del tensors["sfsnet.position"]
     with pytest.raises(InputError, match="do not fit"):
         Predictor(type(weights)(tensors, weights.graph, weights.info))
+
+
+def test_names_of_the_package_are_found_and_paths_stay_paths(tmp_path):
+    assert find_weights("illures-128") == find_weights(Path("illures-128")) == packaged(FAST)
+    assert find_weights(tmp_path / "illures-128") == tmp_path / "illures-128"
+    assert find_weights(None).is_file()
+    with pytest.raises(InputError, match="illures-64: no such weights file"):
+        read_weights("illures-64")

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from face_scene import scene
-from illures.faces import extract
-from illures.images import as_float, as_linear
+from illures.faces import extract, scale_of
+from illures.images import as_linear
 from illures.math.color import linear_to_srgb
 from illures.relighting.light import Light
 from illures.relighting.paste import PhotoRelighter
+from illures.relighting.person import around
 from illures.relighting.photogrid import encoded
-from illures.relighting.skin import skin_around, skin_weight, widened
 
 SKIN, WALL = (0.75, 0.6, 0.5), (0.35, 0.45, 0.7)
 
@@ -32,12 +32,12 @@ def neck_scene():
 
 def test_the_neck_belongs_to_the_face_and_the_wall_does_not():
     photo, face = neck_scene()
-    (x0, y0, _, _), around = skin_around(photo, face, [])
-    assert around[220 - y0, 300 - x0] == 255
-    assert around[310 - y0, 300 - x0] > 150
-    assert around[-1, 300 - x0] < around[310 - y0, 300 - x0]
-    assert around[310 - y0, 235 - x0] < 12
-    assert around[150 - y0, 420 - x0] < 12
+    (x0, y0, _, _), weight = around(photo, face, [], "skin")
+    assert weight[220 - y0, 300 - x0] == 255
+    assert weight[310 - y0, 300 - x0] > 150
+    assert weight[-1, 300 - x0] < weight[310 - y0, 300 - x0]
+    assert weight[310 - y0, 235 - x0] < 12
+    assert weight[150 - y0, 420 - x0] < 12
 
 
 def test_a_highlight_on_the_neck_is_skin_and_a_white_wall_is_not():
@@ -46,21 +46,21 @@ def test_a_highlight_on_the_neck_is_skin_and_a_white_wall_is_not():
     spot = np.exp(-((x - 300) ** 2 + (y - 320) ** 2) / (2 * 4**2))[..., None]
     photo += spot * (np.float32([0.97, 0.97, 0.97]) - photo)
     cv2.rectangle(photo, (170, 0), (230, 600), (0.97, 0.97, 0.97), cv2.FILLED)
-    (x0, y0, _, _), around = skin_around(photo, face, [])
-    assert around[320 - y0, 300 - x0] > 60  # 0 if it is taken for the wall
-    assert around[320 - y0, 224 - x0] < 40
+    (x0, y0, _, _), weight = around(photo, face, [], "skin")
+    assert weight[320 - y0, 300 - x0] > 60  # 0 if it is taken for the wall
+    assert weight[320 - y0, 224 - x0] < 40
 
 
 def test_another_face_is_left_alone():
     photo, face = neck_scene()
-    wide = widened(face.crop)
-    image = np.clip(as_float(extract(photo, wide)), 0, 1)
-    points = face.crop.face.landmarks.copy()
-    rng = np.random.default_rng(0)
-    points[:, :2] = [300, 350] + rng.uniform(-30, 30, (478, 2))
-    other = replace(face.crop, face=replace(face.crop.face, landmarks=points))
-    alone, beside = skin_weight(image, face, wide, []), skin_weight(image, face, wide, [other])
-    assert (beside <= alone).all() and beside.sum() < alone.sum()
+    below = face.crop.matrix.copy()
+    below[1, 2] -= 0.9 * face.crop.size
+    other = replace(face.crop, matrix=below)
+    (x0, y0, _, _), alone = around(photo, face, [])
+    _, beside = around(photo, face, [other])
+    middle = 220 + 0.9 * face.crop.size / scale_of(face.crop)
+    assert alone[round(220 - y0), 300 - x0] == beside[round(220 - y0), 300 - x0] == 255
+    assert (beside[round(middle - y0) - 20 :] == 0).all() and alone[round(middle - y0) - 60 :].any()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -43,6 +43,7 @@ def view(identity: int, images: int, lights: int, angles=(0.0, 0.0, 0.0)) -> Vie
         albedo=np.full((16, 16, 3), GREY, np.float32) * [1.2, 1, 0.6] if identity else np.full((16, 16, 3), 0.8),
         normal=np.tile(np.float32([0, 0, 1]), (16, 16, 1)),
         mask=mask,
+        region=mask.astype(np.uint8),
         landmarks=turned(*angles),
         images=tuple(np.full((16, 16, 3), 0.4, np.float32) for _ in range(images)),
         lights=(white,) * lights,

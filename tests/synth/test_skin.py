@@ -112,7 +112,9 @@ def slopes_deg(bump: np.ndarray) -> np.ndarray:
 
 
 def relief(canvas: Canvas, depth: float, seed: int) -> np.ndarray:
-    layers = Layers(np.zeros((3, *canvas.s.shape), np.float32), np.zeros_like(canvas.s))
+    layers = Layers(
+        np.zeros((3, *canvas.s.shape), np.float32), np.zeros_like(canvas.s), np.ones(canvas.s.shape, np.uint8)
+    )
     carve(layers, canvas, depth, np.random.default_rng(seed))
     return layers.height
 

@@ -173,12 +173,12 @@ def test_people_wear_what_people_wear(model, monkeypatch):
     kinds = Counter(one.kind for one in haired)
     dark = [pair for pair in (person.glasses for person in people) if pair is not None]
     shares = {
-        "hair": (len(haired), 300, 0.85),
-        "fringe": (sum(one.fringe for one in haired), len(haired), 0.25),
-        "long": (kinds["long"], len(haired), 0.35),
-        "glasses": (len(dark), 300, 0.18),
+        "hair": (len(haired), 300, wear.HAIR_SHARE),
+        "fringe": (sum(one.fringe for one in haired), len(haired), hair.FRINGE_SHARE),
+        "long": (kinds["long"], len(haired), hair.LONG_SHARE),
+        "glasses": (len(dark), 300, wear.GLASSES_SHARE),
         "sun": (sum(pair.opacity[0] > 0.8 for pair in dark), len(dark), 0.2),
-        "hat": (sum(person.hat is not None for person in people), 300, 0.08),
+        "hat": (sum(person.hat is not None for person in people), 300, wear.HAT_SHARE),
     }
     for name, (count, of, share) in shares.items():
         assert abs(count - of * share) < 4 * np.sqrt(of * share * (1 - share)), name

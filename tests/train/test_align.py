@@ -22,15 +22,10 @@ from turned_sphere import TurnedSphere, rotation
 
 SIZE, PEOPLE, VIEWS = 32, 6, 4
 NETWORK = AlignConfig("albedo", size=SIZE, width=8, blocks=1)
-TINY = AlignRecipe(NETWORK, epochs=4, batch=4, held_out=0.3, checkpoint=8, learning_rate=3e-3)
+TINY = AlignRecipe(NETWORK, epochs=4, batch=4, held_out=0.3, checkpoint=8, learning_rate=3e-3, precision="float32")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

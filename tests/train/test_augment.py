@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from illures.data.cache import UNKNOWN
 from illures.faces import mesh_normals
 from illures.math.color import linear_to_srgb
 from illures.math.normals import mirror
@@ -63,6 +64,8 @@ def test_exposure_scales_image_residual_and_light_alike(batch, rng):
     gain = exposed.light[:, :1] / dim.light[:, :1]
     torch.testing.assert_close(residual_of(exposed), residual_of(dim) * gain[:, None], rtol=0, atol=1e-5)
     torch.testing.assert_close(exposed.albedo, dim.albedo)
+    around = dim.context[..., :3] * gain[:, None]
+    torch.testing.assert_close(exposed.context[..., :3], around.clamp(0, 1), rtol=0, atol=1e-5)
 
 
 def test_grey_images_are_explained_in_grey(batch, rng):
@@ -75,25 +78,32 @@ def test_cut_photos_count_only_what_they_show(batch, rng):
     shortened = augment.cut(batch, augment.CameraConfig(cut=1.0), rng)
     shown = shortened.mask > 0
     assert 0.2 * batch.mask.sum() < shortened.mask.sum() < batch.mask.sum()
+    assert torch.equal(shortened.surface > 0, (batch.surface > 0) & (shortened.region != UNKNOWN))
     keep = shown.expand_as(batch.image)
     torch.testing.assert_close(shortened.image[keep], batch.image[keep])
 
 
 def test_a_camera_without_faults_only_encodes(batch, rng):
     perfect = augment.CameraConfig(tone=0.0, noise=0.0, blur=0.0, jpeg=0.0)
-    found = augment.photograph(batch.image, perfect, rng)
+    found, context = augment.photograph(batch.image, batch.context, perfect, rng)
     torch.testing.assert_close(found, linear_to_srgb(batch.image).clamp(0, 1), rtol=0, atol=2e-3)
+    colours = linear_to_srgb(batch.context[..., :3]).clamp(0, 1)
+    torch.testing.assert_close(context[..., :3], colours, rtol=0, atol=2e-3)
+    assert torch.equal(context[..., 3], batch.context[..., 3])
 
 
 def test_a_real_camera_stays_near_and_in_range(batch, rng):
-    found = augment.photograph(batch.image, CAMERA, rng)
+    found, context = augment.photograph(batch.image, batch.context, CAMERA, rng)
+    assert context.min() >= 0 and context.max() <= 1
     assert found.min() >= 0 and found.max() <= 1
     error = (found - linear_to_srgb(batch.image)).abs().mean()
     assert 0.003 < error < 0.1
 
 
 def test_augmentation_repeats_with_its_seed(batch):
-    once, again = (augment.photograph(batch.image, CAMERA, np.random.default_rng(3)) for _ in range(2))
+    once, again = (
+        augment.photograph(batch.image, batch.context, CAMERA, np.random.default_rng(3))[0] for _ in range(2)
+    )
     assert torch.equal(once, again)
 
 

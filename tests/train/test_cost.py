@@ -1,6 +1,6 @@
 """What a step costs, and the signs of collapse that are watched."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,12 +29,12 @@ def step(cache) -> Step:
     samples, videos = cache.batch(np.arange(2)), FakeVideos(cache)
     first, second = videos.frames(np.array([0, 4])), videos.frames(np.array([2, 6]))
     image = torch.cat([samples.image, first.image, second.image])
-    return Step(image, torch.zeros_like(image), samples, first, second)
+    return Step(image, torch.zeros_like(image), torch.zeros(6, 32, 32, 4), samples, first, second)
 
 
 def test_the_truth_costs_nothing_but_what_moves(cache, step):
     found = terms(truth_of(cache, [0, 1, 0, 4, 2, 6]), step, True, flat_consistency)
-    assert set(found) == set(TERMS)
+    assert set(found) == set(TERMS) - {"illumination", "regions"}  # which this form of network does not tell
     for name, value in found.items():
         if name not in ("align_albedo", "align_normal", "collapse"):
             assert value < 1e-5, name
@@ -63,15 +63,15 @@ def test_reported_terms_are_means_over_the_images_that_have_them(cache, step):
     wrong = replace(truth_of(cache, [0, 1, 0, 4, 2, 6]), residual=torch.full_like(step.image, 0.3))
     found = {name: float(value) for name, value in terms(wrong, step, True, flat_consistency).items()}
     means = term_means(found, (1 / 3, 2 / 3), True)
-    alone = Step(step.image[:2], step.guide[:2], step.truth, None, None)
-    cut = Estimate(*(getattr(wrong, f.name)[:2] for f in fields(wrong)))
+    alone = Step(step.image[:2], step.guide[:2], step.context[:2], step.truth, None, None)
+    cut = wrong[:2]
     assert means["residual"] == pytest.approx(float(terms(cut, alone, True, None)["residual"]))
     assert "residual" not in term_means(found, (1 / 3, 2 / 3), False)
     assert set(term_means(found, (0.0, 1.0), True)) == {"image", "align_albedo", "align_normal", "collapse"}
 
 
 def test_pairs_are_pulled_from_every_collapse(cache, step):
-    pairs = Step(step.image[2:], step.guide[2:], None, step.first, step.second)
+    pairs = Step(step.image[2:], step.guide[2:], step.context[2:], None, step.first, step.second)
     good = truth_of(cache, [0, 4, 2, 6])
     # Ellipsoids have one colour: give them the spread of a face.
     spread = torch.linspace(0.3, 1, 32)[:, None]

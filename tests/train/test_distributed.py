@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,14 +19,14 @@ def in_two_processes(*arguments: object) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    paths = {"PYTHONPATH": str(Path(tiny_training.__file__).parent), "OMP_NUM_THREADS": "1"}
+    paths = {"PYTHONPATH": tiny_training.search_path(), "OMP_NUM_THREADS": "1"}
     common = os.environ | paths | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     command = [sys.executable, tiny_training.__file__, *map(str, arguments)]
     started = [subprocess.Popen(command, env=common | {"RANK": str(k), "LOCAL_RANK": str(k)}) for k in range(2)]
     assert [process.wait(timeout=300) for process in started] == [0, 0]
 
 
-def test_two_processes_learn_what_one_does(cache_folder, cache, tmp_path):
+def test_two_processes_learn_what_one_does(cache_folder, cache, tmp_path, one_thread):
     run = training(EVERY_KIND, cache, tmp_path / "one")
     before = {name: value.clone() for name, value in run.learner.state().items()}
     run.run()

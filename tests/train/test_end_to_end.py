@@ -8,6 +8,7 @@ import pytest
 
 from illures.data.shards import read_shards, shard_paths
 from illures.data.synthetic import guide_in
+from illures.faces import crop_context
 from illures.math.color import linear_to_srgb
 from illures.math.normals import angular_error_deg, normalize
 from illures.model import Predictor
@@ -17,7 +18,16 @@ from illures.train.run import run
 from illures.types import Sample
 
 SET = Recipe(
-    identities=40, expressions=1, lights=2, size=64, samples=24, yaw_sigma_deg=14, identities_per_shard=8, seed=5
+    identities=40,
+    expressions=1,
+    lights=2,
+    size=64,
+    samples=24,
+    yaw_sigma_deg=14,
+    wear=0.0,
+    obstacles=0.0,
+    identities_per_shard=8,
+    seed=5,
 )
 
 
@@ -42,7 +52,7 @@ def test_a_tiny_training_beats_the_mean_face(folders, tmp_path):
     found, dummy, albedo, flat = [], [], [], []
     for sample in read_shards(shard_paths(test)):
         image = np.clip(linear_to_srgb(sample.image), 0, 1).astype(np.float32)
-        prediction = predictor(image[None], guide_in(image)[None])[0]
+        prediction = predictor(image[None], guide_in(image)[None], crop_context(image)[None])[0]
         mask = sample.mask
         found.append(angular_error_deg(prediction.normal[mask], sample.normal[mask]).mean())
         dummy.append(angular_error_deg(baseline[mask], sample.normal[mask]).mean())

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,17 +23,11 @@ from illures.train.recipe import Recipe, Stage
 from illures.train.validate import Validation, held_out
 from tiny_training import EVERY_KIND, TINY, training
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def as_process(*arguments: object, **environment: str) -> subprocess.Popen:
-    paths = {"PYTHONPATH": str(Path(tiny_training.__file__).parent)}
+    paths = {"PYTHONPATH": tiny_training.search_path()}
     return subprocess.Popen(
         [sys.executable, tiny_training.__file__, *map(str, arguments)], env=os.environ | paths | environment
     )

@@ -3,9 +3,11 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
+from illures.data.cache import UNKNOWN
 from illures.model.network import Estimate
 from illures.render import render
-from illures.train.losses import LossWeights, supervised
+from illures.train.losses import LossWeights, near_eyes, pixel_weights, supervised
+from illures.types import Region
 
 
 @pytest.fixture
@@ -26,11 +28,51 @@ def test_the_truth_costs_nothing(batch):
 @pytest.mark.parametrize("name", ["albedo", "normal", "residual"])
 def test_only_the_mask_counts(batch, name):
     truth = truth_as_estimate(batch)
-    spoilt = {key: getattr(truth, key).clone() for key in ("albedo", "normal", "light", "residual")}
-    spoilt[name] = torch.where(batch.mask > 0, spoilt[name], 0.77)
-    assert supervised(Estimate(**spoilt), batch).total(LossWeights()).item() < 1e-5
-    spoilt[name] = torch.full_like(spoilt[name], 0.77)
-    assert getattr(supervised(Estimate(**spoilt), batch), name).mean() > 0.05
+    beyond = replace(truth, **{name: torch.where(batch.mask > 0, getattr(truth, name), 0.77)})
+    assert supervised(beyond, batch).total(LossWeights()).item() < 1e-5
+    wrong = replace(truth, **{name: torch.full_like(getattr(truth, name), 0.77)})
+    assert getattr(supervised(wrong, batch), name).mean() > 0.05
+
+
+def test_with_a_weight_for_the_head_all_that_shows_a_surface_counts(batch):
+    """Half of the mask is taken away: what was of the face is then of the head."""
+    half = torch.where(torch.arange(batch.mask.shape[2])[:, None] < 16, batch.mask, 0)
+    narrow = replace(batch, mask=half)
+    wrong = replace(truth_as_estimate(batch), albedo=torch.where(half > 0, batch.albedo, 0.9))
+    assert supervised(wrong, narrow).albedo.max() < 1e-5
+    assert supervised(wrong, narrow, head=0.5).albedo.min() > 0.02
+    assert torch.equal(pixel_weights(narrow, 0.0), half)
+    weights = pixel_weights(narrow, 0.5)
+    assert torch.equal(weights > 0, (batch.surface > 0) | (half > 0))
+    assert torch.equal(weights > 1, near_eyes(narrow) & (half > 0))
+
+
+def test_illumination_costs_its_log_error_where_the_quotient_can_be_told(batch):
+    lit = (batch.image + 0.003) / batch.albedo.clamp(min=0.01)
+    truth = replace(truth_as_estimate(batch), illumination=lit)
+    assert supervised(truth, batch).illumination.max() < 1e-4
+    brighter = supervised(replace(truth, illumination=lit * 1.5), batch).illumination
+    clear = ((batch.image < 0.97) & (batch.image > 0.002)).float()
+    expected = 0.405465 * (clear * batch.mask).sum(dim=(1, 2, 3)) / (3 * batch.mask.sum(dim=(1, 2, 3)))
+    torch.testing.assert_close(brighter, expected, rtol=0, atol=1e-4)
+
+
+def test_classes_cost_where_they_are_wrong_and_not_where_the_photo_does_not_go(batch):
+    sure = 30 * torch.nn.functional.one_hot(batch.region[..., 0].long(), len(Region)).float()
+    truth = replace(truth_as_estimate(batch), regions=sure)
+    assert supervised(truth, batch).regions.max() < 1e-3
+    wrong = replace(truth, regions=sure.roll(1, dims=-1))
+    assert supervised(wrong, batch).regions.min() > 10
+    unknown = replace(batch, region=torch.full_like(batch.region, UNKNOWN))
+    assert supervised(wrong, unknown).regions.max() == 0
+
+
+def test_detail_sees_what_is_blurred_away_and_no_constant_error(batch):
+    truth = truth_as_estimate(batch)
+    shifted = supervised(replace(truth, normal=truth.normal + 0.1), batch)
+    assert shifted.detail.max() < 1e-5 < shifted.normal.min()
+    rough = replace(batch, normal=batch.normal + 0.2 * torch.randn(batch.normal.shape))
+    assert supervised(truth, rough).detail.min() > 0.1
 
 
 def test_a_wrong_light_is_seen_by_light_and_both_images_alone(batch):
@@ -55,8 +97,7 @@ def test_each_image_counts_alike_wherever_the_batch_is_cut(batch):
 
     def cost(start: int, stop: int) -> torch.Tensor:
         cut = replace(batch, **{f.name: getattr(batch, f.name)[start:stop] for f in fields(batch)})
-        estimate = Estimate(*(getattr(wrong, f.name)[start:stop] for f in fields(wrong)))
-        return supervised(estimate, cut).total(LossWeights())
+        return supervised(wrong[start:stop], cut).total(LossWeights())
 
     assert len({int(mask.sum()) for mask in batch.mask}) > 1
     torch.testing.assert_close(cost(0, 6), (cost(0, 3) + cost(3, 6)) / 2)

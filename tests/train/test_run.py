@@ -47,7 +47,9 @@ def shards(tmp_path) -> Path:
     views = [
         (
             f"{k:04d}",
-            ViewRecord(s.albedo, s.normal, s.mask, s.landmarks, (s.image,), (s.light,), (s.lighting,), *ids(s)),
+            ViewRecord(
+                s.albedo, s.normal, s.mask, s.region, s.landmarks, (s.image,), (s.light,), (s.lighting,), *ids(s)
+            ),
         )
         for k, s in enumerate(samples)
     ]
@@ -96,10 +98,12 @@ def test_shards_and_frames_become_weights(shards, frames, recipe, tmp_path):
     weights = run(recipe, [shards], out, videos=[frames])
     assert weights == out / "weights.safetensors" and (out / "checkpoint.safetensors").exists()
     info = read_weights(weights).info
-    assert info.data.startswith("24 renders") and info.data.endswith("16 frames of 4 people in videos")
+    assert info.data.startswith("24 renders") and info.data.endswith(
+        "16 frames of 4 people in videos, 4 clips of no known licence"
+    )
     assert {"validation_normal_deg", "validation_video_drift", "validation_score"} <= set(info.metrics)
     maps = Predictor.from_pretrained(weights)(
-        np.zeros((1, 32, 32, 3), np.float32), np.zeros((1, 32, 32, 3), np.float32)
+        *(np.zeros(shape, np.float32) for shape in [(1, 32, 32, 3), (1, 32, 32, 3), (1, 32, 32, 4)])
     )
     assert maps[0].albedo.shape == (32, 32, 3)
     before = weights.read_bytes()

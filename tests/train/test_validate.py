@@ -26,10 +26,10 @@ class Oracle(IlluResSfSNet):
         self.dummy = torch.nn.Parameter(torch.zeros(1))
         self.config = NetworkConfig(guide=True)
 
-    def forward(self, image, guide):
+    def forward(self, image, guide, context):
         seen = srgb_to_linear(image.permute(0, 2, 3, 1))
         at = [int((self.image - x).abs().mean(dim=(1, 2, 3)).argmin()) for x in seen]
-        truth = Estimate(*(getattr(self.truth, name)[at] for name in ("albedo", "normal", "light", "residual")))
+        truth = self.truth.each(lambda value: value[at])
         return self.change(truth, torch.tensor([index % 2 for index in at]))
 
 
@@ -50,7 +50,8 @@ def test_held_out_people_are_whole_and_the_same_in_every_set(cache):
 
 def test_the_truth_has_no_error(cache, indices):
     figures = Validation(cache, indices, 100)(Oracle(cache))
-    assert figures.normal_deg < 0.1 and figures.albedo_error < 1e-3 and figures.albedo_drift < 1e-3
+    assert figures.normal_deg < 0.1 and figures.head_normal_deg < 0.1 and figures.albedo_error < 1e-3
+    assert figures.head_albedo_error < 1e-3 and figures.ita_error_deg < 0.1
 
 
 def test_each_figure_sees_its_own_error(cache, indices):
@@ -63,7 +64,7 @@ def test_each_figure_sees_its_own_error(cache, indices):
         return replace(e, albedo=e.albedo * shade)
 
     drifting = measure(Oracle(cache, lit))
-    assert drifting.albedo_drift > 0.02 and drifting.albedo_error > 0.02 and drifting.normal_deg < 0.1
+    assert drifting.albedo_drift > 0.5 and drifting.albedo_error > 0.02 and drifting.normal_deg < 0.1
     turn = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
     turned = measure(Oracle(cache, lambda e, light: replace(e, normal=e.normal @ turn.T)))
     assert turned.normal_deg > 40 and turned.albedo_error < 1e-3
@@ -91,11 +92,8 @@ def test_fading_albedo_does_not_win(cache, indices):
         return Validation(cache, indices, 8)(Oracle(cache, lit))
 
     whole, faded = fading(1.0), fading(0.2)
-    assert faded.albedo_drift < 0.4 * whole.albedo_drift
-    drift = [Figures(10.0, 0.2, f.albedo_contrast, f.albedo_drift).score() for f in (whole, faded)]
-    assert drift[1] > 0.7 * drift[0]
-    gone = Figures(10.0, 0.23, 0.0, 0.0)
-    assert gone.score() > Figures(10.0, 0.21, 0.15, 0.09).score()
+    assert faded.albedo_drift > 0.9 * whole.albedo_drift
+    assert faded.score() > 0.8 * whole.score()  # errors against an even truth are smaller, that is all
 
 
 def test_views_are_taken_with_all_their_lights_up_to_a_count(cache, indices):

@@ -114,3 +114,35 @@ def test_unknown_suffix() -> None:
 
 def test_time_base_of_a_clip(tmp_path: Path) -> None:
     assert time_base_of(write_clip(tmp_path / "clip.mp4", pictures(2))) == TIME_BASE
+
+
+@pytest.mark.parametrize("name", ["out.mov", "out.mkv", "out.%03d.png"])
+def test_alpha_is_kept(tmp_path: Path, name: str) -> None:
+    import av
+
+    rng = np.random.default_rng(0)
+    images = [np.dstack([p, np.full(p.shape[:2], 20 + 30 * i, np.uint8)]) for i, p in enumerate(pictures(4))]
+    images[2][:40, :, 3] = rng.integers(0, 255)
+    clip = write_clip(tmp_path / "clip.mp4", pictures(4), [STEP * i for i in range(4)], audio="aac")
+    coding, parts = coding_for(tmp_path / name, alpha=True), Parts(tmp_path / name, {"job": 1})
+    with PartWriter(parts.path(0), coding, images[0].shape[:2], TIME_BASE, 25.0) as writer:
+        for number, image in enumerate(images):
+            writer.add(image, STEP * number)
+    parts.save_state(1, {})
+    join(parts, 1, clip, coding, TIME_BASE)
+    where = tmp_path / name
+    seen = []
+    with av.open(str(where), **({"format": "image2"} if "%" in name else {})) as container:
+        for frame in container.decode(video=0):
+            assert "a" in frame.format.name
+            seen.append(frame.to_ndarray(format="rgba"))
+    for image, found in zip(images, seen, strict=True):
+        tolerance = 6 if name.endswith(".mov") else 0
+        assert np.abs(image.astype(int) - found)[..., 3].max() <= tolerance
+        assert np.abs(image.astype(int) - found)[..., :3].mean() <= tolerance
+
+
+def test_alpha_needs_a_file_that_holds_it(tmp_path: Path) -> None:
+    for name in ("out.mp4", "out.webm", "out.%04d.jpg"):
+        with pytest.raises(InputError, match="alpha"):
+            coding_for(tmp_path / name, alpha=True)

@@ -186,17 +186,17 @@ def test_light_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     clip, out = write_clip(tmp_path / "clip.mp4", pictures(2)), tmp_path / "out.mp4"
     for options, said in [
         (["--light", "nonsense"], "nonsense"),
-        (["--light", "split", "--direction=1,2"], "more than one light"),
+        (["--light", "split", "1,2"], "more than one light"),
         (["--show", "relit"], "no light"),
         (["--show", "albedo", "--light", "split"], "takes no light"),
-        (["--direction=1,2", "--every", "0"], "every 0"),
+        (["--light", "1,2", "--every", "0"], "every 0"),
     ]:
         with pytest.raises(SystemExit) as end:
             main(["video", str(clip), "-o", str(out), *options])
         assert end.value.code == 2 and said in capsys.readouterr().err
     assert not out.exists()
     with pytest.raises(SystemExit) as end:
-        main(["video", str(clip), "-o", str(out), "--direction=-60,10", "--size", "64"])
+        main(["video", str(clip), "-o", str(out), "--light", "-60,10", "--size", "64"])
     assert end.value.code == 0 and len(decode(out)[0]) == 2
 
 

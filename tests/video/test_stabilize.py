@@ -29,7 +29,7 @@ class Nervous:
     def __init__(self, tremble: float = 0.1) -> None:
         self.rng, self.tremble, self.runs = np.random.default_rng(0), tremble, 0
 
-    def __call__(self, images: np.ndarray, guides: np.ndarray) -> list:
+    def __call__(self, images: np.ndarray, guides: np.ndarray, contexts: np.ndarray) -> list:
         from types import SimpleNamespace
 
         from illures.math.color import srgb_to_linear
@@ -41,7 +41,7 @@ class Nervous:
         albedo = [np.clip(0.6 * scale * srgb_to_linear(image), 0, 1).astype(np.float32) for image in images]
         normal = [np.where(np.abs(guide).sum(-1, keepdims=True) > 0, guide, np.float32([0, 0, 1])) for guide in guides]
         return [
-            SimpleNamespace(albedo=a, normal=n, light=light, residual=0 * a)
+            SimpleNamespace(albedo=a, normal=n, light=light, residual=0 * a, regions=None)
             for a, n in zip(albedo, normal, strict=True)
         ]
 

@@ -81,7 +81,7 @@ def test_a_map_is_that_of_the_command_line(page, address, path, face, tmp_path, 
 
 
 def test_a_dragged_lamp_is_that_of_the_command_line(page, path, face):
-    """A first lamp, put down and then moved, is `--direction` there; a strength that was set by hand stays."""
+    """A lamp, put down and then moved, is `--light AZIMUTH,ELEVATION` there; a strength set by hand stays."""
     text = """async ({path, moves}) => {
       const { LightModel } = await import("/static/js/light.js");
       const { parseMaps } = await import("/static/js/maps.js");

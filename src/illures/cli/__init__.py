@@ -10,6 +10,7 @@ from illures.cli import (  # noqa: F401
     decompose,
     edit,
     evaluate,
+    export,
     lights,
     relight,
     studio,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from typing import Any
@@ -26,8 +27,9 @@ app = App(
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
     warnings.showwarning = _say_warning  # type: ignore[assignment]
+    words = [no_option(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
-        code = app(arguments, exit_on_error=False, result_action="return_value")
+        code = app(words, exit_on_error=False, result_action="return_value")
     except CycloptsError:  # cyclopts has said what is wrong
         code = BAD_INPUT
     except InputError as error:
@@ -48,3 +50,8 @@ def _say_warning(message: Warning | str, category: type[Warning], *rest: Any) ->
         print(f"warning: {message}", file=sys.stderr, flush=True)
     else:
         _show_warning(message, category, *rest)
+
+
+def no_option(word: str) -> str:
+    """Directions such as -45,30 begin as options do; a blank before them says that they are none."""
+    return " " + word if re.fullmatch(r"-\d[\d.]*(,-?\d[\d.]*)+", word) else word

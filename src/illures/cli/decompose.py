@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
 from illures.cli.app import BAD_INPUT, OK, Flag, app
+from illures.cli.options import Output
+from illures.errors import InputError
 
 
 @app.command
@@ -15,12 +15,17 @@ def decompose(
     photos: list[Path],
     /,
     *,
-    output: Annotated[Path, Parameter(alias="-o")],
-    format: Literal["png", "png16", "exr"] = "png",
+    output: Output,
+    format: Literal["png", "png16", "exr", "exr32"] | None = None,
+    exr_layers: Literal["one", "split"] = "one",
+    colorspace: Literal["srgb-linear", "acescg"] = "srgb-linear",
+    normals: Literal["opengl", "directx"] = "opengl",
     json: Annotated[bool, Flag] = False,
     weights: Path | None = None,
     size: int | None = None,
     crop_only: Annotated[bool, Flag] = False,
+    maps: str | None = None,
+    recursive: Annotated[bool, Flag] = False,
     skip_existing: Annotated[bool, Flag] = False,
 ) -> int:
     """Decompose every face in every photo.
@@ -31,37 +36,77 @@ def decompose(
     Parameters
     ----------
     photos
-        Photos, or folders of photos (their subfolders are not searched).
+        Photos, or folders of photos.
     output
-        Folder for the results; made where it is missing.
+        Folder for the results; made where it is missing. For one photo also NAME.exr, all maps of its size as layers of
+        one file, NAME.png (or jpg, tif, webp), the sheet, or NAME.glb (or obj), the largest face as a textured mesh.
     format
-        png: 8 bits, to look at; png16 and exr: to compute with.
+        png (default): 8 bits, to look at; png16, exr (half floats) and exr32 (floats): to compute with.
+    exr_layers
+        one: all maps as layers of one file, maps.exr. split: a file for each.
+    colorspace
+        Of EXR files: primaries and white.
+    normals
+        opengl: y up. directx: y down.
     json
         Print one line of JSON for each photo instead of words.
     weights
-        A weights file instead of the one in the package.
+        A weights file instead of those of the package.
     size
         Side of the crop in pixels; default: what the network was trained on.
     crop_only
         Leave out the maps of the photo's size, which take most of the time.
+    maps
+        Write these maps alone, such as albedo,normal; default: albedo, normal, shading, residual, reconstruction, mask,
+        matte (the person, soft) and regions (what each pixel shows; legend in photo.json).
+    recursive
+        Search the subfolders of folders, too.
     skip_existing
-        Leave photos alone whose results are there already.
+        Leave results alone that are there already.
     """
+    from illures.cli import where
     from illures.files import check_writable
     from illures.inputs import expand
 
-    check_writable(output)
-    sources, problems = expand(photos)
+    sources, problems = expand(photos, recursive)
+    names = _map_names(maps)
+    single = output if where.is_file(output) else None
+    if single is not None:
+        where.check_one(single, len(sources))
+        where.check_decomposition(single, format, exr_layers)
+    check_writable(where.parent_of(output))
 
     from illures.batch import Report, decompose_all
     from illures.decompose import Decomposer
     from illures.formats import Format
 
+    kind = format or ("exr" if single is not None and single.suffix.lower() == ".exr" else "png")
+    chosen = Format(kind, normals=normals, colorspace=colorspace, split=exr_layers == "split")
     report = Report(json, len(sources) + len(problems))
     for path, problem in problems:
         report.failed(path, problem)
     if sources:
         decompose_all(
-            sources, output, report, Decomposer.from_pretrained(weights, size), Format(format), crop_only, skip_existing
+            sources,
+            output,
+            report,
+            Decomposer.from_pretrained(weights, size),
+            chosen,
+            crop_only,
+            skip_existing,
+            names=names,
+            single=single,
         )
     return OK if report.summary() else BAD_INPUT
+
+
+def _map_names(maps: str | None) -> tuple[str, ...]:
+    from illures.output import OUTPUTS
+
+    if maps is None:
+        return OUTPUTS
+    names = tuple(name.strip() for name in maps.split(","))
+    for name in names:
+        if name not in OUTPUTS:
+            raise InputError(f"--maps {maps}: {name!r} is none of {', '.join(OUTPUTS)}")
+    return names

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
-
-from illures.cli.app import OK, app
+from illures.cli.app import BAD_INPUT, OK, Flag, app
+from illures.cli.options import Output
 from illures.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float
 
+    from illures.editing.job import Edit
+
 
 @app.command
 def edit(
-    photo: Path,
+    photos: list[Path],
     /,
     *,
-    output: Annotated[Path, Parameter(alias="-o")],
+    output: Output,
     albedo: Path | None = None,
     normal: Path | None = None,
     lipstick: str | None = None,
@@ -28,23 +29,26 @@ def edit(
     remove_shine: float | None = None,
     even_light: float | None = None,
     skin_tone: float | None = None,
+    format: Literal["jpg", "png", "png16", "exr"] | None = None,
+    skip_existing: Annotated[bool, Flag] = False,
+    json: Annotated[bool, Flag] = False,
     weights: Path | None = None,
 ) -> int:
-    """Change the skin or the shape of the faces of a photo, and keep their light.
+    """Change the skin or the shape of the faces of photos, and keep their light.
 
     With --albedo or --normal: decompose the photo, change albedo.png or normal.png of its folder in any editor, keep
     the size, and hand the file back. What was not changed stays as it was in the photo.
 
     Parameters
     ----------
-    photo
-        The photo.
+    photos
+        Photos, or folders of photos (their subfolders are not searched).
     output
-        The edited photo: jpg, png, tif or webp.
+        NAME.jpg (or png, tif, webp, exr) for one photo; else a folder, in which each photo keeps its name.
     albedo
-        An edited albedo.png of the photo's size.
+        An edited albedo.png of the photo's size; for a single photo.
     normal
-        An edited normal.png of the photo's size.
+        An edited normal.png of the photo's size; for a single photo.
     lipstick
         COLOUR or COLOUR:STRENGTH, such as red, berry:0.5, #b3122a:0.8.
     blush
@@ -55,47 +59,65 @@ def edit(
         Harsh light softened: 0 to 1.
     skin_tone
         Skin lighter (+) or darker (-): a shift of the individual typology angle in degrees, -90 to 90.
+    format
+        Of the pictures in a folder: jpg (default) and png have 8 bits, png16 has 16, exr half floats.
+    skip_existing
+        Leave results alone that are there already.
+    json
+        Print one line of JSON for each photo instead of words.
     weights
-        A weights file instead of the one in the package.
+        A weights file instead of those of the package.
     """
     if all(v is None for v in (albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone)):
         raise InputError("nothing to edit: give --albedo, --normal, --lipstick, --blush, --remove-shine, ...")
+    from illures.batch import Report
+    from illures.cli import where
+    from illures.decompose import Decomposer
+    from illures.editing.job import edit_all
+    from illures.files import check_writable
+    from illures.inputs import expand
+
+    wanted = _edit(albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone)
+    found, problems = expand(photos)
+    single = output if where.is_file(output) else None
+    if single is not None:
+        where.check_one(single, len(found))
+        where.check_format(single, format)
+    if (albedo or normal) and len(found) > 1:
+        raise InputError(f"{albedo or normal}: the edited map of a single photo; {len(found)} are given")
+    check_writable(where.parent_of(output))
+    report = Report(json, len(found) + len(problems))
+    for path, problem in problems:
+        report.failed(path, problem)
+    if found:
+        targets = {found[0]: single} if single else where.pictures(found, output, format or "jpg")
+        edit_all(targets, report, Decomposer.from_pretrained(weights), wanted, format == "png16", skip_existing)
+    return OK if report.summary() else BAD_INPUT
+
+
+def _edit(
+    albedo: Path | None,
+    normal: Path | None,
+    lipstick: str | None,
+    blush: str | None,
+    remove_shine: float | None,
+    even_light: float | None,
+    skin_tone: float | None,
+) -> Edit:
+    """The options, checked."""
     shine, even = _share("remove-shine", remove_shine), _share("even-light", even_light)
     if skin_tone is not None and not -90 <= skin_tone <= 90:
         raise InputError(f"skin-tone {skin_tone:g}: must be from -90 to 90 degrees")
 
     from illures.editing import retouch
-    from illures.editing.edit import apply_albedo, apply_normal, evenly_lit, retouched, toned
+    from illures.editing.job import Edit
 
     steps = [retouch.less_shine(shine)] if shine else []
     if blush is not None:
         steps.append(retouch.blush(*_paint("blush", blush, 0.5)))
     if lipstick is not None:
         steps.append(retouch.lipstick(*_paint("lipstick", lipstick, 0.7)))
-
-    import numpy as np
-
-    from illures.decompose import Decomposer
-    from illures.images import read_photo, save_image
-
-    pixels = read_photo(photo)
-    faces = Decomposer.from_pretrained(weights)(pixels, name=str(photo))
-    if not faces:
-        raise InputError(f"{photo}: no face found")
-    if albedo is not None:  # first: its maps are those of the photo as it was
-        pixels = apply_albedo(pixels, faces, albedo)
-    if normal is not None:
-        pixels = apply_normal(pixels, faces, normal)
-    if steps:
-        pixels = retouched(pixels, faces, steps)
-    if skin_tone:
-        pixels = toned(pixels, faces, skin_tone)
-    if even:
-        pixels = evenly_lit(pixels, faces, even)
-    deep = pixels.dtype == np.uint16 and output.suffix.lower() in (".png", ".tif", ".tiff")
-    save_image(output, pixels, 16 if deep else 8)
-    print(f"{photo}: {len(faces)} face{'s' if len(faces) > 1 else ''} -> {output}")
-    return OK
+    return Edit(albedo, normal, tuple(steps), skin_tone or 0.0, even)
 
 
 def _share(name: str, value: float | None) -> float:

@@ -22,11 +22,12 @@ def lights(
     Parameters
     ----------
     output
-        A PNG to draw them to; without it they are listed alone.
+        NAME.png (or jpg, tif, webp) to draw them to, or a folder, which gets lights.png; without it they are listed
+        alone.
     face
         A photo whose face is drawn; default: the one in the package.
     weights
-        A weights file instead of the one in the package.
+        A weights file instead of those of the package.
     """
     from illures.relighting.presets import PRESETS
 
@@ -34,23 +35,25 @@ def lights(
     for name, preset in PRESETS.items():
         print(f"{name:{longest}}  {preset.about}")
     if output is not None:
-        _draw(output, face, weights)
-        print(f"-> {output}")
+        print(f"-> {_draw(output, face, weights)}")
     return OK
 
 
-def _draw(output: Path, face: Path | None, weights: Path | None) -> None:
+def _draw(output: Path, face: Path | None, weights: Path | None) -> Path:
     from importlib.resources import as_file, files
 
+    from illures.cli import where
     from illures.decompose import Decomposer
     from illures.errors import InputError
-    from illures.images import read_photo, save_image
+    from illures.files import check_writable
+    from illures.images import check_savable, read_photo, save_image
     from illures.relighting import sources
     from illures.relighting.orbit import small
     from illures.relighting.sheet import light_sheet
 
-    if output.suffix.lower() != ".png":
-        raise InputError(f"{output}: the sheet is a PNG; give a name that ends in .png")
+    target = output if where.is_file(output) else output / "lights.png"
+    check_savable(target)
+    check_writable(target.parent)
     if face is None:
         with as_file(files("illures") / "assets" / "astronaut.jpg") as path:
             photo = read_photo(path)
@@ -60,4 +63,5 @@ def _draw(output: Path, face: Path | None, weights: Path | None) -> None:
     faces = Decomposer.from_pretrained(weights)(photo, name=str(face))
     if not faces:
         raise InputError(f"{face}: no face found")
-    save_image(output, light_sheet(photo, faces, sources.presets(["all"])))
+    save_image(target, light_sheet(photo, faces, sources.presets(["all"])))
+    return target

@@ -36,7 +36,7 @@ def studio(
     allow_host
         Names besides localhost and plain addresses by which the page may be called.
     weights
-        A weights file instead of the one in the package.
+        A weights file instead of those of the package.
     """
     if not 0 <= port <= 65535:
         raise InputError(f"port {port}: must be from 0 to 65535")

@@ -19,8 +19,7 @@ def _synth_command(kind: type[Recipe]) -> Callable[..., int]:
     """The command that renders one of the sets; its options are the fields of the set's recipe."""
 
     def command(
-        output: Path,
-        /,
+        output: Annotated[Path, Parameter(alias="-o")],
         *,
         recipe: Annotated[Recipe, Parameter(name="*")] = kind(),  # noqa: B008 (frozen)
         workers: int | None = None,

@@ -21,6 +21,7 @@ def train(
     videos: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
     initial: Path | None = None,
     align: Path | None = None,
+    cache: Path | None = None,
     compiled: Annotated[bool, Parameter(name="--compile"), Flag] = False,
     list_recipes: Annotated[bool, Parameter(name="--list"), Flag] = False,
 ) -> int:
@@ -44,6 +45,8 @@ def train(
         Weights to start from, instead of the recipe's.
     align
         Folder of trained AlignNets, for recipes with align = "alignnet".
+    cache
+        Folder for what training reads of the sets, to be shared by several runs; default: OUTPUT/cache.
     compiled
         Let torch.compile make the network's code: on CPUs a quarter faster after two minutes; takes a C++ compiler.
     list_recipes
@@ -58,5 +61,5 @@ def train(
         return OK
     if recipe is None or not data or output is None:
         raise InputError("a recipe, at least one folder of shards and --output are needed; --list names the recipes")
-    print(run(recipe, data, output, videos=videos, initial=initial, align=align, compiled=compiled))
+    print(run(recipe, data, output, videos=videos, initial=initial, align=align, cache=cache, compiled=compiled))
     return OK

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
 from illures.cli.app import OK, Flag, app
+from illures.cli.options import LightOptions, Output
 
 
 @app.command
@@ -18,21 +17,11 @@ def video(
     clip: Path,
     /,
     *,
-    output: Annotated[Path, Parameter(alias="-o")],
+    output: Output,
     show: Literal["albedo", "normal", "shading", "residual", "relit", "grid"] | None = None,
-    light: str | None = None,
-    like: Path | None = None,
-    keep_colour: Annotated[bool, Parameter(alias="--keep-color", negative="")] = False,
-    hdri: Path | None = None,
-    rotation: float = 0.0,
-    direction: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    ambient: float = 0.2,
-    radius: float = 6.0,
-    json_light: Path | None = None,
-    sh: Path | None = None,
-    layout: Literal["illures", "sfsnet", "dpr"] = "illures",
-    exposure: float = 0.0,
-    shadows: Annotated[bool, Flag] = False,
+    lights: LightOptions = LightOptions(),  # noqa: B008 (frozen)
+    shadows: bool = False,
+    alpha: Annotated[bool, Flag] = False,
     every: int = 4,
     skip_broken: Annotated[bool, Flag] = False,
     weights: Path | None = None,
@@ -47,37 +36,18 @@ def video(
     Parameters
     ----------
     clip
-        A video file.
+        A video file, or numbered pictures: frame.%04d.png.
     output
-        .mp4, .m4v or .mov (H.264), .webm (VP9), .mkv (FFV1, lossless).
+        NAME.mp4, .m4v or .mov (H.264), .webm (VP9), .mkv (FFV1, lossless), or numbered pictures such as frame.%04d.exr,
+        which keep the numbers of those that come in; else a folder, which gets the clip's name with .mp4.
     show
         What to show; default: relit where a light is given, else a grid of everything.
-    light
-        A named light; `illures lights` lists and draws them.
-    like
-        A photo: its largest face's light.
-    keep_colour
-        Take the directions of the light of --like, and leave the clip the colour of its own.
-    hdri
-        An environment map: .hdr, .exr or .npy, twice as wide as high.
-    rotation
-        Turns the map about the vertical, in degrees.
-    direction
-        A lamp at AZIMUTH,ELEVATION in degrees: 0,0 is the camera, 90,0 image right, 0,90 straight above.
-    ambient
-        With --direction: share of the light that comes from all around, 0 to 1.
-    radius
-        With --direction: angular radius of the lamp in degrees.
-    json_light
-        A light as JSON: light.json of `illures decompose`, or saved from the studio.
-    sh
-        A file of spherical-harmonic coefficients: numbers as text, or .npy.
-    layout
-        Of the file of --sh; docs/conventions.md has the three.
-    exposure
-        In stops.
+    lights
+        The light: one at most.
     shadows
         Let relit faces cast shadows on themselves: several times slower.
+    alpha
+        Hold the faces' matte as alpha: .mov (then ProRes 4444), .mkv, or pictures.
     every
         Run the network on every so manyth frame; between them, its maps are carried along the face.
     skip_broken
@@ -87,42 +57,38 @@ def video(
     size
         Side of the crops in pixels; default: what the network was trained on.
     """
+    from illures.cli import where
     from illures.decompose import Decomposer
     from illures.errors import InputError
-    from illures.relighting import sources
+    from illures.model.weights import FAST
+    from illures.relighting.recognise import recognised
     from illures.video.make import first_face, make_video
 
-    given = [
-        *sources.presets([light] if light else []),
-        *sources.directions([direction] if direction else [], ambient, radius),
-        *sources.maps([hdri] if hdri else [], rotation),
-        *sources.files([json_light] if json_light else []),
-        *sources.coefficients([sh] if sh else [], layout),
-    ]
-    if len(given) + bool(like) > 1:
+    if len(lights.light) > 1 or "all" in lights.light:
         raise InputError("more than one light: a video takes one")
-    if show not in (None, "relit", "grid") and (given or like):
+    if show not in (None, "relit", "grid") and lights.light:
         raise InputError(f"--show {show} takes no light")
-    if show == "relit" and not (given or like):
-        raise InputError("no light: give --light, --like, --hdri, --direction, --json-light or --sh")
-    if not -10 <= exposure <= 10:
-        raise InputError(f"exposure {exposure:g}: must be from -10 to 10 stops")
-    decomposer = Decomposer.from_pretrained(weights, size)
-    given += sources.references([like] if like else [], decomposer, keep_colour)
+    if show == "relit" and not lights.light:
+        raise InputError("no light: give --light (a name, AZIMUTH,ELEVATION or a file)")
+    lights.check()
+    target = output if where.is_file(output) else output / f"{clip.stem.partition('%')[0].rstrip('._-') or 'video'}.mp4"
+    decomposer = Decomposer.from_pretrained(weights or FAST, size)
+    given = lights.sources(decomposer)
     show = show or ("relit" if given else "grid")
     chosen = None
     if show in ("relit", "grid"):
-        source = (given or sources.directions(["60,20"], ambient, radius))[0]
+        source = (given or recognised(["60,20"], decomposer))[0]
         face = first_face(clip, decomposer)
-        chosen = source.light if face is None else source.on(face, exposure)
+        chosen = source.light if face is None else source.on(face, lights.exposure)
     with _progress() as progress:
         report = make_video(
             clip,
-            output,
+            target,
             decomposer,
             show,
             chosen,
             shadows=shadows,
+            alpha=alpha,
             every=every,
             skip_broken=skip_broken,
             progress=progress,
@@ -131,7 +97,7 @@ def video(
         print(f"warning: {problem}; the frame before it is shown longer", file=sys.stderr)
     if not report.with_face:
         print(f"warning: {clip}: no face found in {report.frames} frames; none is changed", file=sys.stderr)
-    print(f"{clip}: {report.frames} frames, {report.with_face} with a face -> {output}")
+    print(f"{clip}: {report.frames} frames, {report.with_face} with a face -> {target}")
     return OK
 
 

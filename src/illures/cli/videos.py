@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from illures.cli.app import BAD_INPUT, OK, app
+from illures.cli.app import BAD_INPUT, OK, Flag, app
 
 
 @app.command
@@ -20,6 +20,7 @@ def videos(
     size: Literal[128, 256] = 128,
     frames_per_clip: int = 24,
     table: Path | None = None,
+    released: Annotated[bool, Flag] = False,
     per_second: float = 12.0,
     smallest: float = 0.6,
     yaw_limit_deg: float = 60.0,
@@ -45,7 +46,9 @@ def videos(
         Frames kept of each clip, at most: those that differ most in pose, expression and light.
     table
         Tab-separated file with the columns file and identity: clips of equal identity show the same person. Without
-        it, each clip is a person of its own.
+        it, each clip is a person of its own. A column licence is kept beside the frames, and told by illures train.
+    released
+        Leave out clips whose column release is not yes: for weights that are to be given away.
     per_second
         Frames that are looked at in each second.
     smallest
@@ -75,7 +78,7 @@ def videos(
         least_sharpness=least_sharpness,
         least_change=least_change,
     )
-    footage, problems = find_footage(clips, table)
+    footage, problems = find_footage(clips, table, released)
     for _, problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     reports = make_videos(footage, output, recipe, workers, ray, problems) if footage else []

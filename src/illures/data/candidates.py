@@ -227,6 +227,7 @@ def _records(footage: Footage, kept: dict[int, Candidate]) -> Iterator[FrameReco
                 time_s=frame.time_s,
                 shot=candidate.shot,
                 identity=footage.identity,
+                licence=footage.licence,
                 pose=candidate.pose,
                 score=candidate.face.score,
                 face_px=face_size(candidate.face),

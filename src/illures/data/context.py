@@ -1,44 +1,20 @@
-"""The surroundings of a crop: what tells dark skin in bright light from light skin in dim light.
+"""The surroundings of renders: a photo is framed round a rendered crop, under the same light.
 
-The network sees the whole photo as a small thumbnail with the place of the face in it (Feng et al. 2022, "Towards
-Racially Unbiased Skin Tone Estimation via Scene Disambiguation"). For photos `photo_context` makes it. Renders keep the
-surroundings under the same light without the person, over a square `WIDE` times as wide as the crop and centred on it;
-`rendered_context` puts the person in and frames a photo.
+Renders keep what lies round them without the person, over a square `WIDE` times as wide as the crop and centred on it;
+`rendered_context` puts the person in and draws a framing. For real photos see `faces.context`.
 """
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float
 
-CONTEXT = 32  # side of the thumbnail [px]
+from illures.faces.context import CONTEXT
+
 CONTEXT_RANGE = 4.0  # largest linear value that shards keep of surroundings
 WIDE = 7  # sides of the crop that the surroundings of a render span
 WIDE_PX = 8 * WIDE  # their side [px]
-
-
-def photo_context(
-    photo: Num[np.ndarray, "height width 3"], matrix: Float[np.ndarray, "2 3"], size: int
-) -> Float[np.ndarray, "32 32 4"]:
-    """The thumbnail of a photo: three channels of its colours, sRGB-encoded in [0, 1], and one that is 1 in the crop.
-
-    The photo is squeezed into the square, so that nothing of it is lost.
-
-    Args:
-        photo: sRGB-encoded in [0, 1], of any size; a photo shrunk beforehand does as well, with its own `matrix`.
-        matrix: similarity that takes pixels of `photo` to those of the crop.
-        size: side of the crop [px].
-    """
-    height, width = photo.shape[:2]
-    small = cv2.resize(photo.astype(np.float32), (CONTEXT, CONTEXT), interpolation=cv2.INTER_AREA)
-    scale = np.array([width, height]) / CONTEXT
-    centres = np.stack(np.meshgrid(np.arange(CONTEXT), np.arange(CONTEXT)), -1) + 0.5
-    where = (centres * scale - 0.5) @ matrix[:, :2].T.astype(np.float64) + matrix[:, 2]
-    # A crop smaller than a cell is seen in part of it.
-    cell = np.abs(matrix[:, :2].astype(np.float64)) @ scale
-    inside = np.clip((size / 2 - np.abs(where - (size - 1) / 2)) / cell + 0.5, 0, 1).min(-1)
-    return np.concatenate([small, inside[..., None]], -1).astype(np.float32)
 
 
 def rendered_context(

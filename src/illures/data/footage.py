@@ -28,29 +28,36 @@ class Footage:
         name: unique among the clips of a run; fit for file names.
         identity: who is to be seen; equal for equal people.
         annotations: folder of 000001.pts, ... with 68 points for each frame (300VW), or None.
+        licence: of the clip, as its table says; "" where that is not known.
     """
 
     path: Path
     name: str
     identity: str
     annotations: Path | None = None
+    licence: str = ""
 
 
-def find_footage(paths: Sequence[Path], table: Path | None = None) -> tuple[list[Footage], list[Problem]]:
+def find_footage(
+    paths: Sequence[Path], table: Path | None = None, released: bool = False
+) -> tuple[list[Footage], list[Problem]]:
     """Clips behind paths: files, folders of video files, folders of 300VW (vid.avi, annot/) and folders of those.
 
     Args:
         paths: as the user named them.
-        table: TSV with a header and the columns `file` and `identity`; clips that are not in it, and all without a
-            table, are people of their own.
+        table: TSV with a header and the columns `file` and `identity`, and perhaps `licence` and `release`; clips that
+            are not in it, and all without a table, are people of their own.
+        released: leave out clips whose `release` is not "yes" in the table.
 
     Returns:
         The clips, each once, and an error for each path that gives none.
 
     Raises:
-        InputError: the table can't be read.
+        InputError: the table can't be read, or is missing or without `release` where `released` asks for it.
     """
-    people = _people(table) if table is not None else {}
+    rows = _rows(table) if table is not None else {}
+    if released and not any("release" in row for row in rows.values()):
+        raise InputError(f"{table or 'no table'}: released clips alone need a table with a column 'release'")
     found: dict[str, Footage] = {}
     problems: list[Problem] = []
     for path in paths:
@@ -60,7 +67,9 @@ def find_footage(paths: Sequence[Path], table: Path | None = None) -> tuple[list
             problems.append((path, InputError(f"{path}: {rule}")))
         for clip in clips:
             found.setdefault(os.path.realpath(clip.path), clip)
-    return _named(found.values(), people), problems
+    named = _named(found.values(), rows)
+    free = {name for name, row in rows.items() if row.get("release") == "yes"}
+    return [clip for clip in named if not released or _row_of(clip) in free], problems
 
 
 def frame_points(folder: Path) -> dict[int, Path]:
@@ -114,8 +123,8 @@ def _key(name: str) -> str:
     return re.sub(r"[^\w+-]", "_", name) or "_"
 
 
-def _named(clips: Iterable[Footage], people: dict[str, str]) -> list[Footage]:
-    """Unique names, and identities from the table."""
+def _named(clips: Iterable[Footage], rows: dict[str, dict[str, str]]) -> list[Footage]:
+    """Unique names, and identities and licences from the table."""
     taken: set[str] = set()
     named = []
     for clip in clips:
@@ -124,12 +133,19 @@ def _named(clips: Iterable[Footage], people: dict[str, str]) -> list[Footage]:
             number += 1
             name = f"{clip.name}-{number}"
         taken.add(name)
-        file = clip.path.name if clip.annotations is None else clip.path.parent.name
-        named.append(replace(clip, name=name, identity=people.get(file, name)))
+        row = rows.get(_row_of(clip), {})
+        identity, licence = row.get("identity", name), row.get("licence") or ""
+        named.append(replace(clip, name=name, identity=identity, licence=licence))
     return named
 
 
-def _people(table: Path) -> dict[str, str]:
+def _row_of(clip: Footage) -> str:
+    """What the table calls a clip: its file, or its folder in the layout of 300VW."""
+    return clip.path.name if clip.annotations is None else clip.path.parent.name
+
+
+def _rows(table: Path) -> dict[str, dict[str, str]]:
+    """Rows of the table by file."""
     try:
         with open(table, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
@@ -138,4 +154,4 @@ def _people(table: Path) -> dict[str, str]:
     for column in ("file", "identity"):
         if not rows or not all(row.get(column) for row in rows):
             raise InputError(f"{table}: needs a header and the column {column!r} filled in each row, split by tabs")
-    return {row["file"]: row["identity"] for row in rows}
+    return {row["file"]: row for row in rows}

@@ -47,6 +47,7 @@ class FrameRecord:
         face_px: longer side of the face in the clip [px].
         sharpness: see `choice.Quality`; relative to the sharp frames of the clip.
         clipped, black: likewise, shares of the face.
+        licence: of the clip; "" where that is not known.
     """
 
     image: UInt8[np.ndarray, "size size 3"]
@@ -63,6 +64,7 @@ class FrameRecord:
     sharpness: float
     clipped: float
     black: float
+    licence: str = ""
 
 
 _ARRAYS = ("image", "mask", "landmarks", "pose")

@@ -27,9 +27,9 @@ from illures.faces.relief import guide_normals
 from illures.images import as_linear
 
 _MAPS = {"image": (np.uint8, 3), "mask": (np.uint8, 1), "guide": (np.int8, 3)}
-_ARRAYS = ("landmarks", "features", "identity", "clip", "shot", "time_s")
+_ARRAYS = ("landmarks", "features", "identity", "clip", "licence", "shot", "time_s")
 _INDEX = "index.json"
-_FORMAT = 2  # since guides have relief
+_FORMAT = 3  # since licences are kept
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def build_frame_cache(frames: Iterable[FrameRecord], folder: Path, source: str) 
             for name, values in (("image", frame.image), ("mask", frame.mask * np.uint8(255)), ("guide", guide)):
                 values.tofile(files[name])
             columns["features"].append(describe(frame.image, frame.landmarks, frame.mask.astype(np.float32)))
-            for name in ("landmarks", "identity", "clip", "shot", "time_s"):
+            for name in ("landmarks", "identity", "clip", "licence", "shot", "time_s"):
                 columns[name].append(getattr(frame, name))
     finally:
         for file in files.values():
@@ -120,6 +120,7 @@ class VideoFrames:
     Attributes:
         size: side of the images [px].
         identity, clip: names, of each frame; a clip's name begins with the number of its cache.
+        licence: of the clip of each frame; "" where that is not known.
         shot: number within the clip.
         features: descriptors (see `choice.describe`).
 
@@ -135,6 +136,7 @@ class VideoFrames:
         self.size: int = sizes.pop()
         self._starts = np.cumsum([0] + [len(part["image"]) for part in self._parts])
         self.identity = np.concatenate([part["identity"] for part in self._parts])
+        self.licence = np.concatenate([part["licence"] for part in self._parts])
         self.clip = np.concatenate([np.char.add(f"{k}/", part["clip"]) for k, part in enumerate(self._parts)])
         self.shot = np.concatenate([part["shot"] for part in self._parts])
         self.features = np.concatenate([part["features"] for part in self._parts])

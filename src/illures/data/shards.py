@@ -7,7 +7,7 @@ A view is one WebDataset sample `<key>.*` with
 - `image<k>.png`, 16-bit, the sRGB curve over linear / 8 (so that highlights up to 8 survive) in steps of 1 / 2047, at
   skin's brightness three times as fine as 8 bits over 1;
 - `region.png`, 8-bit, numbers of `types.Region`;
-- `context<k>.png`, 8-bit, the surroundings of image k without the person (`data.context`), the sRGB curve over
+- `context<k>.png`, 8-bit, the surroundings of image k without the person (`faces.context`), the sRGB curve over
   linear / 4;
 - `landmarks.npy`, float32 [478, 3];
 - `json` with ids and seed, and the SH light of each image.
@@ -54,9 +54,9 @@ class ViewRecord:
     Attributes:
         region: numbers of `types.Region`.
         images: one a light; none without global illumination.
-        contexts: the surroundings of each image, see `data.context`.
         lights, lightings: SH coefficients and ids of the lights; there may be none.
         recipe: of the generator, to tell sets apart.
+        contexts: the surroundings of each image (`data.context`); none where they are not known.
     """
 
     albedo: Float[np.ndarray, "size size 3"]
@@ -65,7 +65,6 @@ class ViewRecord:
     region: UInt8[np.ndarray, "size size"]
     landmarks: Float[np.ndarray, "478 3"]
     images: tuple[Float[np.ndarray, "size size 3"], ...]
-    contexts: tuple[Float[np.ndarray, "wide wide 3"], ...]
     lights: tuple[Float[np.ndarray, "9 3"], ...]
     lightings: tuple[int, ...]
     identity: int
@@ -73,6 +72,7 @@ class ViewRecord:
     pose: int
     seed: int
     recipe: str = ""
+    contexts: tuple[Float[np.ndarray, "wide wide 3"], ...] = ()
 
 
 def shard_bytes(views: Iterable[tuple[str, ViewRecord]]) -> bytes:
@@ -193,7 +193,9 @@ def _view(files: dict[str, bytes]) -> ViewRecord:
         region=decoded_pixels(files["region.png"]),
         landmarks=np.load(io.BytesIO(files["landmarks.npy"]), allow_pickle=False),
         images=tuple(_image(files[f"image{k}.png"]) for k in range(facts["images"])),
-        contexts=tuple(_context(files[f"context{k}.png"]) for k in range(facts["images"])),
+        contexts=tuple(
+            _context(files[f"context{k}.png"]) for k in range(facts["images"]) if f"context{k}.png" in files
+        ),
         lights=tuple(np.array(light, np.float32) for light in facts["lights"]),
         lightings=tuple(facts["lightings"]),
         identity=facts["identity"],

@@ -14,13 +14,19 @@ from illures.faces import find_face_in_crop, guide_normals
 from illures.types import Sample
 
 
-def prepare(folders: list[Path], cache: Path, progress: Callable[[int], None] = lambda count: None) -> tuple[Path, ...]:
+def prepare(
+    folders: list[Path],
+    cache: Path,
+    progress: Callable[[int], None] = lambda count: None,
+    size: int | None = None,
+) -> tuple[Path, ...]:
     """Make the cache of each folder of shards under `cache`, unless it is there, current and newer than the shards.
 
     Args:
         folders: of shards, each a synthetic set.
         cache: folder of caches, one a set.
         progress: called with the number of samples read so far.
+        size: side of the images in the caches [px]; None keeps that of the samples.
 
     Returns:
         The folders that `SampleCache` opens.
@@ -30,10 +36,10 @@ def prepare(folders: list[Path], cache: Path, progress: Callable[[int], None] = 
     """
     made = []
     for k, folder in enumerate(folders):
-        target = cache / f"{k}-{folder.resolve().name}"
+        target = cache / f"{k}-{folder.resolve().name}{'' if size is None else f'-{size}'}"
         shards = shard_paths(folder)
         if not is_current(target, shards):
-            build_cache(_counted(read_shards(shards), progress), target, guide_in, str(folder))
+            build_cache(_counted(read_shards(shards), progress), target, guide_in, str(folder), size)
         made.append(target)
     return tuple(made)
 

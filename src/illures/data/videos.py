@@ -24,12 +24,15 @@ from illures.inputs import Problem
 _RECIPE, _REPORT = "recipe.json", "report.json"
 
 
+_KNOWN = ("identity", "source", "bytes", "licence")  # of a clip, beforehand
+
+
 @dataclass(frozen=True)
 class ClipReport:
     """What became of a clip.
 
     Attributes:
-        clip, identity: see `Footage`.
+        clip, identity, licence: see `Footage`.
         source: path of the file.
         bytes: its size.
         frames: decoded.
@@ -50,6 +53,7 @@ class ClipReport:
     kept: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     error: str | None = None
+    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def make_videos(
 ) -> list[ClipReport]:
     """Write a shard for each clip, `out`/NAME.tar, and what became of each to `out`/report.json.
 
-    Clips whose shard is there, made from the same file for the same identity, are not done again.
+    Clips whose shard is there, made from the same file for the same identity and licence, are not done again.
 
     Args:
         clips: with unique names.
@@ -119,7 +123,7 @@ def make_videos(
     if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}: must be at least 1")
     do = jobs.in_processes if ray is None else partial(jobs.on_ray, address=ray)
-    job = VideoJob(tuple(Footage(c.path.resolve(), c.name, c.identity, c.annotations) for c in clips), recipe)
+    job = VideoJob(tuple(replace(clip, path=clip.path.resolve()) for clip in clips), recipe)
     with jobs.one_writer(out):
         reports = _prepare(job, out)
         missing = [k for k, clip in enumerate(job.clips) if clip.name not in reports]
@@ -146,7 +150,7 @@ def _prepare(job: VideoJob, out: Path) -> dict[str, ClipReport]:
         report = known.get(clip.name)
         if report is None or report.error is not None or not (out / f"{clip.name}.tar").exists():
             continue
-        if (report.identity, report.source, report.bytes) == (clip.identity, str(clip.path), _size(clip.path)):
+        if all(getattr(report, name) == getattr(_about(clip), name) for name in _KNOWN):
             done[clip.name] = report
     return done
 
@@ -197,7 +201,7 @@ def _read_report(path: Path) -> dict[str, ClipReport]:
 
 def _about(clip: Footage) -> ClipReport:
     """What is known beforehand."""
-    return ClipReport(clip.name, clip.identity, str(clip.path), _size(clip.path))
+    return ClipReport(clip.name, clip.identity, str(clip.path), _size(clip.path), licence=clip.licence)
 
 
 def _size(path: Path) -> int:

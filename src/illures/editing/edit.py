@@ -24,9 +24,9 @@ from illures.math.normals import normalize
 from illures.photomaps import photo_maps
 from illures.relighting.light import Light
 from illures.relighting.paste import PhotoRelighter
+from illures.relighting.person import around
 from illures.relighting.photogrid import encoded, inside, over_bands
 from illures.relighting.relight import matched
-from illures.relighting.skin import skin_around
 from illures.render import shade
 from illures.upsample import bounds, prepare, sample
 
@@ -154,11 +154,11 @@ def toned(photo: Photo, faces: Sequence[Decomposition], shift_deg: float) -> Pho
     for face in faces:
         gain = np.log(tone_gain(face, shift_deg)).astype(np.float32)
         others = [other.crop for other in faces if other is not face]
-        (x0, y0, x1, y1), around = skin_around(photo, face, others)
+        (x0, y0, x1, y1), share = around(photo, face, others, "skin")
         points = face.crop.face.landmarks[:, :2] - [x0, y0]
         side = max(x1 - x0, y1 - y0)
         kept = 1 - regions.eyes_and_mouth(points.astype(np.float32), side)[: y1 - y0, : x1 - x0]
-        weight = around.astype(np.float32) / np.float32(255) * kept
+        weight = share.astype(np.float32) / np.float32(255) * kept
         part = as_linear(out[y0:y1, x0:x1]) * np.exp(weight[..., None] * gain)
         np.copyto(out[y0:y1, x0:x1], encoded(part, out.dtype), where=weight[..., None] > 0)
     return out

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from illures.decomposition import Decomposition
 from illures.editing import regions
-from illures.errors import InputError
+from illures.errors import InputError, nearest
 from illures.faces import to_crop
 from illures.math.color import individual_typology_angle_deg, luminance, srgb_to_linear
 
@@ -49,7 +49,8 @@ def colour_of(text: str) -> Float[np.ndarray, "3"]:
             raise ValueError
         values = [int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     except ValueError:
-        raise InputError(f"colour {text!r}: must be #rrggbb or one of {', '.join(COLOURS)}") from None
+        rule = f"must be #rrggbb or one of {', '.join(COLOURS)}{nearest(text, COLOURS)}"
+        raise InputError(f"colour {text!r}: {rule}") from None
     return np.asarray(srgb_to_linear(np.array(values)))
 
 

@@ -25,7 +25,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from illures.errors import InputError
+from illures.errors import InputError, nearest
 from illures.types import Face
 
 
@@ -105,6 +105,8 @@ class Estimate:
         albedo: linear, up to a scale; NaN where the method says nothing.
         light: SH coefficients of the radiance (`math.sh` layout), in the photo's frame, up to a scale.
         residual: linear, signed, at the scale of the photo.
+        shading: f(N, L) as the method's maps hold it; None where normal and light say all.
+        mask: where the method says that a face is, in [0, 1]; None where it says so by leaving pixels out.
         relight: from the SH light that is wanted to the linear image under it, up to a scale (of the whole image).
     """
 
@@ -112,6 +114,8 @@ class Estimate:
     albedo: Float[np.ndarray, "height width 3"] | None = None
     light: Float[np.ndarray, "9 3"] | None = None
     residual: Float[np.ndarray, "height width 3"] | None = None
+    shading: Float[np.ndarray, "height width 3"] | None = None
+    mask: Float[np.ndarray, "height width"] | None = None
     relight: Callable[[np.ndarray], np.ndarray] | None = None
 
 
@@ -187,9 +191,19 @@ FIGURES: dict[str, Figure] = {
     "normal_below_30_pct": Figure("pixels with an angle below 30 deg [%]", "higher"),
     "normal_untilted_deg": Figure("mean angle after the best rotation of the whole map [deg]"),
     "normal_relief_deg": Figure("mean angle after the best rotation and flattening of the whole map [deg]"),
-    "missing_pct": Figure("pixels without an estimate; they are scored as facing the viewer [%]"),
+    "normal_eyes_deg": Figure("mean angle in boxes around the eyes [deg]"),
+    "normal_gradient_corr": Figure("correlation of the gradients of normals with the truth's", "higher"),
+    "coverage_pct": Figure("pixels that the method counts as face; the others are scored as they are [%]", "higher"),
     "albedo_rel": Figure(f"linear albedo, {_SCALE_FREE}"),
+    "albedo_corr": Figure("correlation of log albedo with the truth's; a constant has 0", "higher"),
+    "albedo_gradient_corr": Figure("the same of the gradients of log albedo", "higher"),
+    "colour_kept": Figure(
+        "spread of log chromaticity of albedo less that of the photo; 0 keeps all colour detail, a constant none"
+    ),
     "albedo_drift_rel": Figure("change of the albedo of one face between images: relative RMSE to their mean"),
+    "albedo_drift_contrast": Figure(
+        "change of the albedo of one face between pairs of images over its own contrast; a constant has 1"
+    ),
     "normal_drift_deg": Figure("change of the normals of one face between images: mean angle to their mean [deg]"),
     "light_deg": Figure("angle between the dominant directions of the lights [deg]", pooled=False),
     "light_sh_rel": Figure("SH coefficients, relative error after the best scale", pooled=False),
@@ -221,7 +235,7 @@ def load_benchmark(name: str, path: Path, **options: Any) -> Benchmark:
         InputError: the name is unknown, or the folder does not hold what the benchmark reads.
     """
     if name not in BENCHMARKS:
-        raise InputError(f"benchmark {name!r}: must be one of {', '.join(BENCHMARKS)}")
+        raise InputError(f"benchmark {name!r}: must be one of {', '.join(BENCHMARKS)}{nearest(name, BENCHMARKS)}")
     if not path.is_dir():
         raise InputError(f"{path}: no such folder")
     benchmark: Benchmark = import_module(BENCHMARKS[name]).load(path, **options)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
+from illures.editing.regions import EYES
 from illures.faces import atlas, crop_face, extract, to_crop
 from illures.faces.mask import LIPS_INSIDE
 from illures.types import Face
@@ -16,11 +17,6 @@ SIZE = 64  # texels a side: a few pixels each, so that noise of the landmarks co
 CROP = 96  # side of the crops that are read [px]: averages of pixels where there are more, so that none flickers alone
 _FACING = 0.5  # cosine to the viewer from which a texel is seen
 _MARGIN = 5  # texels that lids and lips are widened by
-# The edges of the eyes in the MediaPipe mesh.
-_EYES = (
-    (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
-    (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
-)
 
 
 def lay_flat(image: Float[np.ndarray, "height width *c"], face: Face) -> Float[np.ndarray, "size size *c"]:
@@ -44,6 +40,6 @@ def skin() -> Bool[np.ndarray, "size size"]:
     """Texels of the mesh that are not lids, eyeballs or the opening of the mouth: those really change."""
     points = np.rint(atlas.vertices(SIZE)).astype(np.int32)
     blocked = np.zeros((SIZE, SIZE), np.uint8)
-    for outline in (*_EYES, LIPS_INSIDE):
+    for outline in (*EYES, LIPS_INSIDE):
         cv2.fillConvexPoly(blocked, cv2.convexHull(points[list(outline)]), 1)
     return atlas.layout(SIZE).inside & (cv2.dilate(blocked, np.ones((_MARGIN, _MARGIN), np.uint8)) == 0)

@@ -7,17 +7,22 @@ scale between albedo and light counts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from array_api_compat import array_namespace
+from jaxtyping import Bool, Float
 
-from illures.math.color import best_scale, individual_typology_angle_deg
+from illures.math.color import best_scale, individual_typology_angle_deg, luminance
 from illures.math.normals import angular_error_deg, normalize, turn
 from illures.math.sh import main_direction
 
 VIEWER = np.array([0.0, 0.0, 1.0])
-_SSIM_SIGMA, _SSIM_RADIUS = 1.5, 5  # pixels: Wang et al. 2004, an 11 x 11 Gaussian window
+_BLACK = 0.01  # of the mean: below it logarithms count no further, for what is black says little
+_CONSTANT = 1e-5  # spread of a logarithm that rounding alone can give in single precision
+_FAINT = 0.005  # contrast of albedo, over its mean, that nobody sees
+_CLIPPED, _NEAR_BLACK = 0.95, 0.004  # linear values of a photo beyond which its colour is not trusted
+_BRIGHTEST, _SHADED = 0.05, 0.05  # the brightest share of a face is highlights; below this part of its median is black
 
 
 @dataclass(frozen=True)
@@ -73,24 +78,6 @@ def normal_score(found: Float[np.ndarray, "points 3"], true: Float[np.ndarray, "
     error = normal_errors_deg(found, true)
     shares = [100 * float(np.mean(error < limit)) for limit in (20, 25, 30)]
     return NormalScore(float(error.mean()), float(np.median(error)), *shares)
-
-
-def angle_histogram(errors: Float[np.ndarray, " points"]) -> Int[np.ndarray, "180"]:
-    """Counts of angles [deg] in bins of one degree; histograms of images add up to that of all their pixels."""
-    return np.histogram(errors, bins=180, range=(0, 180))[0].astype(np.int64)
-
-
-def histogram_quantile(counts: Int[np.ndarray, "180"], share: float = 0.5) -> float:
-    """Angle [deg] that a share of the pixels stays below, linear within a bin; NaN of an empty histogram."""
-    total = np.concatenate([[0], np.cumsum(counts)])
-    return float(np.interp(share * total[-1], total, np.arange(181))) if total[-1] else float("nan")
-
-
-def histogram_std(counts: Int[np.ndarray, "180"]) -> float:
-    """Standard deviation of the angles [deg], each taken to lie in the middle of its bin."""
-    middle, total = np.arange(180) + 0.5, max(int(counts.sum()), 1)
-    mean = counts @ middle / total
-    return float(np.sqrt(counts @ (middle - mean) ** 2 / total))
 
 
 def without_tilt(
@@ -155,6 +142,133 @@ def albedo_drift(albedos: Float[np.ndarray, "images points *channels"]) -> float
     return float(np.sqrt(np.mean((scaled - mean) ** 2) / np.mean(mean**2)))
 
 
+def log_correlation(albedo: Float[Any, "points *channels"], truth: Float[Any, "points *channels"]) -> float:
+    """Pearson correlation of the log luminance of a linear albedo with that of the truth, in [-1, 1]; scale-invariant.
+
+    What does not vary agrees with nothing: a constant scores 0. NumPy or PyTorch; points of three channels or of one.
+    """
+    xp = array_namespace(albedo, truth)
+    ours, true = (_log(values) for values in (albedo, truth))
+    return _cosine(ours - xp.mean(ours), true - xp.mean(true))
+
+
+def gradient_correlation(
+    albedo: Float[Any, "height width *channels"],
+    truth: Float[Any, "height width *channels"],
+    mask: Bool[Any, "height width"],
+) -> float:
+    """Correlation of the gradients of log luminance with those of the truth, in [-1, 1]; scale-invariant.
+
+    Central differences along x and y, pooled, at pixels that lie in the mask with their four neighbours. Not centred:
+    shading that stayed in the albedo is a slope, and counts. A constant scores 0. NumPy or PyTorch.
+    """
+    return _cosine(*(_gradients(_log(values[mask])[:, None], mask) for values in (albedo, truth)))
+
+
+def normal_gradient_correlation(
+    found: Float[Any, "points 3"], true: Float[Any, "points 3"], mask: Bool[Any, "height width"]
+) -> float:
+    """Correlation of the gradients of normals with those of the truth, in [-1, 1]: lids and nostrils, not the pose.
+
+    Gradients as in `gradient_correlation`, of all three components, after the best rotation of the whole map
+    (`without_tilt`). A plane scores 0.
+
+    Args:
+        found: unit vectors at the pixels of the mask, row by row.
+        true: likewise.
+        mask: the pixels that count.
+    """
+    return _cosine(_gradients(without_tilt(found, true), mask), _gradients(true, mask))
+
+
+def drift_over_contrast(albedos: Float[Any, "images points *channels"]) -> float:
+    """Change of one albedo between images over the albedo's own contrast: 0 never changes, √2 is unrelated each time.
+
+    For each pair RMS of the difference over the mean of both standard deviations, each albedo scaled to mean 1 as in
+    `albedo_drift`, then the mean over pairs. The deviation is within channels: the colour of skin is no contrast. A
+    contrast of 0.005 that cannot be seen is added in quadrature above and below, so that a constant scores 1, or more
+    where it changes its colour, and flatness does not pay. NumPy or PyTorch; two images at least.
+    """
+    xp = array_namespace(albedos)
+    values = xp.astype(albedos, xp.float64)
+    values = xp.reshape(values, (*values.shape[:2], -1))
+    values = values / xp.clip(xp.mean(values, axis=(1, 2), keepdims=True), min=1e-12)
+    contrast = xp.sqrt(xp.mean((values - xp.mean(values, axis=1, keepdims=True)) ** 2, axis=(1, 2)))
+    count, ratios = values.shape[0], []
+    for i in range(count - 1):
+        drift = xp.mean((values[i + 1 :, ...] - values[i, ...]) ** 2, axis=(1, 2))
+        both = (contrast[i + 1 :] + contrast[i]) / 2
+        ratios.append(xp.sqrt((drift + _FAINT**2) / (both**2 + _FAINT**2)))
+    return float(xp.mean(xp.concat(ratios)))
+
+
+def colour_kept(
+    albedo: Float[Any, "height width 3"], image: Float[Any, "height width 3"], mask: Bool[Any, "height width"]
+) -> float:
+    """Spread of log chromaticity (log R/G, log B/G) of an albedo less that of its image: 0 keeps all colour detail.
+
+    Root mean square of both standard deviations over the mask, in natural logarithms; invariant to the scale and the
+    tint of either. A constant scores the image's own spread, a wrong one more; light whose colour changes over the face
+    makes the true albedo score a little above 0. Pixels whose colour the image does not tell are left out: clipped,
+    near black, and the brightest 5 % (highlights). NumPy or PyTorch.
+
+    Args:
+        albedo: linear.
+        image: linear, in [0, 1].
+        mask: the pixels that count.
+
+    Returns:
+        The spread, or NaN where no pixel is left.
+    """
+    xp = array_namespace(albedo, image)
+    photo = image[mask]
+    bright = luminance(photo)
+    if bright.shape[0] == 0:
+        return float("nan")
+    order = xp.sort(bright)
+    limit, median = order[int((1 - _BRIGHTEST) * (bright.shape[0] - 1))], order[bright.shape[0] // 2]
+    told = (bright <= limit) & (bright > _SHADED * median)
+    told = told & (xp.max(photo, axis=-1) < _CLIPPED) & (xp.min(photo, axis=-1) > _NEAR_BLACK)
+    if not bool(xp.any(told)):
+        return float("nan")
+    change = _log_chromaticity(albedo[mask][told]) - _log_chromaticity(photo[told])
+    return float(xp.sqrt(xp.mean((change - xp.mean(change, axis=0)) ** 2)))
+
+
+def _log(values: Float[Any, "points *channels"]) -> Float[Any, " points"]:
+    """Log luminance, its floor a part of the mean."""
+    xp = array_namespace(values)
+    bright = xp.astype(luminance(values) if values.ndim > 1 else values, xp.float64)
+    floor = max(_BLACK * float(xp.mean(bright)), 1e-12) if bright.shape[0] else 1e-12
+    return xp.log(xp.clip(bright, min=floor))
+
+
+def _log_chromaticity(values: Float[Any, "points 3"]) -> Float[Any, "points 2"]:
+    xp = array_namespace(values)
+    exact = xp.astype(values, xp.float64)
+    logs = xp.log(xp.clip(exact, min=max(_BLACK * float(xp.mean(exact)), 1e-12)))
+    return xp.stack([logs[:, 0] - logs[:, 1], logs[:, 2] - logs[:, 1]], axis=-1)
+
+
+def _gradients(values: Float[Any, "points channels"], mask: Bool[Any, "height width"]) -> Float[Any, " n"]:
+    """Central differences along x, then along y, where all four neighbours lie in the mask too."""
+    xp = array_namespace(values)
+    field = xp.zeros((*mask.shape, values.shape[-1]), dtype=values.dtype, device=values.device)
+    field[mask] = values
+    inside = mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
+    along_x, along_y = field[1:-1, 2:] - field[1:-1, :-2], field[2:, 1:-1] - field[:-2, 1:-1]
+    return xp.reshape(xp.concat([along_x[inside], along_y[inside]]), (-1,)) / 2
+
+
+def _cosine(a: Float[Any, " n"], b: Float[Any, " n"]) -> float:
+    """Cosine of two vectors; 0 if one is nothing but rounding, or there is no point."""
+    xp = array_namespace(a, b)
+    if a.shape[0] == 0:
+        return 0.0
+    lengths = [float(xp.sqrt(xp.mean(x * x))) for x in (a, b)]
+    return 0.0 if min(lengths) < _CONSTANT else float(xp.mean(a * b)) / (lengths[0] * lengths[1])
+
+
 def normal_drift_deg(normals: Float[np.ndarray, "images points 3"]) -> float:
     """How much the normals of one face change between aligned images: mean angle to their mean direction [deg]."""
     mean = normalize(normals.astype(np.float64).mean(axis=0))
@@ -177,11 +291,6 @@ def _scaled_to_one(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64) / np.maximum(values.mean(axis=axes, keepdims=True, dtype=np.float64), 1e-12)
 
 
-def shading_error(found: Float[np.ndarray, "points *channels"], true: Float[np.ndarray, "points *channels"]) -> float:
-    """`relative_rmse` of linear shading, before albedo."""
-    return relative_rmse(found, true)
-
-
 def light_angle_deg(found: Float[np.ndarray, "9 3"], true: Float[np.ndarray, "9 3"]) -> float:
     """Angle between the dominant directions of two SH lights [deg], those of their linear terms' luminance.
 
@@ -189,11 +298,6 @@ def light_angle_deg(found: Float[np.ndarray, "9 3"], true: Float[np.ndarray, "9 
     """
     (ours, theirs), _ = fill_normals(np.stack([main_direction(light) for light in (found, true)]))
     return float(angular_error_deg(ours, theirs))
-
-
-def light_sh_error(found: Float[np.ndarray, "9 3"], true: Float[np.ndarray, "9 3"]) -> float:
-    """`relative_rmse` of the 27 coefficients of the radiance; one scale for all, so a tint counts."""
-    return relative_rmse(found, true)
 
 
 def skin_tone_deg(albedo: Float[np.ndarray, "points 3"]) -> float:
@@ -208,38 +312,3 @@ def ita_error_deg(found: Float[np.ndarray, "points 3"], true: Float[np.ndarray, 
     Not scale-invariant: an albedo that is too dark makes a person darker.
     """
     return skin_tone_deg(found) - skin_tone_deg(true)
-
-
-def psnr_db(
-    found: Float[np.ndarray, "height width *channels"],
-    true: Float[np.ndarray, "height width *channels"],
-    mask: Bool[np.ndarray, "height width"],
-) -> float:
-    """Peak signal-to-noise ratio of images in [0, 1] over the pixels of a mask [dB]; nothing is aligned or scaled."""
-    error = np.mean((found[mask].astype(np.float64) - true[mask]) ** 2)
-    return float(-10 * np.log10(max(error, 1e-10)))
-
-
-def ssim(
-    found: Float[np.ndarray, "height width *channels"],
-    true: Float[np.ndarray, "height width *channels"],
-    mask: Bool[np.ndarray, "height width"],
-) -> float:
-    """Structural similarity of images in [0, 1], its map averaged over a mask (and channels); nothing is aligned.
-
-    Wang et al., IEEE TIP 2004: Gaussian window of 1.5 pixels, K = (0.01, 0.03), population covariance. Windows at the
-    edge of the mask see what is beyond it.
-    """
-    a, b = found.astype(np.float32), true.astype(np.float32)
-    mean_a, mean_b = _window(a), _window(b)
-    variance = _window(a * a) - mean_a**2 + _window(b * b) - mean_b**2
-    covariance = _window(a * b) - mean_a * mean_b
-    c1, c2 = 0.01**2, 0.03**2
-    similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-    similarity /= (mean_a**2 + mean_b**2 + c1) * (variance + c2)
-    return float(similarity[mask].mean(dtype=np.float64))
-
-
-def _window(image: np.ndarray) -> np.ndarray:
-    side = 2 * _SSIM_RADIUS + 1
-    return cv2.GaussianBlur(image, (side, side), _SSIM_SIGMA, borderType=cv2.BORDER_REFLECT)

@@ -79,7 +79,7 @@ class Photoface:
 
     def score(self, item: Item, estimate: Estimate) -> Score:
         """Normals and albedo."""
-        return score_maps(estimate, item.truth)
+        return score_maps(estimate, item)
 
     def summarise(self, scores: Sequence[Score]) -> dict[str, float]:
         """Drift between the flashes of the session."""

@@ -1,6 +1,7 @@
 """Benchmark `photos`: a folder of photos in the wild, without truth: does A ∘ f(N, L) + R give the photo back?
 
-And how much of it is left to R, which could explain any photo alone. The largest face of each photo counts.
+And how much of it is left to R, which could explain any photo alone, and how much of its colour does A keep? The
+largest face of each photo counts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate, Failure, Item, Score, Truth
 from illures.evaluate.lpips import Lpips
 from illures.evaluate.portrait import portrait, window_around
-from illures.evaluate.scoring import photo_mask, score_maps, score_reconstruction
+from illures.evaluate.scoring import photo_mask, score_colour, score_maps, score_reconstruction
 from illures.faces import find_faces
 from illures.images import as_float, read_photo
 from illures.inputs import expand
@@ -47,9 +48,10 @@ class Photos:
         yield Item(group, group, shown, face, Truth(photo_mask(shown.shape[:2], face)))
 
     def score(self, item: Item, estimate: Estimate) -> Score:
-        """Reconstruction, and coverage."""
-        score = score_maps(estimate, item.truth)
-        figures = score.figures | score_reconstruction(estimate, item.photo, item.truth.mask, self._lpips)
+        """Colour kept, reconstruction, and coverage."""
+        score = score_maps(estimate, item)
+        figures = score.figures | score_colour(estimate, item)
+        figures |= score_reconstruction(estimate, item.photo, item.truth.mask, self._lpips)
         return replace(score, figures=figures, kept=None)
 
     def summarise(self, scores: Sequence[Score]) -> dict[str, float]:

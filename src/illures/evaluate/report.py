@@ -12,23 +12,24 @@ from pathlib import Path
 from illures import __version__
 from illures.errors import InputError
 from illures.evaluate import pictures, plots
-from illures.evaluate.benchmark import Failure
+from illures.evaluate.benchmark import FIGURES, Failure
 from illures.evaluate.compare import Change, is_better
 from illures.evaluate.intervals import Interval
 from illures.evaluate.results import Results, file_name, interval, meaning
-from illures.evaluate.summary import HEADLINES, NO_RACE, verdicts
+from illures.evaluate.summary import HEADLINES, LEAST_PEOPLE, NO_RACE, tone_errors, verdicts
+from illures.evaluate.tone import TONES
 from illures.files import write_whole
 
 # Tables of figures, by what their names begin with.
 THEMES = (
-    ("Normals", ("normal_", "missing_")),
-    ("Albedo and skin tone", ("albedo_", "ita_")),
+    ("Normals", ("normal_", "coverage_")),
+    ("Albedo and skin tone", ("albedo_", "colour_", "ita_")),
     ("Light", ("light_", "shading_")),
     ("Relighting, against real photos", ("relit_",)),
     ("Reconstruction and residual", ("recon_", "residual_")),
 )
 # What is drawn over what: angles of light, skin tones, sets of renders.
-_OVER_TAGS = ("normal_deg", "albedo_rel", "ita_error_deg", "relit_psnr_db")
+_OVER_TAGS = ("normal_deg", "albedo_rel", "albedo_corr", "ita_error_deg", "relit_psnr_db")
 _TAGS = ("light_deg", "tone", "set")
 _WHATS = ("normal", "error", "albedo", "relit", "residual")
 
@@ -103,12 +104,13 @@ def section(
     options = ", ".join(f"{key} = {value}" for key, value in first.about.options.items())
     items = max(len(of.rows) for of in methods.values())
     groups = max(len(of.groups) for of in methods.values())
+    tables = [*(_table(title, starts, methods) for title, starts in THEMES), _tones(methods)]
     facts = f"{items} images of {groups} groups" + (f" ({options})" if options else "")
     return Section(
         first.about.benchmark,
         facts,
         tuple(sentence(of, methods) for of in methods.values() if of.about.kind in ("ours", "rival", "baseline")),
-        tuple(table for title, starts in THEMES if (table := _table(title, starts, methods)) is not None),
+        tuple(table for table in tables if table is not None),
         tuple(_plots(methods)),
         tuple(_strip(folder / "pictures", entry, methods) for entry in shown),
         tuple(_failures(methods, unread)),
@@ -184,6 +186,25 @@ def _table(title: str, starts: tuple[str, ...], methods: Mapping[str, Results]) 
     return Table(title, heads, tuple(lines))
 
 
+def _tones(methods: Mapping[str, Results]) -> Table | None:
+    """Errors of skin tone by group, and how much worse the worst group is."""
+    found = {name: tones for name, of in methods.items() if (tones := tone_errors(of)) is not None}
+    names = [name for name in TONES if any(name in tones.groups for tones in found.values())]
+    if not names:
+        return None
+    heads = [(f"{name} ↓", f"mean |ITA error| of people whose true skin is {name} [deg]") for name in names]
+    heads.append(
+        ("worst / mean → 1", f"the worst group (of {LEAST_PEOPLE} people at least) over the mean of all images")
+    )
+    lines = []
+    for name, tones in found.items():
+        cells = [_cell(tones.groups.get(tone), 0, False, False) for tone in names]
+        ratio = tones.worst_over_mean
+        cells.append(None if ratio is None else Cell(_short(ratio), tones.worst or "", ""))
+        lines.append(Line(name, methods[name].about.kind, tuple(cells)))
+    return Table("Skin tone by group, ITA error [deg]", tuple(heads), tuple(lines))
+
+
 def _cell(span: Interval | None, failed: int, lost: bool, best: bool) -> Cell | None:
     if span is None:
         return None
@@ -247,7 +268,8 @@ def _failures(methods: Mapping[str, Results], unread: Sequence[Failure]) -> list
 
 
 def _figures_of(part: Section) -> list[str]:
-    return [head.split(" ")[0] for table in part.tables for head, _ in table.heads]
+    names = [head.split(" ")[0] for table in part.tables for head, _ in table.heads]
+    return [name for name in names if name in FIGURES]
 
 
 def _picture(path: Path) -> str:

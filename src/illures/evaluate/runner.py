@@ -13,10 +13,11 @@ from typing import Any, get_args, get_type_hints
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from illures.errors import InputError
+from illures.errors import InputError, nearest
 from illures.evaluate.benchmark import BENCHMARKS, Benchmark, Estimate, Failure, Item, Score, load_benchmark
 from illures.evaluate.methods import (
     Contender,
+    crop_contenders,
     fixed_contenders,
     mean_face,
     our_contenders,
@@ -63,7 +64,7 @@ def parse_entry(text: str, data: Path | None, lpips: Path | None = None) -> Entr
     """
     name, _, rest = text.partition(":")
     if name not in BENCHMARKS:
-        raise InputError(f"benchmark {name!r}: must be one of {', '.join(BENCHMARKS)}")
+        raise InputError(f"benchmark {name!r}: must be one of {', '.join(BENCHMARKS)}{nearest(name, BENCHMARKS)}")
     given: dict[str, str] = {}
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
@@ -110,7 +111,7 @@ class Run:
         self.entry, self.target = entry, folder / entry.label
         check_writable(self.target)
         steady = steady_contenders(methods) if entry.name == "video" else []
-        self._methods = [*methods, *steady, mean_face(self._benchmark)]
+        self._methods = [*methods, *crop_contenders(methods), *steady, mean_face(self._benchmark)]
         options = {key: v.name if isinstance(v, Path) else str(v) for key, v in entry.options.items()}
         self._abouts = {m.name: About(m.name, m.kind, m.about, entry.label, options) for m in self._methods}
         self._done = {name: _done(self._path(name), about) for name, about in self._abouts.items()}

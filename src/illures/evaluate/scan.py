@@ -19,7 +19,7 @@ from illures.evaluate.benchmark import Estimate, Failure, Item, Score, Truth
 from illures.evaluate.photos import evenly
 from illures.evaluate.scan_mesh import Piece, read_scan
 from illures.evaluate.scoring import drift, photo_mask, score_maps, score_reconstruction
-from illures.evaluate.synthetic import tone_of
+from illures.evaluate.tone import tone_of
 from illures.faces import find_faces
 from illures.math import sh
 from illures.math.color import linear_to_srgb
@@ -93,7 +93,7 @@ class Scans:
 
     def score(self, item: Item, estimate: Estimate) -> Score:
         """All maps."""
-        score = score_maps(estimate, item.truth)
+        score = score_maps(estimate, item)
         figures = score.figures | score_reconstruction(estimate, item.photo, item.truth.mask)
         return replace(score, figures=figures, kept=(item.tags["yaw_deg"], score.kept))
 

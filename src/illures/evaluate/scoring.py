@@ -7,13 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from illures.editing.regions import EYES
 from illures.evaluate import metrics
-from illures.evaluate.benchmark import Estimate, Score, Target, Truth
+from illures.evaluate.angles import angle_histogram
+from illures.evaluate.benchmark import Estimate, Item, Score, Target, Truth
 from illures.evaluate.lpips import Lpips
+from illures.evaluate.similarity import psnr_db, ssim
 from illures.faces import face_mask
 from illures.math.color import best_scale, linear_to_srgb, srgb_to_linear
-from illures.render import render, shade
+from illures.render import shade
 from illures.types import Face
+
+_AROUND = 0.25  # of an eye's width, that boxes around eyes reach beyond its edges: lids and lashes
+_COVERED = 0.5  # value of a method's mask from which a pixel counts as face
 
 
 @dataclass(frozen=True)
@@ -29,28 +35,57 @@ class Kept:
     albedo: Float[np.ndarray, "points 3"] | None
 
 
-def score_maps(estimate: Estimate, truth: Truth) -> Score:
-    """Every figure that both sides allow, relighting apart; on `truth.mask`.
+def score_maps(estimate: Estimate, item: Item) -> Score:
+    """Every figure that both sides allow, relighting and colour apart; on the mask of the item's truth.
 
     Points where the method says nothing are filled as `metrics.fill_normals` and `metrics.fill_values` have it.
     """
-    mask, figures, histogram = truth.mask, dict[str, float](), None
-    normal, missing = (None, None) if estimate.normal is None else metrics.fill_normals(estimate.normal[mask])
+    truth, mask, figures, histogram = item.truth, item.truth.mask, dict[str, float](), None
+    normal = None if estimate.normal is None else metrics.fill_normals(estimate.normal[mask])[0]
     albedo = None if estimate.albedo is None else metrics.fill_values(estimate.albedo[mask])
-    if missing is not None:
-        figures["missing_pct"] = 100 * float(missing.mean())
+    if (covered := _covered(estimate)) is not None:
+        figures["coverage_pct"] = 100 * float(covered[mask].mean())
     if normal is not None and truth.normal is not None:
         true = truth.normal[mask].astype(np.float64)
-        figures |= _normal_figures(normal, true)
-        histogram = metrics.angle_histogram(metrics.normal_errors_deg(normal, true))
+        eyes = eye_boxes(item.face.landmarks, mask.shape)[mask]
+        figures |= _normal_figures(normal, true, mask, eyes)
+        histogram = angle_histogram(metrics.normal_errors_deg(normal, true))
     if albedo is not None and truth.albedo is not None:
-        figures["albedo_rel"] = metrics.albedo_error(albedo, truth.albedo[mask])
+        figures |= _albedo_figures(albedo, truth.albedo, mask)
     figures |= _light_figures(estimate, truth, normal)
     if estimate.residual is not None and truth.residual is not None:
         found = metrics.fill_values(estimate.residual[mask])
         figures["residual_mae"] = float(np.mean(np.abs(found - truth.residual[mask])))
     kept = Kept(*(None if values is None else values.astype(np.float32) for values in (normal, albedo)))
     return Score(figures, int(mask.sum()), histogram, kept)
+
+
+def score_colour(estimate: Estimate, item: Item) -> dict[str, float]:
+    """How much of the photo's colour detail the albedo keeps; empty without albedo, or where the photo tells no colour.
+
+    No truth is needed.
+    """
+    mask = item.truth.mask
+    if estimate.albedo is None or not mask.any():
+        return {}
+    albedo = np.zeros(item.photo.shape)
+    albedo[mask] = metrics.fill_values(estimate.albedo[mask])
+    spread = metrics.colour_kept(albedo, srgb_to_linear(item.photo.astype(np.float64)), mask)
+    return {} if np.isnan(spread) else {"colour_kept": spread}
+
+
+def eye_boxes(landmarks: Float[np.ndarray, "478 3"], size: tuple[int, ...]) -> Bool[np.ndarray, "height width"]:
+    """Pixels around both eyes: the boxes of their edges, wider by `_AROUND` of an eye's width on each side."""
+    inside = np.zeros(size[:2], bool)
+    for ring in EYES:
+        points = landmarks[list(ring), :2]
+        low, high = points.min(axis=0), points.max(axis=0)
+        room = _AROUND * (high[0] - low[0])
+        (left, top), (right, bottom) = (
+            np.maximum(np.rint(edge), 0).astype(int) for edge in (low - room, high + room + 1)
+        )
+        inside[top:bottom, left:right] = True
+    return inside
 
 
 def photo_mask(size: tuple[int, ...], face: Face) -> Bool[np.ndarray, "height width"]:
@@ -67,6 +102,7 @@ def drift(kept: list[Kept]) -> dict[str, float]:
     normals = [k.normal for k in kept if k.normal is not None]
     if len(albedos) > 1:
         figures["albedo_drift_rel"] = metrics.albedo_drift(np.stack(albedos))
+        figures["albedo_drift_contrast"] = metrics.drift_over_contrast(np.stack(albedos))
     if len(normals) > 1:
         figures["normal_drift_deg"] = metrics.normal_drift_deg(np.stack(normals))
     return figures
@@ -98,7 +134,8 @@ def score_reconstruction(
         return {}
     linear = srgb_to_linear(photo.astype(np.float32))
     residual = np.zeros_like(linear) if estimate.residual is None else np.nan_to_num(estimate.residual)
-    local = np.nan_to_num(render(estimate.albedo, estimate.normal, estimate.light))
+    shading = shade(estimate.normal, estimate.light) if estimate.shading is None else estimate.shading
+    local = np.nan_to_num(estimate.albedo * shading)
     local = local * best_scale(local[mask], (linear - residual)[mask])
     shown = linear_to_srgb(np.clip(local + residual, 0, 1)).astype(np.float32)
     figures = {"recon_l1": float(np.mean(np.abs(shown[mask] - photo[mask])))}
@@ -116,8 +153,8 @@ def _relit_figures(relit: np.ndarray, target: Target, mask: np.ndarray, lpips: L
     found = found * best_scale(found[mask], true[mask])
     shown = linear_to_srgb(np.clip(found, 0, 1))
     figures = {
-        "relit_psnr_db": metrics.psnr_db(shown, target.photo, mask),
-        "relit_ssim": metrics.ssim(shown, target.photo, mask),
+        "relit_psnr_db": psnr_db(shown, target.photo, mask),
+        "relit_ssim": ssim(shown, target.photo, mask),
         "relit_si_mse": float(np.mean((found[mask] - true[mask]) ** 2) / np.mean(true[mask] ** 2)),
     }
     if lpips is not None:
@@ -125,10 +162,22 @@ def _relit_figures(relit: np.ndarray, target: Target, mask: np.ndarray, lpips: L
     return figures
 
 
-def _normal_figures(normal: np.ndarray, true: np.ndarray) -> dict[str, float]:
+def _covered(estimate: Estimate) -> Bool[np.ndarray, "height width"] | None:
+    """Where the method speaks of a face; None if it gives neither normals nor albedo."""
+    if estimate.mask is not None:
+        return np.asarray(estimate.mask > _COVERED)
+    if estimate.normal is not None:
+        _, missing = metrics.fill_normals(estimate.normal.reshape(-1, 3))
+        return ~missing.reshape(estimate.normal.shape[:2])
+    return None if estimate.albedo is None else np.isfinite(estimate.albedo).all(axis=-1)
+
+
+def _normal_figures(
+    normal: np.ndarray, true: np.ndarray, mask: Bool[np.ndarray, "height width"], eyes: Bool[np.ndarray, " points"]
+) -> dict[str, float]:
     score = metrics.normal_score(normal, true)
     untilted, relief = metrics.without_tilt(normal, true), metrics.without_relief(normal, true)
-    return {
+    figures = {
         "normal_deg": score.mean_deg,
         "normal_median_deg": score.median_deg,
         "normal_below_20_pct": score.below_20,
@@ -136,6 +185,22 @@ def _normal_figures(normal: np.ndarray, true: np.ndarray) -> dict[str, float]:
         "normal_below_30_pct": score.below_30,
         "normal_untilted_deg": float(metrics.normal_errors_deg(untilted, true).mean()),
         "normal_relief_deg": float(metrics.normal_errors_deg(relief, true).mean()),
+        "normal_gradient_corr": metrics.normal_gradient_correlation(normal, true, mask),
+    }
+    if eyes.any():
+        figures["normal_eyes_deg"] = float(metrics.normal_errors_deg(normal[eyes], true[eyes]).mean())
+    return figures
+
+
+def _albedo_figures(
+    albedo: np.ndarray, truth: Float[np.ndarray, "height width 3"], mask: Bool[np.ndarray, "height width"]
+) -> dict[str, float]:
+    true, field = truth[mask], np.zeros(truth.shape)
+    field[mask] = albedo
+    return {
+        "albedo_rel": metrics.albedo_error(albedo, true),
+        "albedo_corr": metrics.log_correlation(albedo, true.astype(np.float64)),
+        "albedo_gradient_corr": metrics.gradient_correlation(field, truth.astype(np.float64), mask),
     }
 
 
@@ -144,12 +209,12 @@ def _light_figures(estimate: Estimate, truth: Truth, normal: np.ndarray | None) 
         return {}
     figures = {
         "light_deg": metrics.light_angle_deg(estimate.light, truth.light),
-        "light_sh_rel": metrics.light_sh_error(estimate.light, truth.light),
+        "light_sh_rel": metrics.relative_rmse(estimate.light, truth.light),
     }
     if truth.normal is not None:
         points = truth.normal[truth.mask].astype(np.float64)
         true = shade(points, truth.light.astype(np.float64))
-        figures["light_shading_rel"] = metrics.shading_error(shade(points, estimate.light.astype(np.float64)), true)
+        figures["light_shading_rel"] = metrics.relative_rmse(shade(points, estimate.light.astype(np.float64)), true)
         if normal is not None:
-            figures["shading_rel"] = metrics.shading_error(shade(normal, estimate.light.astype(np.float64)), true)
+            figures["shading_rel"] = metrics.relative_rmse(shade(normal, estimate.light.astype(np.float64)), true)
     return figures

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from illures.evaluate.angles import histogram_quantile, histogram_std
 from illures.evaluate.benchmark import Failure
 from illures.evaluate.compare import SIGNIFICANT, is_better
 from illures.evaluate.intervals import Interval, mean_interval
-from illures.evaluate.metrics import histogram_quantile, histogram_std
 from illures.evaluate.results import Results, difference, histogram, interval, meaning
+from illures.evaluate.tone import TONES
 from illures.files import write_whole
 
+LEAST_PEOPLE = 3  # in a group of skin tone, before it can be called the worst
 ANGLE_BINS = (0.0, 12.0, 25.0, 50.0, 77.0, 180.0)  # the subsets of Yale B [deg]
 
 
@@ -26,7 +28,9 @@ ANGLE_BINS = (0.0, 12.0, 25.0, 50.0, 77.0, 180.0)  # the subsets of Yale B [deg]
 HEADLINES = (
     "normal_deg",
     "albedo_rel",
-    "albedo_drift_rel",
+    "albedo_corr",
+    "albedo_drift_contrast",
+    "colour_kept",
     "light_shading_rel",
     "ita_error_deg",
     "relit_psnr_db",
@@ -34,9 +38,20 @@ HEADLINES = (
     "recon_l1",
     "albedo_flicker_rel",
 )
-# Knowing nothing is perfect in these, or as good as: a constant does not drift, and whoever calls albedo what the photo
-# has left over a shading gives the photo back.
-NO_RACE = frozenset({"missing_pct", "normal_drift_deg", "residual_energy_pct", "recon_l1", "recon_lpips"})
+# Knowing nothing is perfect in these, or as good as: a constant does not drift, a copy keeps all colour, and whoever
+# calls albedo what the photo has left over a shading gives the photo back.
+NO_RACE = frozenset(
+    {
+        "coverage_pct",
+        "albedo_drift_rel",
+        "albedo_flicker_rel",
+        "colour_kept",
+        "normal_drift_deg",
+        "residual_energy_pct",
+        "recon_l1",
+        "recon_lpips",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,21 @@ class Verdict:
     dummy: str
     beats: bool
     certain: bool
+
+
+@dataclass(frozen=True)
+class ToneErrors:
+    """Errors of skin tone by the group of the true skin.
+
+    Attributes:
+        groups: mean |ITA error| [deg] of each group that there is, dark first.
+        worst: the group with the largest mean, among those with `LEAST_PEOPLE` people; None without one.
+        worst_over_mean: its mean over that of all images: 1 serves everybody alike.
+    """
+
+    groups: Mapping[str, Interval]
+    worst: str | None
+    worst_over_mean: float | None
 
 
 def verdicts(results: Results, methods: Mapping[str, Results]) -> list[Verdict]:
@@ -90,6 +120,16 @@ def by_tag(results: Results, figure: str, tag: str) -> dict[str, Interval]:
         )
         for value, rows in sorted(parts.items(), key=lambda part: _order(part[0]))
     }
+
+
+def tone_errors(results: Results) -> ToneErrors | None:
+    """`ita_error_deg` by group of skin tone; None where it was not measured."""
+    groups, mean = by_tag(results, "ita_error_deg", "tone"), interval(results, "ita_error_deg")
+    if not groups or mean is None:
+        return None
+    enough = {name: span.mean for name, span in groups.items() if span.groups >= LEAST_PEOPLE}
+    worst = max(enough, key=lambda name: enough[name], default=None)
+    return ToneErrors(groups, worst, None if worst is None else enough[worst] / max(mean.mean, 1e-12))
 
 
 def label(value: float | str) -> str:
@@ -140,12 +180,18 @@ def _method(results: Results, methods: Mapping[str, Results]) -> dict[str, Any]:
     for figure in results.figures():
         span = interval(results, figure)
         if span is not None:
-            found["figures"][figure] = {key: float(f"{getattr(span, key):.5g}") for key in ("mean", "low", "high")}
+            found["figures"][figure] = _rounded(span)
     counts = histogram(results)
     if counts is not None:
         found["normal_pixels"] = {
             "median_deg": round(histogram_quantile(counts), 3),
             "std_deg": round(histogram_std(counts), 3),
+        }
+    if (tones := tone_errors(results)) is not None:
+        found["tones"] = {
+            "ita_error_deg": {name: _rounded(span) | {"people": span.groups} for name, span in tones.groups.items()},
+            "worst": tones.worst,
+            "worst_over_mean": None if tones.worst_over_mean is None else round(tones.worst_over_mean, 3),
         }
     for verdict in verdicts(results, methods):
         word = "beats" if verdict.beats else "loses to"
@@ -185,6 +231,12 @@ def _dummy(results: Results, figure: str) -> Interval | None:
     return interval(results, figure) if results.about.kind == "dummy" else None
 
 
+def _rounded(span: Interval) -> dict[str, float]:
+    return {key: float(f"{getattr(span, key):.5g}") for key in ("mean", "low", "high")}
+
+
 def _order(value: str) -> tuple[float, str]:
+    if value in TONES:
+        return float(TONES.index(value)), ""
     start = value.partition("–")[0]
     return (float(start), "") if start.replace(".", "").isdigit() else (float("inf"), value)

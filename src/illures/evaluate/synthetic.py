@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from illures.data.shards import ViewRecord, read_views, samples, shard_paths
 from illures.data.split import is_held_out
@@ -21,12 +20,9 @@ from illures.errors import InputError
 from illures.evaluate import metrics
 from illures.evaluate.benchmark import Estimate, Item, Score, Truth
 from illures.evaluate.scoring import drift, score_maps, score_reconstruction
+from illures.evaluate.tone import tone_of
 from illures.math.color import linear_to_srgb
 from illures.types import Face, Sample
-
-# Upper ends of the ITA groups [deg] (Chardon et al. 1991; Del Bino and Bernerd 2013), dark first.
-TONES = ((-30.0, "dark"), (10.0, "brown"), (28.0, "tan"), (41.0, "intermediate"), (55.0, "light"))
-_LIGHTEST = "very light"
 
 
 class Synthetic:
@@ -49,7 +45,7 @@ class Synthetic:
 
     def score(self, item: Item, estimate: Estimate) -> Score:
         """All maps, and skin tone."""
-        score = score_maps(estimate, item.truth)
+        score = score_maps(estimate, item)
         figures = score.figures | score_reconstruction(estimate, item.photo, item.truth.mask)
         if estimate.albedo is not None and item.truth.albedo is not None:
             found = metrics.fill_values(estimate.albedo[item.truth.mask])
@@ -94,12 +90,6 @@ def load(path: Path, *, share: float = 0.05, people: int | None = 100, seed: int
         chosen = set(np.random.default_rng(seed).choice(sorted(found), people, replace=False).tolist())
         found = {name: about for name, about in found.items() if name in chosen}
     return Synthetic(found)
-
-
-def tone_of(albedo: Float[np.ndarray, "points 3"]) -> str:
-    """ITA group of a face's albedo: dark, brown, tan, intermediate, light, very light."""
-    angle = metrics.skin_tone_deg(albedo)
-    return next((name for limit, name in TONES if angle <= limit), _LIGHTEST)
 
 
 def _item(name: str, group: str, lit: Sample) -> Item:

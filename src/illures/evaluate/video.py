@@ -92,7 +92,7 @@ class Video:
 
     def score(self, item: Item, estimate: Estimate) -> Score:
         """Reconstruction, and what the clip's figures need."""
-        score = score_maps(estimate, item.truth)
+        score = score_maps(estimate, item)
         figures = score.figures | score_reconstruction(estimate, item.photo, item.truth.mask, self._lpips)
         return replace(score, figures=figures, kept=_flat(item, estimate))
 

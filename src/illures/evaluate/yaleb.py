@@ -101,7 +101,7 @@ class YaleB:
 
     def score(self, item: Item, estimate: Estimate) -> Score:
         """Maps and relighting."""
-        score = score_maps(estimate, item.truth)
+        score = score_maps(estimate, item)
         figures = score.figures | score_relight(estimate, item.truth, self._lpips)
         return Score(figures, score.pixels, score.histogram, score.kept)
 

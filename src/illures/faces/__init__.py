@@ -1,16 +1,19 @@
 """Faces in photos: detection, dense landmarks, the aligned crop, contour, mask, normals of the mesh and the guide."""
 
+from illures.faces.context import CONTEXT, crop_context, photo_context, thumbnail
 from illures.faces.contour import contours, draw_contour, points68
-from illures.faces.crop import alignment, at_size, crop_face, extract, inverse, scale_of, to_crop, to_photo
+from illures.faces.crop import alignment, at_size, crop_face, extract, inverse, padded, scale_of, to_crop, to_photo
 from illures.faces.landmarks import find_face_in_crop, find_faces
-from illures.faces.mask import face_mask, soften
+from illures.faces.mask import face_mask, regions_of_mask, skin_mask, soften
 from illures.faces.mesh import mesh_mask, mesh_normals
 from illures.faces.relief import guide_normals
 
 __all__ = [
+    "CONTEXT",
     "alignment",
     "at_size",
     "contours",
+    "crop_context",
     "crop_face",
     "draw_contour",
     "extract",
@@ -21,9 +24,14 @@ __all__ = [
     "inverse",
     "mesh_mask",
     "mesh_normals",
+    "padded",
+    "photo_context",
     "points68",
+    "regions_of_mask",
     "scale_of",
+    "skin_mask",
     "soften",
+    "thumbnail",
     "to_crop",
     "to_photo",
 ]

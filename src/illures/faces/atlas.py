@@ -168,6 +168,23 @@ def _rasterised(
     return on_mesh, canvas
 
 
+def interpolated(
+    values: Float[np.ndarray, "478 d"], corners: Float[np.ndarray, "478 2"], size: int
+) -> tuple[Float[np.ndarray, "size size d"], Bool[np.ndarray, "size size"]]:
+    """Values of the mesh's vertices over a square in which the vertices lie at `corners` [px], and where the mesh is.
+
+    Pixels beside the mesh get the values of the nearest one on it.
+    """
+    faces = mesh.triangles()
+    triangle = _paint_triangles(corners, faces, size)
+    inside = triangle >= 0
+    chosen = faces[nearest(triangle, inside)]
+    x, y = np.meshgrid(np.arange(size), np.arange(size))
+    weight = np.clip(_barycentric(np.stack([x, y], -1).astype(np.float64), corners[chosen]), 0, 1)
+    weight /= weight.sum(-1, keepdims=True)
+    return np.einsum("hwk,hwkd->hwd", weight, values[chosen].astype(np.float64)), inside
+
+
 def _paint_triangles(corners: np.ndarray, faces: np.ndarray, size: int) -> Int[np.ndarray, "size size"]:
     canvas = np.zeros((size, size), np.float32)
     for number, corner in enumerate(np.rint(corners[faces] * 16).astype(np.int32), 1):

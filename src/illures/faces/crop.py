@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -66,6 +67,13 @@ def at_size(crop: FaceCrop, size: int) -> FaceCrop:
     matrix = crop.matrix.astype(np.float64) * factor
     matrix[:, 2] += (factor - 1) / 2
     return FaceCrop(matrix=matrix.astype(np.float32), size=size, photo_size=crop.photo_size, face=crop.face)
+
+
+def padded(crop: FaceCrop, margin: int) -> FaceCrop:
+    """The crop with so many more pixels on every side, at the same scale."""
+    matrix = crop.matrix.copy()
+    matrix[:, 2] += margin
+    return replace(crop, matrix=matrix, size=crop.size + 2 * margin)
 
 
 def scale_of(crop: FaceCrop) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from illures.errors import InputError
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -12,22 +14,42 @@ class NetworkConfig:
 
     Attributes:
         form: "published" is SfSNet as in the paper, "compact" costs a fifteenth of it or less.
+        albedo: "direct" says albedo and residual as the paper does; "quotient" says the illumination E = f(N, L) times
+            what shadow, bounce light and highlight make of it, and albedo is the image over E.
         size: side of the aligned crop [px], 128 or 256.
         guide: take the normals that the landmarks tell (`faces.guide_normals`) as three more input channels,
             and as what the normals start from.
+        context: take a thumbnail of the whole photo (`faces.context`), which tells the strength and colour of light.
+        regions: say what each pixel shows, the classes of `types.Region`.
         width: channels of the finest level of the compact form.
         blocks: residual blocks of each stage of the compact form.
         detail_blocks: residual blocks at half the image's sides, where eyelids and lips are, in both branches of the
             compact form.
+        fine_width: channels of a thin level at half the image's sides, over a compact body that works on the image at
+            half its size; 0 for none. So a network of 256 px thinks as one of 128 px does, and may start from it.
         residual_width: channels of IlluResNet's residual blocks.
         residual_blocks: how many.
     """
 
     form: Literal["published", "compact"] = "published"
+    albedo: Literal["direct", "quotient"] = "direct"
     size: int = 128
     guide: bool = False
+    context: bool = False
+    regions: bool = False
     width: int = 32
     blocks: int = 2
     detail_blocks: int = 0
+    fine_width: int = 0
     residual_width: int = 128
     residual_blocks: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network."""
+        if self.form == "published" and (self.albedo != "direct" or self.context or self.regions or self.fine_width):
+            raise InputError('form = "published" is the paper\'s: albedo = "direct", no context, regions or fine_width')
+
+    @property
+    def body_size(self) -> int:
+        """Side of the image that the body works on [px]."""
+        return self.size // 2 if self.fine_width else self.size

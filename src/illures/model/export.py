@@ -6,36 +6,49 @@ import copy
 import io
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from illures.errors import InputError
+from illures.faces.context import CONTEXT
+from illures.model.config import NetworkConfig
 from illures.model.network import IlluResSfSNet
 from illures.model.weights import Weights, WeightsInfo, hash_tensors, metadata, read_weights
 
-OUTPUTS = ("albedo", "normal", "light", "residual")
 _PREFIX = "network."
 
 
+def inputs_of(config: NetworkConfig) -> list[str]:
+    """Names of the graph's inputs."""
+    return ["image", *(name for name in ("guide", "context") if getattr(config, name))]
+
+
+def outputs_of(config: NetworkConfig) -> list[str]:
+    """Names of the graph's outputs."""
+    return ["albedo", "normal", "light", "residual", *(["regions"] if config.regions else [])]
+
+
 class _ChannelLast(nn.Module):
-    """The network as the graph sees it: channel-last maps in, the four maps out."""
+    """The network as the graph sees it: channel-last maps in and out; regions as probabilities."""
 
     def __init__(self, network: IlluResSfSNet) -> None:
         super().__init__()
         self.network = network
 
-    def forward(
-        self, image: Float[Tensor, "b h w 3"], guide: Float[Tensor, "b h w 3"] | None = None
-    ) -> tuple[Tensor, ...]:
-        """The maps in the order of `OUTPUTS`."""
-        estimate = self.network(image.permute(0, 3, 1, 2), None if guide is None else guide.permute(0, 3, 1, 2))
-        return tuple(getattr(estimate, name) for name in OUTPUTS)
+    def forward(self, *maps: Tensor) -> tuple[Tensor, ...]:
+        """Maps in the order of `inputs_of` to maps in the order of `outputs_of`."""
+        config = self.network.config
+        given = dict(zip(inputs_of(config), (value.permute(0, 3, 1, 2) for value in maps), strict=True))
+        estimate = self.network(given["image"], given.get("guide"), given.get("context"))
+        if estimate.regions is not None:
+            estimate = replace(estimate, regions=estimate.regions.softmax(dim=-1))
+        return tuple(getattr(estimate, name) for name in outputs_of(config))
 
 
 def onnx_graph(network: IlluResSfSNet) -> bytes:
@@ -51,9 +64,11 @@ def onnx_graph(network: IlluResSfSNet) -> bytes:
     for value in twin.state_dict().values():
         if value.is_floating_point():
             value.copy_(torch.rand_like(value) + 0.5)
-    names = ["image", "guide"] if network.config.guide else ["image"]
+    names, outputs = inputs_of(network.config), outputs_of(network.config)
     map_axes = {0: "batch", 1: "height", 2: "width"}
-    example = tuple(torch.rand(2, size, size, 3) for _ in names)
+    axes = {name: map_axes for name in [*names, *outputs]} | {"light": {0: "batch"}, "context": {0: "batch"}}
+    shapes = {"image": (2, size, size, 3), "guide": (2, size, size, 3), "context": (2, CONTEXT, CONTEXT, 4)}
+    example = tuple(torch.rand(*shapes[name]) for name in names)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracing exporter is deprecated; the other one renames every tensor
@@ -63,8 +78,8 @@ def onnx_graph(network: IlluResSfSNet) -> bytes:
             buffer,  # type: ignore[arg-type]  # a file-like object is taken, the stubs do not say so
             dynamo=False,
             input_names=names,
-            output_names=list(OUTPUTS),
-            dynamic_axes={name: map_axes for name in [*names, *OUTPUTS]} | {"light": {0: "batch"}},
+            output_names=outputs,
+            dynamic_axes={name: axes[name] for name in [*names, *outputs]},
             opset_version=17,
             training=torch.onnx.TrainingMode.PRESERVE,
             do_constant_folding=False,
@@ -99,7 +114,7 @@ def save_weights(
     return weights
 
 
-def load_network(path: Path | None = None) -> tuple[IlluResSfSNet, WeightsInfo]:
+def load_network(path: Path | str | None = None) -> tuple[IlluResSfSNet, WeightsInfo]:
     """The torch network of a weights file, in evaluation mode.
 
     Raises:

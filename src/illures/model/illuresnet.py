@@ -3,6 +3,11 @@
 The residual is what second-order SH shading cannot say: cast shadow and occlusion (negative), highlight and bounce
 light (positive). Blocks as the method names them: convolution + BN, average pooling, residual blocks, transposed
 convolution + BN, leaky ReLU. The paper prints no table of widths; those here are ours.
+
+In the direct form its output is that residual in linear RGB. In the quotient form it is the log of a factor on f(N, L):
+E = f(N, L) · exp(g), whose illumination residual is E - f(N, L), in units of shading. The luminance of g has edges, as
+shadows and highlights have. Its colour is that of light, and comes from a grid too coarse for lips or freckles: so
+colour detail of the image stays in albedo.
 """
 
 from __future__ import annotations
@@ -10,10 +15,15 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
 
 from illures.model.blocks import conv_bn, residual_stage, transposed_conv_bn
+from illures.model.sfsnet import ThinLevel
 
 _SLOPE = 0.2
+_CHROMA = 0.5  # of the raw outputs
+# Red, green and blue of one unit of log luminance, and of two axes of log colour that leave green as it is.
+_LOG_COLOUR = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
 
 class IlluResNet(nn.Module):
@@ -25,9 +35,20 @@ class IlluResNet(nn.Module):
         feature_stride: image side over the side of those features, 2 or 4.
         width: channels of the residual blocks; the finer levels have fewer.
         blocks: how many residual blocks.
+        quotient: whether the output is the log of a factor on shading, see above.
+        fine_width: channels of the thin level of the network, or 0.
     """
 
-    def __init__(self, inputs: int, features: int, feature_stride: int, width: int = 128, blocks: int = 3) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        features: int,
+        feature_stride: int,
+        width: int = 128,
+        blocks: int = 3,
+        quotient: bool = False,
+        fine_width: int = 0,
+    ) -> None:
         super().__init__()
         levels = feature_stride.bit_length() - 1
         widths = [width >> (levels + 1 - level) for level in range(levels + 1)]  # finest first
@@ -43,20 +64,44 @@ class IlluResNet(nn.Module):
         for outputs in reversed(widths):
             self.up.append(transposed_conv_bn(inputs, outputs, slope=_SLOPE))
             inputs = 2 * outputs  # what comes up stands beside the own features of that level
-        self.out = nn.Conv2d(inputs, 3, kernel_size=3, padding=1)
-        for parameter in self.out.parameters():  # the residual starts at none
-            nn.init.zeros_(parameter)
+        # Each starts at none.
+        if quotient:
+            self.luminance = _nothing(nn.Conv2d(inputs, 1, kernel_size=3, padding=1))
+            self.chroma = _nothing(nn.Conv2d(width, 2, kernel_size=1))
+            self.thin = ThinLevel(inputs, fine_width, 1) if fine_width else None
+        else:
+            self.out = _nothing(nn.Conv2d(inputs, 3, kernel_size=3, padding=1))
+        self.quotient = quotient
 
     def forward(
-        self, x: Float[Tensor, "batch inputs height width"], features: Float[Tensor, "batch features h w"]
+        self,
+        x: Float[Tensor, "batch inputs height width"],
+        features: Float[Tensor, "batch features h w"],
+        stem: Float[Tensor, "batch fine h2 w2"] | None = None,
     ) -> Float[Tensor, "batch height width 3"]:
-        """Signed residual in linear RGB."""
+        """Signed residual in linear RGB, or log factor on shading."""
+        if stem is not None:
+            x = avg_pool2d(x, 2)
         own = []
         for conv in self.image:
             own.append(conv(x))
             x = self.pool(own[-1])
         own.append(self.join(torch.cat([x, features], dim=1)))
-        x = self.deep(self.pool(own[-1]))
+        deep = x = self.deep(self.pool(own[-1]))
         for up, beside in zip(self.up, reversed(own), strict=True):
             x = torch.cat([up(x), beside], dim=1)
-        return self.out(x).permute(0, 2, 3, 1)
+        if not self.quotient:
+            return self.out(x).permute(0, 2, 3, 1)
+        luminance = self.luminance(x)
+        if self.thin is not None and stem is not None:
+            luminance = self.thin(luminance, x, stem)
+        cells = _CHROMA * avg_pool2d(self.chroma(deep), 2)
+        chroma = interpolate(cells, size=luminance.shape[2:], mode="bilinear", align_corners=False)
+        found = torch.cat([luminance, chroma], dim=1).permute(0, 2, 3, 1).float()
+        return (found[..., None] * _LOG_COLOUR.to(found.device)).sum(dim=-2)
+
+
+def _nothing(layer: nn.Conv2d) -> nn.Conv2d:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer

@@ -18,12 +18,16 @@ _OUTPUTS = ["albedo", "normal", "light", "residual"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The four maps of one crop; linear colours, normals in the crop's frame."""
+    """The maps of one crop; linear colours, normals in the crop's frame.
+
+    `regions` are the probabilities of the classes of `types.Region`, or None for networks that do not tell them.
+    """
 
     albedo: Float[np.ndarray, "size size 3"]
     normal: Float[np.ndarray, "size size 3"]
     light: Float[np.ndarray, "9 3"]
     residual: Float[np.ndarray, "size size 3"]
+    regions: Float[np.ndarray, "size size classes"] | None = None
 
 
 class Predictor:
@@ -61,12 +65,12 @@ class Predictor:
         except Exception as error:  # ONNX Runtime's own exceptions share no base but this
             raise InputError(f"weights {weights.info.hash}: do not fit their graph: {error}") from error
         self._inputs = [value.name for value in self._session.get_inputs()]
-        lacking = {*_OUTPUTS} - {value.name for value in self._session.get_outputs()}
-        if lacking or not set(self._inputs) <= {"image", "guide"}:
+        self._outputs = [value.name for value in self._session.get_outputs()]
+        if {*_OUTPUTS} - {*self._outputs} or not set(self._inputs) <= {"image", "guide", "context"}:
             raise InputError(f"weights {weights.info.hash}: their graph has other inputs or outputs than ours")
 
     @classmethod
-    def from_pretrained(cls, path: Path | None = None) -> Predictor:
+    def from_pretrained(cls, path: Path | str | None = None) -> Predictor:
         """Load weights from `path` or from the package; nothing is fetched.
 
         Raises:
@@ -83,19 +87,22 @@ class Predictor:
         self,
         images: Float[np.ndarray, "batch size size 3"],
         guides: Float[np.ndarray, "batch size size 3"],
+        contexts: Float[np.ndarray, "batch 32 32 4"],
     ) -> list[Prediction]:
         """Decompose aligned crops.
 
         Args:
             images: sRGB-encoded, in [0, 1].
             guides: normals that the landmarks tell (`faces.guide_normals`); unused by networks without a guide.
+            contexts: thumbnails of the whole photos (`faces.context`); unused by networks without.
         """
-        maps = {"image": images, "guide": guides}
+        maps = {"image": images, "guide": guides, "context": contexts}
         feed = {name: np.ascontiguousarray(maps[name], dtype=np.float32) for name in self._inputs}
         try:
-            albedo, normal, light, residual = self._session.run(_OUTPUTS, feed)
-            if not all(np.shape(value) == np.shape(images) for value in (albedo, normal, residual)):
+            found = dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
+            predictions = [Prediction(**{name: maps[i] for name, maps in found.items()}) for i in range(len(images))]
+            if not all(np.shape(found[name]) == np.shape(images) for name in ("albedo", "normal", "residual")):
                 raise ValueError("maps of another shape than the images")
         except Exception as error:  # a stranger's graph; ONNX Runtime's own exceptions share no base but this
             raise InputError(f"weights {self.info.hash}: their graph can't be run: {one_line(error)}") from error
-        return [Prediction(albedo[i], normal[i], light[i], residual[i]) for i in range(len(images))]
+        return predictions

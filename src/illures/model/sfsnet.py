@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize
 from illures.model.blocks import ResidualBlock, conv_bn, residual_stage
+from illures.model.config import NetworkConfig
 
 # A grey environment of radiance 0.6: where the light head starts from.
 _START_LIGHT = 0.6 * 3.5449077  # sqrt(4 pi)
@@ -29,27 +30,36 @@ class Intrinsics:
         albedo: linear, in [0, 1].
         normal: unit vectors, camera frame.
         light: SH coefficients of the radiance.
-        features: albedo and normal features, at the image's size over the network's `feature_stride`.
+        features: albedo and normal features, at the body's image size over the network's `feature_stride`.
+        further: raw outputs beside albedo: the trust in the quotient, then the classes; there may be none.
+        stem: features of the thin level, at half the image's size, or None.
     """
 
     albedo: Float[Tensor, "batch height width 3"]
     normal: Float[Tensor, "batch height width 3"]
     light: Float[Tensor, "batch 9 3"]
     features: Float[Tensor, "batch features h w"]
+    further: Float[Tensor, "batch height width outputs"]
+    stem: Float[Tensor, "batch fine h2 w2"] | None = None
 
 
-def _interpret(albedo: Tensor, normal: Tensor, light: Tensor, features: Tensor, guide: Tensor | None) -> Intrinsics:
+def _interpret(
+    albedo: Tensor, normal: Tensor, light: Tensor, features: Tensor, guide: Tensor | None, stem: Tensor | None = None
+) -> Intrinsics:
     """Raw outputs to physical quantities.
 
     Albedo is predicted sRGB-encoded, where errors are seen evenly. The normal is what the network adds to the guide.
     """
     if guide is not None:
         normal = normal + guide
+    albedo = albedo.permute(0, 2, 3, 1).float()
     return Intrinsics(
-        albedo=srgb_to_linear(torch.sigmoid(albedo)).permute(0, 2, 3, 1),
-        normal=normalize(normal.permute(0, 2, 3, 1)),
+        albedo=srgb_to_linear(torch.sigmoid(albedo[..., :3])),
+        normal=normalize(normal.permute(0, 2, 3, 1).float()),
         light=light.unflatten(-1, (9, 3)),
         features=features,
+        further=albedo[..., 3:],
+        stem=stem,
     )
 
 
@@ -99,6 +109,7 @@ class SfSNet(nn.Module):
         self,
         x: Float[Tensor, "batch inputs height width"],
         guide: Float[Tensor, "batch 3 height width"] | None = None,
+        context: None = None,
     ) -> Intrinsics:
         """Decompose normalised input channels; sides must be even. `guide`: normals that the network's add to."""
         shared = self.trunk(x)
@@ -108,10 +119,25 @@ class SfSNet(nn.Module):
         return _interpret(self.albedo_head(albedo), self.normal_head(normal), light, features, guide)
 
 
+class ThinLevel(nn.Module):
+    """What fine features add to a map that came up from half its size: two convolutions, starting at nothing."""
+
+    def __init__(self, features: int, width: int, outputs: int) -> None:
+        super().__init__()
+        self.join = conv_bn(features + width, width, kernel=3)
+        self.out = nn.Sequential(nn.Conv2d(width, 4 * outputs, kernel_size=3, padding=1), nn.PixelShuffle(2))
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, coarse: Tensor, features: Tensor, stem: Tensor) -> Tensor:
+        """The map at twice the size of `coarse`; `features` and `stem` are of the size of `coarse`."""
+        return _double(coarse) + self.out(self.join(torch.cat([features, stem], dim=1)))
+
+
 class CompactBranch(nn.Module):
     """Residual blocks at 1/8 of the sides, then up to 1/2 with the trunk's finer features beside, then to full."""
 
-    def __init__(self, width: int, blocks: int, detail_blocks: int) -> None:
+    def __init__(self, width: int, blocks: int, detail_blocks: int, outputs: int, fine_width: int) -> None:
         super().__init__()
         self.coarse = residual_stage(4 * width, blocks)
         self.middle = nn.Sequential(conv_bn(6 * width, 2 * width, kernel=3), residual_stage(2 * width, 1))
@@ -120,34 +146,66 @@ class CompactBranch(nn.Module):
         self.detail = nn.Sequential(*detail)
         for block in detail:  # they start as the identity, and may be added to trained weights
             nn.init.zeros_(block.conv2.weight)
-        self.out = nn.Sequential(nn.Conv2d(width, 12, kernel_size=3, padding=1), nn.PixelShuffle(2))
+        self.out = nn.Sequential(nn.Conv2d(width, 4 * outputs, kernel_size=3, padding=1), nn.PixelShuffle(2))
+        self.thin = ThinLevel(width, fine_width, outputs) if fine_width else None
 
-    def forward(self, coarse: Tensor, middle: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the raw three-channel map at full size and the features at 1/4 of the sides."""
+    def forward(self, coarse: Tensor, middle: Tensor, fine: Tensor, stem: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the raw map at full size and the features at 1/4 of the body's sides."""
         features = self.middle(torch.cat([_double(self.coarse(coarse)), middle], dim=1))
-        return self.out(self.detail(self.fine(torch.cat([_double(features), fine], dim=1)))), features
+        detail = self.detail(self.fine(torch.cat([_double(features), fine], dim=1)))
+        found = self.out(detail)
+        if self.thin is not None and stem is not None:
+            found = self.thin(found, _double(detail), stem)
+        return found, features
+
+
+class ContextEncoder(nn.Module):
+    """A thumbnail of the whole photo and the place of the crop in it, to one vector; starts at zero."""
+
+    def __init__(self, outputs: int, width: int = 16) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            conv_bn(4, width, kernel=3, stride=2),
+            conv_bn(width, 2 * width, kernel=3, stride=2),
+            conv_bn(2 * width, 4 * width, kernel=3, stride=2),
+        )
+        self.linear = nn.Linear(4 * width, outputs)
+        for parameter in self.linear.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, context: Float[Tensor, "batch 4 h w"]) -> Float[Tensor, "batch outputs"]:
+        """The vector; `context` as `data.context` makes it."""
+        return self.linear(self.layers((context - 0.5) * 4).mean(dim=(2, 3)))
 
 
 class CompactSfSNet(nn.Module):
     """SfSNet's boxes (shared trunk, two branches of residual blocks, light from all features) at 2.3 GFLOP.
 
     The branches work at 1/8 of the sides and come up through skip connections; a learnt map of positions tells the
-    trunk where in the aligned crop it looks.
+    trunk where in the aligned crop it looks. With a `fine_width` all this sees the image at half its size, and a thin
+    level at the image's own size adds what it finds there.
+
+    Args:
+        inputs: channels of the image.
+        config: shape of the network.
+        further: outputs beside albedo.
     """
 
     feature_stride = 4
 
-    def __init__(
-        self, inputs: int = 3, width: int = 32, blocks: int = 2, size: int = 128, detail_blocks: int = 0
-    ) -> None:
+    def __init__(self, inputs: int, config: NetworkConfig, further: int) -> None:
         super().__init__()
+        width, fine = config.width, config.fine_width
         self.fine = conv_bn(inputs, width, kernel=7, stride=2)
         self.middle = conv_bn(width, 2 * width, kernel=3, stride=2)
         self.coarse = conv_bn(2 * width, 4 * width, kernel=3, stride=2)
-        self.position = nn.Parameter(torch.zeros(1, 4 * width, size // 8, size // 8))
-        self.shared = residual_stage(4 * width, blocks)
-        self.albedo_branch = CompactBranch(width, blocks, detail_blocks)
-        self.normal_branch = CompactBranch(width, blocks, detail_blocks)
+        side = config.body_size // 8
+        self.position = nn.Parameter(torch.zeros(1, 4 * width, side, side))
+        self.context = ContextEncoder(4 * width) if config.context else None
+        self.shared = residual_stage(4 * width, config.blocks)
+        self.albedo_branch = CompactBranch(width, config.blocks, config.detail_blocks, 3 + further, fine)
+        self.normal_branch = CompactBranch(width, config.blocks, config.detail_blocks, 3, fine)
+        self.stem = conv_bn(inputs, fine, kernel=3, stride=2) if fine else None
         self.light_head = LightHead(4 * width + 4 * width, 128)
         self.features = 4 * width
 
@@ -155,18 +213,25 @@ class CompactSfSNet(nn.Module):
         self,
         x: Float[Tensor, "batch inputs height width"],
         guide: Float[Tensor, "batch 3 height width"] | None = None,
+        context: Float[Tensor, "batch 4 h2 w2"] | None = None,
     ) -> Intrinsics:
-        """Decompose normalised input channels; sides must be multiples of 8. `guide`: normals that ours add to."""
+        """Decompose normalised input channels; sides must be multiples of 16. `guide`: normals that ours add to."""
+        stem = None
+        if self.stem is not None:
+            stem, x = self.stem(x), nn.functional.avg_pool2d(x, 2)
         fine = self.fine(x)
         middle = self.middle(fine)
         coarse = self.coarse(middle)
-        position = interpolate(self.position, size=coarse.shape[2:], mode="bilinear", align_corners=False)
-        shared = self.shared(coarse + position)
-        albedo, albedo_features = self.albedo_branch(shared, middle, fine)
-        normal, normal_features = self.normal_branch(shared, middle, fine)
+        coarse = coarse + interpolate(self.position, size=coarse.shape[2:], mode="bilinear", align_corners=False)
+        if self.context is not None and context is not None:
+            coarse = coarse + self.context(context)[:, :, None, None]
+        shared = self.shared(coarse)
+        albedo, albedo_features = self.albedo_branch(shared, middle, fine, stem)
+        normal, normal_features = self.normal_branch(shared, middle, fine, stem)
         features = torch.cat([albedo_features, normal_features], dim=1)
         half = nn.functional.avg_pool2d(features, 2)
-        return _interpret(albedo, normal, self.light_head(torch.cat([shared, half], dim=1)), features, guide)
+        light = self.light_head(torch.cat([shared, half], dim=1))
+        return _interpret(albedo, normal, light, features, guide, stem)
 
 
 def _double(x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from illures.decoding import decoding, parse_json, read_tensors
 from illures.errors import InputError
 from illures.model.config import NetworkConfig
 
-RELEASE = "illures-128.safetensors"
+FAST, FINE = "illures-128", "illures-256"  # of the package: for video and live use, and for photos
 _FORMAT = "illures-1"
 # Of the unpacked graph; ours have less than 1 MiB.
 _GRAPH_BYTES = 64 << 20
@@ -59,13 +59,24 @@ class Weights:
     info: WeightsInfo
 
 
-def read_weights(path: Path | None = None) -> Weights:
-    """Read weights from `path` or from the package; nothing is fetched.
+def packaged(name: str) -> Path:
+    """Where weights of the package lie, by name."""
+    return Path(str(files("illures.model") / "weights" / f"{name}.safetensors"))
+
+
+def find_weights(name: Path | str | None) -> Path:
+    """The file of a name of the package (`FAST`, `FINE`), of a path, or of None: those for photos."""
+    known = {one: packaged(one) for one in (FINE, FAST) if packaged(one).is_file()}
+    return next(iter(known.values())) if name is None else known.get(str(name), Path(name))
+
+
+def read_weights(path: Path | str | None = None) -> Weights:
+    """Read weights from `path` or from the package (see `find_weights`); nothing is fetched.
 
     Raises:
         InputError: the file is missing, is no weights file of ours, or its hash does not fit its tensors.
     """
-    path = Path(str(files("illures.model") / "weights" / RELEASE)) if path is None else path
+    path = find_weights(path)
     tensors, about = read_tensors(path, "a weights file")
     if about.get("format") != _FORMAT:
         raise InputError(f"{path}: format is {about.get('format')!r}, {_FORMAT!r} is needed")

@@ -20,7 +20,7 @@ from illures.relighting.paste import PhotoRelighter
 from illures.relighting.relight import Background, Residual
 from illures.relighting.sources import Source
 
-Kind = Literal["jpg", "png", "png16"]
+Kind = Literal["jpg", "png", "png16", "exr"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,10 @@ class Job:
     Attributes:
         lights: by file name.
         stops: exposure of the new light against the old.
-        kind: "jpg" and "png" have 8 bits, "png16" has 16.
+        kind: "jpg" and "png" have 8 bits, "png16" has 16, "exr" half floats.
+        strength: of the change.
+        shadows: let faces cast shadows on themselves.
+        single: the one file of one photo under one light, whose suffix says the format; None for folders.
     """
 
     lights: Mapping[str, Source]
@@ -38,11 +41,22 @@ class Job:
     background: Background = "keep"
     stops: float = 0.0
     kind: Kind = "jpg"
+    strength: float = 1.0
+    shadows: bool = True
+    single: Path | None = None
 
     def files(self, folder: Path) -> dict[str, Path]:
         """The file of each light."""
-        suffix = ".jpg" if self.kind == "jpg" else ".png"
+        if self.single is not None:
+            return dict.fromkeys(self.lights, self.single)
+        suffix = "." + self.kind.removesuffix("16")
         return {name: folder / (name + suffix) for name in self.lights}
+
+    @property
+    def deep(self) -> bool:
+        """Whether the new light is to have finer steps than 8 bits."""
+        suffix = self.single.suffix.lower() if self.single is not None else ""
+        return self.kind in ("png16", "exr") or suffix == ".exr"
 
 
 def relight_all(
@@ -55,9 +69,9 @@ def relight_all(
             if skip_existing:
                 files = {name: path for name, path in files.items() if not path.exists()}
             if files:
-                report.done(_relight_one(decomposer, source, folder, files, job))
+                report.done(_relight_one(decomposer, source, job.single or folder, files, job))
             else:
-                report.skipped(source, folder)
+                report.skipped(source, job.single or folder)
         except DiskFullError as error:
             report.failed(source, error)
             report.say("stopped: the photos after it would fail in the same way")
@@ -83,22 +97,32 @@ def folders(sources: list[Path], out: Path) -> dict[Path, Path]:
     return chosen
 
 
-def _relight_one(decomposer: Decomposer, source: Path, folder: Path, files: Mapping[str, Path], job: Job) -> Outcome:
+def _relight_one(decomposer: Decomposer, source: Path, target: Path, files: Mapping[str, Path], job: Job) -> Outcome:
     started = time.perf_counter()
+    if any(path.exists() and path.samefile(source) for path in files.values()):
+        raise InputError(f"{target}: is the photo itself; choose another output")
     photo = read_photo(source)
     faces = decomposer(photo, name=str(source))
     if not faces:
         raise InputError(f"{source}: no face found")
-    if job.kind == "png16" and photo.dtype == np.uint8:
+    if job.deep and photo.dtype == np.uint8:
         photo = photo.astype(np.uint16) * np.uint16(257)  # the new light needs finer steps than the old photo had
-    relighter = PhotoRelighter(photo, faces, residual=job.residual, background=job.background)
+    relighter = PhotoRelighter(
+        photo,
+        faces,
+        residual=job.residual,
+        background=job.background,
+        strength=job.strength,
+        shadows=job.shadows,
+    )
+    folder = target.parent if job.single else target
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: can't be made ({error.strerror})") from error
     for name, path in files.items():
         _save(path, relighter(job.lights[name].on(faces[0], job.stops)), job.kind)
-    return Outcome(str(source), str(folder), len(faces), round(time.perf_counter() - started, 3))
+    return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))
 
 
 def _save(path: Path, photo: Photo, kind: Kind) -> None:

@@ -11,6 +11,7 @@ right to up; elevations are above the image plane, 90 degrees toward the viewer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -63,6 +64,14 @@ class Occlusion:
         tangent = (1 - part) * self.tangent_deg[a] + part * self.tangent_deg[b]
         elevation = float(np.rad2deg(np.arcsin(np.clip(direction[2], -1, 1))))
         return _covered(horizon, elevation, max(radius_deg, _LEAST_SOFT_DEG)) * _is_obstacle(horizon, tangent)
+
+
+@cache
+def nothing_hidden(size: int) -> Occlusion:
+    """No shadows, but highlights."""
+    flat = np.full((AZIMUTHS, size, size), -90, np.float32)
+    blank = np.zeros((size, size, 9), np.float32)
+    return Occlusion(blank[..., :3], flat, flat, blank)
 
 
 def occlusion(

@@ -35,6 +35,7 @@ def write_orbit(
     side: int = 720,
     residual: Residual = "recompute",
     background: Background = "keep",
+    strength: float = 1.0,
     stops: float = 0.0,
 ) -> None:
     """Write one turn of a lamp around the largest face; it loops without a jump.
@@ -46,6 +47,7 @@ def write_orbit(
         side: the longer side of the film [px].
         residual: see `relight_photo`.
         background: likewise.
+        strength: likewise.
         stops: above the exposure of the photo.
 
     Raises:
@@ -56,7 +58,7 @@ def write_orbit(
     faces = decomposer(photo, name=str(source))
     if not faces:
         raise InputError(f"{source}: no face found")
-    relighter = PhotoRelighter(photo, faces, residual=residual, background=background)
+    relighter = PhotoRelighter(photo, faces, residual=residual, background=background, strength=strength)
     frames = (relighter(exposed(tinted(light, faces[0]), faces[0], stops)) for light in _lights())
     suffix = target.suffix.lower()
     write_whole(target, _mp4(frames) if suffix == ".mp4" else _animation(list(frames), suffix))

@@ -13,7 +13,6 @@ from jaxtyping import Float, UInt8
 
 from illures.images import Photo
 from illures.math.color import linear_to_srgb
-from illures.types import FaceCrop
 from illures.upsample import FINER
 
 # Rows worked on at a time.
@@ -43,16 +42,6 @@ def finer(field: np.ndarray, factor: int = FINER) -> Float[np.ndarray, "..."]:
     """A smooth field on a finer grid, by cubics: the warp to the photo is linear and would show creases."""
     big = cv2.resize(np.ascontiguousarray(field, np.float32), None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
     return np.asarray(cv2.GaussianBlur(big, (0, 0), factor / 2))
-
-
-def warped(
-    field: Float[np.ndarray, "a a *channels"], crop: FaceCrop, origin: tuple[int, int], shape: tuple[int, int]
-) -> Float[np.ndarray, "rows columns *channels"]:
-    """A field of a crop's grid over a rectangle of the photo that begins at `origin` (x, y)."""
-    back = crop.matrix.astype(np.float64).copy()
-    back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(field, back, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
 def encoded(linear: Float[np.ndarray, "rows columns 3"], dtype: np.dtype) -> Photo:

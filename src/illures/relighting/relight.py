@@ -1,10 +1,8 @@
 """A face under another light.
 
-With S the old shading and S' the new one, the face is `base ∘ S' + highlights`, where `base` takes the place of
-albedo and holds what the new light keeps of the residual. The residual counts as a factor, rho = I / (A S): a small
-one is mostly the skin's own (the network's albedo is not perfect) and goes along; a large one is a shadow or a
-highlight of the old light and goes. Both are told apart by rho smoothed: what is finer, as lashes and pores, is the
-photo's own and stays.
+With E all the light that the photo shows of a surface (its albedo is A = I / E) and S' the new shading, the face is
+`I / E ∘ S' + highlights`: the old shadows and highlights are in E, and go with it. What is before albedo of the photo's
+own detail (pores, lashes, make-up) stays.
 
 Lights are upright as the photo is, whatever the turn of the face's crop.
 """
@@ -12,7 +10,7 @@ Lights are upright as the photo is, whatever the turn of the face's crop.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -23,29 +21,25 @@ from illures.decomposition import Decomposition
 from illures.faces import at_size, to_crop
 from illures.images import Photo
 from illures.math.color import luminance
-from illures.math.fill import continued
-from illures.relighting.appearance import Appearance, appearance, floored, hidden
-from illures.relighting.height import Occlusion, occlusion
+from illures.math.normals import normalize
+from illures.quotient import illumination_of
+from illures.relighting.appearance import Appearance, appearance, floored
+from illures.relighting.height import Occlusion, nothing_hidden, occlusion
 from illures.relighting.light import Light
 from illures.render import shade
-from illures.upsample import feathered, upright
+from illures.types import Region
+from illures.upsample import beyond, feathered, surely, upright
 
 Residual = Literal["drop", "keep", "recompute"]
-Background = Literal["keep", "match"]
+Background = Literal["keep", "match", "relight"]
 
 # Light is computed on a grid of at most this side; it is smooth.
 GRID = 160
-# Log residuals well below this stay, those well above are cut to it; of both this share.
-SMALL = 0.3
-KEPT = 0.75
-# Shadows are lit up so many times at most [log]: what is darker yet is hair, and holds little but noise.
-MOST_LIFT = 1.6
-# So far inside the mask's edge [of the grid's side]; at the edge not at all.
-LIFT_FROM = 0.08
-# Below this linear value a photo is noise.
-_DARK = 1e-3
-# Of the grid's side: residuals are smoothed so far before they are cut [sigma].
-SMOOTH = 0.01
+# Hair has no surface that a pixel of the crop could show: its normals are smoothed over this part of the crop's side,
+# and its shading goes from dark to bright by this share of a matte surface's.
+HAIR_SMOOTH, HAIR_CONTRAST = 0.05, 0.7
+# How much of skin's mirror each class has; others have none.
+GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.4, Region.EYES: 0.5, Region.HAIR: 0.35}
 
 Field = Float[np.ndarray, "size size 3"]
 
@@ -55,65 +49,60 @@ class Surface:
     """A face on the grid of its light: what does not change with the new light.
 
     Attributes:
-        image: the photo, linear.
-        base: takes the place of albedo.
-        shading: of the old light, floored.
-        correction: takes `image / shading` to `base`, smooth; None where `base` is albedo.
-        normal: in the frame of the grid.
-        mask: 1 on the face.
+        old: the light that the photo shows, and that the new one takes the place of; floored.
+        normal: in the frame of the grid; smooth on hair.
+        mask: skin.
+        head: where the maps count, feathered.
+        hair: share of hair.
+        gloss: how much of a highlight shows.
         occlusion: None unless shadows are to be computed.
         turn: rotation that takes directions of the grid's frame to upright ones.
     """
 
-    image: Field
-    base: Field
-    shading: Field
-    correction: Field | None
+    old: Field
     normal: Field
     mask: Float[np.ndarray, "size size"]
+    head: Float[np.ndarray, "size size"]
+    hair: Float[np.ndarray, "size size"]
+    gloss: Float[np.ndarray, "size size"]
     occlusion: Occlusion | None
     turn: Float[np.ndarray, "3 3"]
 
-    def under(self, light: Light) -> Appearance:
-        """How an upright light shows on this face."""
-        return appearance(self.normal, self.mask, light.rotated(self.turn.T), self.occlusion)
-
-    def ratio(self, seen: Appearance) -> Field:
-        """New image over old; outside the mask that of the nearest skin."""
-        new = self.base * seen.diffuse + seen.specular
+    def under(self, light: Light, margin: int = 0) -> Appearance:
+        """How an upright light shows on this face; with a margin continued by so many pixels around it."""
+        seen = appearance(self.normal, self.mask, light.rotated(self.turn.T), self.occlusion)
         weight = self.mask[..., None]
-        size = len(new) / 40
-        # Means of both, not the mean of the ratio: where the photo is dark, the ratio is noise.
-        above, below = (cv2.GaussianBlur(v * weight, (0, 0), size) for v in (new, self.image))
-        return continued(np.clip(above / np.maximum(below, _DARK), 0, 20), self.mask > 0.5)
+        mean = (seen.diffuse * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6)
+        share = self.hair[..., None] * (1 - HAIR_CONTRAST)
+        diffuse = seen.diffuse + share * (mean - seen.diffuse)
+        known, specular = surely(self.head), seen.specular * (self.gloss * self.head)[..., None]
+        around = ((margin, margin), (margin, margin), (0, 0))
+        return Appearance(beyond(diffuse, known, margin), np.pad(specular, around))
 
 
 def relight(face: Decomposition, light: Light, *, residual: Residual = "recompute") -> Field:
     """The face under another light: linear RGB in the frame of `face`, not clipped.
 
-    Outside the mask the photo is lit as the nearest skin is.
+    Where the maps show no head, the photo is lit as the nearest part of it is.
 
     Args:
         face: at the network's or at the photo's resolution.
         light: upright, whatever the turn of the face's crop.
         residual: "keep" lets the whole residual go along, as strong as it was against the shading, so that the face's
-            own light gives the photo back; "drop" leaves albedo times shading; "recompute" takes the old shadows and
-            highlights away and adds those of the new light.
+            own light gives the photo back; "drop" leaves albedo times shading; "recompute" adds the shadows and the
+            highlights of the new light.
     """
-    small = reduced(face)
-    surface = surface_of(small, residual)
-    seen = surface.under(light)
-    size = len(face.image)
+    surface = surface_of(reduced(face), residual)
+    seen, size = surface.under(light), len(face.image)
 
     def full(field: np.ndarray) -> np.ndarray:
         return field if len(field) == size else cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC)
 
-    correction = surface.correction
-    base = face.albedo if correction is None else base_of(face.image, full(surface.shading), full(correction))
-    inside = base * full(seen.diffuse) + full(seen.specular)
-    weight = (feathered(face.mask) if small is face else face.mask)[..., None]
-    outside = face.image * full(surface.ratio(seen))
-    return np.asarray(outside + weight * (inside - outside), dtype=np.float32)
+    inside = face.image / old_light(face, residual) * full(seen.diffuse)
+    outside = face.image * full(seen.diffuse / beyond(surface.old, surely(surface.head), 0))
+    weight = np.clip(2 * full(cv2.erode(surface.head, np.ones((3, 3)))) - 1, 0, 1)[..., None]
+    lit = outside + weight * (inside - outside)
+    return np.asarray(lit + full(seen.specular), dtype=np.float32)
 
 
 def relight_photo(
@@ -123,26 +112,28 @@ def relight_photo(
     *,
     residual: Residual = "recompute",
     background: Background = "keep",
+    strength: float = 1.0,
 ) -> Photo:
     """A photo with its faces under another light, of the photo's size and type.
 
-    Skin around the mask (forehead, ears, neck) is lit as the face next to it; that fades out. For many lights on one
-    photo, `paste.PhotoRelighter` does what they share once.
+    Face, ears, neck and hair are lit as one, as far as the person's matte reaches. For many lights on one photo,
+    `paste.PhotoRelighter` does what they share once.
 
     Args:
         photo: sRGB-encoded: uint8, uint16, or float in [0, 1].
         faces: those to be relit, of the network's resolution, as `Decomposer` gives them.
         light: upright.
         residual: see `relight`.
-        background: "keep" leaves the rest alone; "match" gives it the gain and the white balance of the new light
-            against the old.
+        background: "keep" leaves clothes and background alone; "match" gives them the gain and the white balance of
+            the new light against the old; "relight" does, and gives clothes the light's broad direction.
+        strength: of the change; 0 gives the photo back exactly.
 
     Raises:
-        InputError: a face was found in a photo of another size.
+        InputError: a face was found in a photo of another size, or the strength is not from 0 to 1.
     """
     from illures.relighting.paste import PhotoRelighter
 
-    return PhotoRelighter(photo, faces, residual=residual, background=background)(light)
+    return PhotoRelighter(photo, faces, residual=residual, background=background, strength=strength)(light)
 
 
 def exposed(light: Light, face: Decomposition, stops: float = 0.0) -> Light:
@@ -166,7 +157,8 @@ def tinted(light: Light, face: Decomposition) -> Light:
     Which part of a photo's colour is the skin's and which the light's is what a network tells least well. Where a light
     does not come from a photo, taking its colours so leaves the skin the colour that it has.
     """
-    old, _ = _mean_shadings(face, light)
+    small = reduced(face)
+    old = (old_light(small, "recompute") * small.mask[..., None]).mean((0, 1))
     return light.scaled(old / max(float(luminance(old)), 1e-6))
 
 
@@ -182,57 +174,42 @@ def _mean_shadings(face: Decomposition, light: Light) -> tuple[Float[np.ndarray,
     return mean(small.light), mean(turned)
 
 
-def surface_of(face: Decomposition, residual: Residual) -> Surface:
-    """What of a face (on the grid of its light) the new light finds."""
-    around = occlusion(face.normal, face.mask, to_crop(face.crop.face.landmarks, face.crop))
-    shading = floored(face.shading, face.mask)
+def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) -> Surface:
+    """What of a face (on the grid of its light) the new light finds; without `shadows` it hides nothing from it."""
+    points = to_crop(face.crop.face.landmarks, face.crop)
+    hair = np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.HAIR]
+    around = None
     if residual == "recompute":
-        # The old light was hidden, too: what that explains is no property of the skin.
-        shading = floored(face.shading - hidden(around, face.light), face.mask)
-    correction = correction_of(face, shading, residual)
+        around = occlusion(face.normal, face.head, points) if shadows else nothing_hidden(len(face.mask))
     return Surface(
-        image=face.image,
-        base=face.albedo if correction is None else base_of(face.image, shading, correction),
-        shading=shading,
-        correction=correction,
-        normal=face.normal,
+        old=old_light(face, residual),
+        normal=_smooth_on_hair(face.normal, hair),
         mask=face.mask,
-        occlusion=around if residual == "recompute" else None,
+        head=feathered(face.head),
+        hair=hair,
+        gloss=_gloss(face),
+        occlusion=around,
         turn=upright(face.crop),
     )
 
 
-def correction_of(face: Decomposition, shading: Field, residual: Residual) -> Field | None:
-    """What takes image over old shading to what stands in place of albedo; None where that is albedo itself."""
-    if residual == "drop":
-        return None
-    return np.ones_like(face.image) if residual == "keep" else smooth_correction(face, shading)
+def old_light(face: Decomposition, residual: Residual) -> Float[np.ndarray, "h w 3"]:
+    """What the photo is divided by: E, or with "keep" the shading alone; floored."""
+    return floored(face.shading if residual == "keep" else illumination_of(face.image, face.albedo), face.mask)
 
 
-def smooth_correction(face: Decomposition, shading: Field) -> Field:
-    """`correction_of` that leaves old shadows and highlights out: large residuals, smoothed.
-
-    Of all colours alike: what differs in colour from albedo times shading is the skin's own.
-    """
-    rho = np.log(np.maximum(luminance(face.image), _DARK) / np.maximum(luminance(face.albedo * shading), _DARK))
-    weight = face.mask + np.float32(0.01)  # outside the mask the maps mean little
-    sigma = SMOOTH * len(rho)
-    smooth = cv2.GaussianBlur(rho * weight, (0, 0), sigma) / cv2.GaussianBlur(weight, (0, 0), sigma)
-    change = KEPT * smooth / np.sqrt(1 + (smooth / SMALL) ** 2) - smooth
-    # Toward the mask's edge what is dark is hair rather than shadow.
-    framed = cv2.copyMakeBorder((face.mask > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    inside = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1] / len(rho)
-    factor = np.exp(np.minimum(change, MOST_LIFT * np.minimum(1, inside / LIFT_FROM))).astype(np.float32)
-    return np.repeat(factor[..., None], 3, axis=-1)
+def _gloss(face: Decomposition) -> Float[np.ndarray, "size size"]:
+    if face.regions is None:
+        return face.mask
+    return np.asarray(sum(share * face.regions[..., region] for region, share in GLOSS.items()), np.float32)
 
 
-def base_of(
-    image: Float[np.ndarray, "h w 3"],
-    shading: Float[np.ndarray, "h w 3"],
-    correction: Float[np.ndarray, "h w 3"],
-) -> Float[np.ndarray, "h w 3"]:
-    """What stands in place of albedo: it, and with it what goes along of the residual."""
-    return image / shading * correction
+def _smooth_on_hair(normal: Field, hair: Float[np.ndarray, "size size"]) -> Field:
+    if not hair.any():
+        return normal
+    weight, sigma = hair[..., None] + np.float32(0.01), HAIR_SMOOTH * len(normal)
+    smooth = normalize(cv2.GaussianBlur(normal * weight, (0, 0), sigma))
+    return normalize(normal + hair[..., None] * (smooth - normal))
 
 
 def reduced(face: Decomposition) -> Decomposition:
@@ -245,13 +222,13 @@ def reduced(face: Decomposition) -> Decomposition:
     def shrink(field: np.ndarray) -> np.ndarray:
         return cv2.resize(field, (small, small), interpolation=cv2.INTER_AREA)
 
-    normal = shrink(face.normal)
-    return Decomposition(
+    return replace(
+        face,
         image=shrink(face.image),
         albedo=shrink(face.albedo),
-        normal=normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6),
-        light=face.light,
+        normal=normalize(shrink(face.normal)),
         residual=shrink(face.residual),
         mask=shrink(face.mask),
         crop=at_size(face.crop, small),
+        regions=None if face.regions is None else shrink(face.regions),
     )

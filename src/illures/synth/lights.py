@@ -72,7 +72,7 @@ def scaled(environment: Environment, factor: float) -> Environment:
 def random_environment(
     rng: np.random.Generator, hdris: list[Float[np.ndarray, "128 256 3"]]
 ) -> Float[np.ndarray, "128 256 3"]:
-    """A photographed environment (nearly half of them, if there are any), studio, lamps, flash or sky; mean luminance 1."""
+    """A photographed environment (nearly half of them, if there are any), studio, lamps, flash or sky; luminance 1."""
     kinds = ["hdri", "studio", "lamp", "flash", "sky"] if hdris else ["studio", "lamp", "flash", "sky"]
     shares = [0.45, 0.22, 0.14, 0.12, 0.07] if hdris else [0.45, 0.2, 0.17, 0.18]
     kind = rng.choice(kinds, p=shares)

@@ -112,7 +112,8 @@ class Transport:
         # Region 0 is the background.
         regions = mi.UInt32(dr.select(hit.valid, hit.region, 0)).numpy().reshape(self._samples, self._size, -1)
         maps = (self._mean(partial(dr.gather, mi.Vector4f, seen), self._samples) for seen in seen_maps)
-        return _guides(*maps, _most(regions))
+        first, second = maps
+        return _guides(first, second, _most(regions))
 
     def _follow(self, hit: Any, outgoing: Any, weight: Any, rng: Any, depth: int) -> tuple[Any, Any]:
         """Continue paths until they escape: throughput (0 if they do not) and texel (second table after a bounce)."""

@@ -199,7 +199,7 @@ def _photo(
 
 
 def _backdrop(lit: Lit, view: View, rng: np.random.Generator) -> Backdrop:
-    """What stands behind the head, by crop pixels: the environment out of focus, or a wall or clutter that it lights."""
+    """What stands behind the head, by crop pixels: the environment out of focus, or what it lights: walls, clutter."""
     size, kind = view.size, rng.random()
     if kind < 0.5:
         a, b, c, d, e, f = view.plane.ravel().astype(np.float32)

@@ -159,6 +159,8 @@ def _under_white(view: ViewRecord) -> Sample:
         light=light,
         residual=np.zeros_like(view.albedo),
         mask=view.mask,
+        region=view.region,
+        context=None,
         landmarks=view.landmarks,
         contour=draw_contour(points68(view.landmarks), view.albedo.shape[0]),
         identity=view.identity,

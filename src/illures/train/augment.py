@@ -15,8 +15,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from illures.data.cache import Batch
+from illures.data.cache import UNKNOWN, Batch
 from illures.data.pairs import VideoBatch
+from illures.faces.context import crop_context
 from illures.math import sh
 from illures.math.color import linear_to_srgb, luminance
 from illures.math.normals import mirror
@@ -79,10 +80,17 @@ def relight(batch: Batch, rng: np.random.Generator, everything: bool = True) -> 
     pick = chosen > 0
     return replace(
         batch,
+        # Nothing is known of what lies round such an image.
+        context=torch.where(pick[:, None, None, None], crop_contexts(image), batch.context),
         light=torch.where(pick[:, None, None], light, batch.light),
         image=torch.where(pick[:, None, None, None], image, batch.image),
         traced=torch.where(pick, torch.zeros_like(batch.traced), batch.traced),
     )
+
+
+def crop_contexts(image: Float[Tensor, "batch height width 3"]) -> Float[Tensor, "batch 32 32 4"]:
+    """The contexts of images of which nothing but the crop is known."""
+    return torch.from_numpy(np.stack([crop_context(pixels) for pixels in image.numpy()]))
 
 
 def _clutter(image: Float[Tensor, "batch height width 3"], rng: np.random.Generator) -> Tensor:
@@ -166,20 +174,29 @@ def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: 
     image = greyed(batch.image * gain[:, None, None]).clamp(0, 1)
     if isinstance(batch, Frames):
         return replace(batch, image=image)
-    return replace(batch, image=image, light=greyed(batch.light * gain[:, None]), albedo=greyed(batch.albedo))
+    colours = greyed(batch.context[..., :3] * gain[:, None, None]).clamp(0, 1)
+    return replace(
+        batch,
+        image=image,
+        light=greyed(batch.light * gain[:, None]),
+        albedo=greyed(batch.albedo),
+        context=torch.cat([colours, batch.context[..., 3:]], dim=-1),
+    )
 
 
 def cut(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Batch:
     """End some photos inside the crop, up to a fifth from each side; what the photo does not show does not count."""
     size = batch.image.shape[1]
-    image, mask = batch.image.clone(), batch.mask.clone()
+    image, mask, surface, region = (v.clone() for v in (batch.image, batch.mask, batch.surface, batch.region))
     for i in np.flatnonzero(rng.random(len(image)) < config.cut):
         low, high = rng.integers(0, size // 5, 2), size - 1 - rng.integers(0, size // 5, 2)
         rows, columns = (_mirrored(size, int(a), int(b)) for a, b in zip(low, high, strict=True))
         image[i] = image[i][rows][:, columns]
         seen = (rows == torch.arange(size))[:, None] & (columns == torch.arange(size))
         mask[i] *= seen[..., None]
-    return replace(batch, image=image, mask=mask)
+        surface[i] *= seen[..., None]
+        region[i][~seen] = UNKNOWN
+    return replace(batch, image=image, mask=mask, surface=surface, region=region)
 
 
 def _mirrored(size: int, low: int, high: int) -> Int[Tensor, " size"]:
@@ -189,15 +206,21 @@ def _mirrored(size: int, low: int, high: int) -> Int[Tensor, " size"]:
 
 
 def photograph(
-    image: Float[Tensor, "batch height width 3"], config: CameraConfig, rng: np.random.Generator
-) -> Float[Tensor, "batch height width 3"]:
+    image: Float[Tensor, "batch height width 3"],
+    context: Float[Tensor, "batch 32 32 4"],
+    config: CameraConfig,
+    rng: np.random.Generator,
+) -> tuple[Float[Tensor, "batch height width 3"], Float[Tensor, "batch 32 32 4"]]:
     """Linear images to what a camera's file shows: tone curve, blur, noise, JPEG; sRGB-encoded, in [0, 1].
 
-    Unlike `expose` this changes what the network sees and not what it should say.
+    Unlike `expose` this changes what the network sees and not what it should say. The thumbnails of the whole photos
+    get the tone curve alone; the rest does not show at their size.
     """
     count = len(image)
     exponent = torch.from_numpy(np.exp(rng.normal(0, config.tone, count))).float()
-    srgb = linear_to_srgb(image).clamp(1e-4, 1) ** exponent[:, None, None, None]
+    curve = exponent[:, None, None, None]
+    srgb = linear_to_srgb(image).clamp(1e-4, 1) ** curve
+    colours = linear_to_srgb(context[..., :3]).clamp(1e-4, 1) ** curve
     sigma = torch.from_numpy(config.noise * rng.random(count) ** 2).float()[:, None, None, None]
     # Noise of half the images is coarser than a pixel, as after demosaicing and resizing.
     noise = torch.from_numpy(rng.standard_normal(srgb.shape, dtype=np.float32))
@@ -205,7 +228,8 @@ def photograph(
     is_coarse = torch.from_numpy(rng.random(count) < 0.5)[:, None, None, None]
     srgb = torch.stack([_blur(x, config, rng) for x in srgb])
     srgb = (srgb + sigma * torch.where(is_coarse, coarse, noise)).clamp(0, 1)
-    return torch.stack([_jpeg(x, config, rng) for x in srgb])
+    seen = torch.stack([_jpeg(x, config, rng) for x in srgb])
+    return seen, torch.cat([colours, context[..., 3:]], dim=-1)
 
 
 def _blur(srgb: Float[Tensor, "height width 3"], config: CameraConfig, rng: np.random.Generator) -> Tensor:

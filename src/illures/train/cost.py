@@ -20,7 +20,7 @@ _OF_RESIDUAL = ("image", "residual")  # what L_g adds to L_s
 
 
 def terms(
-    estimate: Estimate, step: Step, with_residual: bool, consistency: Consistency | None
+    estimate: Estimate, step: Step, with_residual: bool, consistency: Consistency | None, head: float = 0.0
 ) -> dict[str, Float[Tensor, ""]]:
     """What the samples and pairs add to each term, unweighted, by the names of `LossWeights`.
 
@@ -32,16 +32,17 @@ def terms(
         step: the images, in the order of `Step`.
         with_residual: whether samples cost what L_g adds to L_s.
         consistency: needed where the step has pairs.
+        head: as for `losses.supervised`.
     """
     count, samples = len(step.image), 0 if step.truth is None else len(step.truth.image)
     found: dict[str, Tensor] = {}
     if step.truth is not None:
-        losses = supervised(_slice(estimate, 0, samples), step.truth)
-        names = [f.name for f in fields(losses) if with_residual or f.name not in _OF_RESIDUAL]
-        found = {name: getattr(losses, name).sum() / count for name in names}
+        losses = supervised(estimate[:samples], step.truth, step.image[:samples], head).named()
+        names = [name for name in losses if with_residual or name not in _OF_RESIDUAL]
+        found = {name: losses[name].sum() / count for name in names}
     if step.first is not None and step.second is not None and consistency is not None:
         half = samples + len(step.first.image)
-        estimates = _slice(estimate, samples, half), _slice(estimate, half, count)
+        estimates = estimate[samples:half], estimate[half:count]
         paired = _of_pairs((step.first, step.second), estimates, consistency)
         found |= {name: found.get(name, 0) + value / count for name, value in paired.items()}
     return found
@@ -80,7 +81,3 @@ def term_means(found: dict[str, float], shares: tuple[float, float], with_residu
 def total(found: dict[str, Float[Tensor, ""]], weights: LossWeights) -> Float[Tensor, ""]:
     """The weighted sum, which is minimised."""
     return torch.stack([getattr(weights, name) * value for name, value in found.items()]).sum()
-
-
-def _slice(estimate: Estimate, start: int, stop: int) -> Estimate:
-    return Estimate(*(getattr(estimate, f.name)[start:stop] for f in fields(Estimate)))

@@ -51,12 +51,14 @@ class Step:
     Attributes:
         image: what the network sees, sRGB-encoded.
         guide: likewise.
+        context: thumbnail of the whole photo and the crop's place in it, likewise sRGB-encoded.
         truth: of the samples, or None where there are none.
         first, second: frames of the pairs without the camera's faults, or None where there are none.
     """
 
     image: Float[Tensor, "batch height width 3"]
     guide: Float[Tensor, "batch height width 3"]
+    context: Float[Tensor, "batch 32 32 4"]
     truth: Batch | None
     first: Frames | None
     second: Frames | None
@@ -141,13 +143,14 @@ class Feed:
 
     def _samples(self, stage: Stage, start: int, rng: np.random.Generator) -> Step:
         camera = self._recipe.camera
-        batch = self._cache.batch(self._drawn(start, GROUP))
+        batch = self._cache.batch(self._drawn(start, GROUP), rng)
         batch = augment.relight(batch, rng, everything=stage.kind == "local")
         batch = augment.flip(batch, rng)
         batch = augment.expose(batch, camera, rng)
         batch = augment.cut(batch, camera, rng)
         batch = augment.drop_guide(batch, camera, rng)
-        return Step(augment.photograph(batch.image, camera, rng), batch.guide, batch, None, None)
+        image, context = augment.photograph(batch.image, batch.context, camera, rng)
+        return Step(image, batch.guide, context, batch, None, None)
 
     def _synthetic_pairs(self, start: int, rng: np.random.Generator) -> Step:
         first = self._drawn(start, GROUP // 2)
@@ -167,10 +170,10 @@ class Feed:
 
     def _photographed(self, frames: Frames, rng: np.random.Generator) -> Step:
         frames = augment.drop_guide(frames, self._recipe.camera, rng)
-        seen = augment.photograph(frames.image, self._recipe.camera, rng)
+        seen, context = augment.photograph(frames.image, augment.crop_contexts(frames.image), self._recipe.camera, rng)
         half = len(seen) // 2
         first, second = _each(frames, lambda value: value[:half]), _each(frames, lambda value: value[half:])
-        return Step(seen, frames.guide, None, first, second)
+        return Step(seen, frames.guide, context, None, first, second)
 
     def _drawn(self, start: int, count: int) -> Int[np.ndarray, " samples"]:
         """Samples by their place in the run: every pass over the training samples is a permutation of its own."""
@@ -235,14 +238,16 @@ def _joined(groups: Sequence[Step]) -> Step:
     samples = [group for group in groups if group.truth is not None]
     pairs = [group for group in groups if group.truth is None]
     half = GROUP // 2
-    ordered = [
-        *[(g.image, g.guide) for g in samples],
-        *[(g.image[:half], g.guide[:half]) for g in pairs],
-        *[(g.image[half:], g.guide[half:]) for g in pairs],
-    ]
+    halves = slice(None, half), slice(half, None)
+
+    def ordered(name: str) -> Tensor:
+        parts = [getattr(group, name) for group in samples]
+        return torch.cat(parts + [getattr(group, name)[which] for which in halves for group in pairs])
+
     return Step(
-        torch.cat([image for image, _ in ordered]),
-        torch.cat([guide for _, guide in ordered]),
+        ordered("image"),
+        ordered("guide"),
+        ordered("context"),
         _concatenated([g.truth for g in samples if g.truth is not None]) if samples else None,
         _concatenated([g.first for g in pairs if g.first is not None]) if pairs else None,
         _concatenated([g.second for g in pairs if g.second is not None]) if pairs else None,

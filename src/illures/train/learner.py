@@ -17,7 +17,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from illures.errors import InputError
 from illures.model.config import NetworkConfig
 from illures.model.export import load_network
-from illures.model.network import Estimate, IlluResSfSNet
+from illures.model.network import Estimate, IlluResSfSNet, network_inputs
+from illures.model.weights import FAST, FINE, packaged
 from illures.train.checkpoint import optimizer_tensors, part, restore_optimizer
 from illures.train.cost import TERMS, terms, total
 from illures.train.distributed import Ranks, share_statistics
@@ -100,11 +101,11 @@ class Learner:
         Raises:
             FloatingPointError: a term or the gradient is not finite; nothing is changed.
         """
-        guide = step.guide.permute(0, 3, 1, 2) if self._recipe.network.guide else None
+        inputs = network_inputs(self._recipe.network, step.image, step.guide, step.context)
         self.model.train()
         with self._autocast:
-            estimate = self._forward(step.image.permute(0, 3, 1, 2), guide, with_residual=with_residual).float()
-        found = terms(estimate, step, with_residual, self._consistency)
+            estimate = self._forward(*inputs, with_residual=with_residual).float()
+        found = terms(estimate, step, with_residual, self._consistency, self._recipe.head)
         self._optimizer.zero_grad(set_to_none=True)
         total(found, self._recipe.loss).backward()
         parameters = list(self.model.parameters())
@@ -137,29 +138,60 @@ class Learner:
 def initial_network(recipe: Recipe) -> IlluResSfSNet:
     """The network that training starts from.
 
+    Weights of another shape of the same family are taken over where they fit: what the recipe's network has beside
+    them starts at nothing, so that it begins by saying what those weights say.
+
     Raises:
-        InputError: there are no such weights, or they are of a network of another shape.
+        InputError: there are no such weights, or they are of a network that this one does not contain.
     """
     if recipe.initial != "release" and recipe.initial in shipped():
         raise InputError(f"the recipe goes on from the weights of {recipe.initial!r}: give them with --initial FILE")
-    network, info = load_network(None if recipe.initial == "release" else Path(recipe.initial))
-    if (
-        replace(info.config, detail_blocks=recipe.network.detail_blocks) == recipe.network
-        and not info.config.detail_blocks
-    ):
-        return _with_detail(network, recipe.network)
-    if info.config != recipe.network:
+    network, info = load_network(_shipped_weights(recipe) if recipe.initial == "release" else Path(recipe.initial))
+    if info.config == recipe.network:
+        return network
+    if not _contains(recipe.network, info.config):
         raise InputError(
             f"initial = {recipe.initial!r}: weights of {info.config}, the recipe asks for {recipe.network}"
         )
-    return network
+    return _taken_over(network, recipe.network)
 
 
-def _with_detail(network: IlluResSfSNet, config: NetworkConfig) -> IlluResSfSNet:
-    """The network with detail blocks, which start as the identity."""
-    wider = IlluResSfSNet(config)
-    wider.load_state_dict(wider.state_dict() | network.state_dict())
-    return wider
+def _shipped_weights(recipe: Recipe) -> Path:
+    """Those of the package for a network of this size, or the small ones, which the larger network contains."""
+    fine = packaged(FINE)
+    return fine if recipe.network.fine_width and fine.is_file() else packaged(FAST)
+
+
+def _contains(ours: NetworkConfig, theirs: NetworkConfig) -> bool:
+    """Whether one network is another one with more to it: outputs, inputs, detail blocks, a thin level, a quotient."""
+    grown = replace(
+        theirs,
+        albedo=ours.albedo,
+        context=ours.context,
+        regions=ours.regions,
+        detail_blocks=theirs.detail_blocks or ours.detail_blocks,
+        fine_width=theirs.fine_width or ours.fine_width,
+        size=ours.size if ours.body_size == theirs.body_size else theirs.size,
+    )
+    less = (theirs.context and not ours.context) or (theirs.regions and not ours.regions)
+    return grown == ours and not less and theirs.albedo in ("direct", ours.albedo)
+
+
+def _taken_over(network: IlluResSfSNet, config: NetworkConfig) -> IlluResSfSNet:
+    """A network of this shape with all tensors of the other one; outputs that are new come after the old ones."""
+    grown = IlluResSfSNet(config)
+    state, theirs = grown.state_dict(), network.state_dict()
+    for name, value in theirs.items():
+        if name not in state:
+            continue  # the residual's output, which means something else in the quotient form
+        if state[name].shape == value.shape:
+            state[name] = value
+        elif state[name].shape[1:] == value.shape[1:] and len(state[name]) > len(value):
+            state[name] = torch.cat([value, torch.zeros_like(state[name][len(value) :])])
+        else:
+            raise InputError(f"weights: tensor {name} is {list(value.shape)}, {list(state[name].shape)} is needed")
+    grown.load_state_dict(state)
+    return grown
 
 
 def _compiled(model: nn.Module) -> nn.Module:

@@ -247,6 +247,7 @@ def _write(writer: SummaryWriter, group: str, values: dict[str, float], seen: in
 
 
 def _learning_rate(stage: Stage, done: int, recipe: Recipe) -> float:
-    """Warm-up, then half a cosine down to 0 at the stage's end."""
+    """Warm-up, then the peak until the stage's last part, in which half a cosine goes down to 0."""
     warm = min(1.0, (done + recipe.batch) / recipe.warmup)
-    return stage.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, done / stage.images)))
+    falling = (done / stage.images - (1 - stage.decay)) / stage.decay
+    return stage.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0.0, falling))))

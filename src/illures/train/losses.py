@@ -1,8 +1,8 @@
-"""The supervised losses L_s and L_g: masked norms of (truth - estimate), one number an image.
+"""The supervised losses L_s and L_g: weighed norms of (truth - estimate), one number an image.
 
 Source: SfSNet section 4.2 (L1 on normal, albedo and reconstruction, L2 on light) and the method's L_g, which adds image
-and residual. Each image counts alike, however large its mask, so that a batch may be cut anywhere and its parts
-averaged. What frames of real videos cost is in `train.cost`.
+and residual; illumination, classes and detail are ours. Each image counts alike, however large its face, so that a
+batch may be cut anywhere and its parts averaged. What frames of real videos cost is in `train.cost`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import cross_entropy, max_pool2d
 
-from illures.data.cache import Batch
-from illures.math.color import linear_to_srgb
+from illures.data.cache import UNKNOWN, Batch
+from illures.math.color import linear_to_srgb, srgb_to_linear
 from illures.model.network import Estimate
+from illures.quotient import BLACK
 from illures.render import render, shade
+from illures.types import Region
+
+_EYES = 2.0  # what pixels on and near an eye count more, of those of the face
+_NEAR = 16  # near an eye: within this part of the image's side
+# A quotient says nothing where the image is burnt or black, or where the albedo is.
+_BURNT, _DARK, _DARK_ALBEDO = 0.97, 0.002, 0.01
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,9 @@ class LossWeights:
         align_albedo: λ_ab of L_a, the change of albedo from frame to frame (`train.consistency`).
         align_normal: λ_no of L_n, that of normals.
         collapse: what maps of frames without truth cost when they say less than faces do, such as constant albedo.
+        illumination: L1 of log E, in the quotient form.
+        regions: cross-entropy of the classes, for networks that tell them.
+        detail: L1 of the gradients of normals: lids, nostrils and lips weigh as much as cheeks do.
     """
 
     local: float = 0.5
@@ -45,11 +56,14 @@ class LossWeights:
     align_albedo: float = 1.0
     align_normal: float = 1.0
     collapse: float = 1.0
+    illumination: float = 0.3
+    regions: float = 0.1
+    detail: float = 0.0
 
 
 @dataclass(frozen=True)
 class Losses:
-    """The supervised terms, unweighted, of each image; attribute names as in `LossWeights`."""
+    """The supervised terms, unweighted, of each image; names as in `LossWeights`, None where there is no such term."""
 
     local: Float[Tensor, " batch"]
     albedo: Float[Tensor, " batch"]
@@ -57,26 +71,86 @@ class Losses:
     light: Float[Tensor, " batch"]
     image: Float[Tensor, " batch"]
     residual: Float[Tensor, " batch"]
+    detail: Float[Tensor, " batch"]
+    illumination: Float[Tensor, " batch"] | None = None
+    regions: Float[Tensor, " batch"] | None = None
+
+    def named(self) -> dict[str, Float[Tensor, " batch"]]:
+        """The terms that there are."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
     def total(self, weights: LossWeights) -> Float[Tensor, ""]:
         """The weighted sum, mean over the images."""
-        terms = [getattr(weights, f.name) * getattr(self, f.name) for f in fields(self)]
+        terms = [getattr(weights, name) * value for name, value in self.named().items()]
         return torch.stack(terms).sum(dim=0).mean()
 
 
-def supervised(estimate: Estimate, truth: Batch) -> Losses:
-    """All terms of L_g; those of L_s are among them. `truth.image` is what the estimate should add up to."""
-    mask = truth.mask
+def supervised(
+    estimate: Estimate, truth: Batch, seen: Float[Tensor, "batch h w 3"] | None = None, head: float = 0.0
+) -> Losses:
+    """All terms of L_g; those of L_s are among them. `truth.image` is what the estimate should add up to.
+
+    Args:
+        estimate: of the network.
+        truth: of the renders.
+        seen: the images as the network saw them, sRGB-encoded, which the quotient divides; None: `truth.image`.
+        head: weight of pixels that show a surface outside of the face's mask; those of the mask count 1.
+    """
+    weight = pixel_weights(truth, head)
     local = render(truth.albedo, truth.normal, truth.light[:, None])
     cosine = (estimate.normal * truth.normal).sum(dim=-1, keepdim=True)
+    divided = truth.image if seen is None else srgb_to_linear(seen)
+    told = estimate.illumination
     return Losses(
-        local=masked_mean((estimate.local() - local).abs(), mask),
-        albedo=masked_mean((linear_to_srgb(estimate.albedo) - linear_to_srgb(truth.albedo)).abs(), mask),
-        normal=masked_mean((estimate.normal - truth.normal).abs() + (1 - cosine), mask),
-        light=masked_mean(shade(truth.normal, estimate.light[:, None] - truth.light[:, None]).square(), mask),
-        image=reconstruction(estimate, truth.image, mask),
-        residual=masked_mean((estimate.residual - (truth.image - local)).abs(), mask),
+        local=masked_mean((estimate.local() - local).abs(), weight),
+        albedo=masked_mean((linear_to_srgb(estimate.albedo) - linear_to_srgb(truth.albedo)).abs(), weight),
+        normal=masked_mean((estimate.normal - truth.normal).abs() + (1 - cosine), weight),
+        light=masked_mean(shade(truth.normal, estimate.light[:, None] - truth.light[:, None]).square(), truth.mask),
+        image=reconstruction(estimate, truth.image, weight),
+        residual=masked_mean((estimate.residual - (truth.image - local)).abs(), weight),
+        detail=_detail(estimate.normal, truth.normal, weight),
+        illumination=None if told is None else _illumination(told, divided, truth.albedo, weight),
+        regions=None if estimate.regions is None else _classes(estimate.regions, truth.region),
     )
+
+
+def pixel_weights(truth: Batch, head: float) -> Float[Tensor, "batch h w 1"]:
+    """What each pixel counts: 1 on the face, `head` on other surfaces, more round the eyes where `head` is above 0."""
+    if head == 0:  # as the method has it
+        return truth.mask
+    return truth.mask * (1 + _EYES * near_eyes(truth)) + head * truth.surface * (1 - truth.mask)
+
+
+def near_eyes(truth: Batch) -> Bool[Tensor, "batch h w 1"]:
+    """Pixels of eyes and those near them."""
+    eyes = ((truth.region == Region.EYES) & (truth.mask > 0)).float().permute(0, 3, 1, 2)
+    reach = 2 * (truth.mask.shape[1] // _NEAR) + 1
+    return max_pool2d(eyes, reach, stride=1, padding=reach // 2).permute(0, 2, 3, 1) > 0
+
+
+def _illumination(told: Tensor, image: Tensor, albedo: Tensor, weight: Tensor) -> Float[Tensor, " batch"]:
+    """L1 of log E, where the truth E = I / A can be told."""
+    clear = ((image < _BURNT) & (image > _DARK) & (albedo > _DARK_ALBEDO)).float()
+    error = (told.log() - ((image + BLACK) / albedo.clamp(min=_DARK_ALBEDO)).log()).abs()
+    return masked_mean(error * clear, weight)
+
+
+def _classes(logits: Float[Tensor, "batch h w classes"], region: Tensor) -> Float[Tensor, " batch"]:
+    target = region[..., 0].long()
+    found = cross_entropy(logits.permute(0, 3, 1, 2), target, ignore_index=UNKNOWN, reduction="none")
+    return found.sum(dim=(1, 2)) / (target != UNKNOWN).sum(dim=(1, 2)).clamp(min=1)
+
+
+def _detail(ours: Tensor, true: Tensor, weight: Tensor) -> Float[Tensor, " batch"]:
+    """L1 of differences between neighbours, over pairs of pixels of which both count."""
+    terms = []
+    for axis in (1, 2):
+        change = ours.diff(dim=axis) - true.diff(dim=axis)
+        count = weight.shape[axis] - 1
+        both = torch.minimum(weight.narrow(axis, 0, count), weight.narrow(axis, 1, count))
+        terms.append(masked_mean(change.abs(), both))
+    return torch.stack(terms).sum(dim=0)
 
 
 def reconstruction(

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from illures.errors import InputError
+from illures.errors import InputError, nearest
 from illures.model.config import NetworkConfig
 from illures.train.augment import CameraConfig
 from illures.train.losses import LossWeights
@@ -30,6 +30,8 @@ class Stage:
         real: share of the images that are real in the kinds "pairs" and "all"; the method's 30,000 real and 16,272
             synthetic pairs are 0.65.
         residual: False leaves IlluResNet out of the stage, which then costs L_s alone and a third less time.
+        decay: part of the stage, at its end, over which the learning rate falls; before, it stays at its peak. A long
+            stage that is stopped and resumed gives usable averages all the time with less than 1.
     """
 
     kind: Literal["local", "global", "pairs", "all"]
@@ -37,6 +39,7 @@ class Stage:
     learning_rate: float = 1e-3
     real: float = 0.65
     residual: bool = True
+    decay: float = 1.0
 
     @property
     def with_residual(self) -> bool:
@@ -66,6 +69,8 @@ class Recipe:
         plain: L_a as the method's plain L1 norm; otherwise darker or duller albedo does not pay (`train.consistency`).
         across: chance that the frames of a real pair are from two shots or clips, where there are several of a person;
             0 where a clip may show one person after another.
+        head: weight of pixels that show a surface outside of the face's mask (hair, ears, neck, collar), of one of the
+            mask; above 0 the eyes weigh more, too. 0 counts the mask alone, as the method does.
         batch: images a step over all processes, a multiple of 8.
         seed: of weights, order and augmentation.
         weight_decay: of AdamW; not on biases and normalisation.
@@ -88,6 +93,7 @@ class Recipe:
     align: Literal["alignnet", "warp"] = "alignnet"
     plain: bool = False
     across: float = 0.25
+    head: float = 0.0
     batch: int = 16
     seed: int = 0
     weight_decay: float = 0.01
@@ -107,12 +113,16 @@ class Recipe:
                 raise InputError(f"recipe: {name} = {getattr(self, name)}, at least 1 is needed")
         if self.batch % GROUP:
             raise InputError(f"recipe: batch = {self.batch}, a multiple of {GROUP} is needed")
+        if not 0 <= self.head <= 1:
+            raise InputError(f"recipe: head = {self.head}, a weight from 0 to 1 is needed")
         if not 0 <= self.across <= 1:
             raise InputError(f"recipe: across = {self.across}, a chance from 0 to 1 is needed")
         if not 0 <= self.held_out < 1:
             raise InputError(f"recipe: held_out = {self.held_out}, a share from 0 to below 1 is needed")
         if not self.stages or min(stage.images for stage in self.stages) < 1:
             raise InputError("recipe: at least one stage is needed, and at least one image in each")
+        if not all(0 < stage.decay <= 1 for stage in self.stages):
+            raise InputError("recipe: decay is a part of the stage, above 0 and up to 1")
         if not all(0 <= stage.real <= 1 for stage in self.stages):
             raise InputError("recipe: real is a share, from 0 to 1")
 
@@ -165,7 +175,8 @@ def find_recipe(name: str) -> Path:
     if name in known:
         return known[name]
     if not Path(name).is_file():
-        raise InputError(f"{name}: no such recipe; the package has {', '.join(known)}, or give a TOML file")
+        rule = f"the package has {', '.join(known)}, or give a TOML file{nearest(name, known)}"
+        raise InputError(f"{name}: no such recipe; {rule}")
     return Path(name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -42,6 +43,7 @@ def run(
     videos: list[Path] | None = None,
     initial: Path | None = None,
     align: Path | None = None,
+    cache: Path | None = None,
     compiled: bool = False,
 ) -> Path:
     """Train, or go on training, and write `output`/weights.safetensors; return its path (an AlignNet's: `train.align`).
@@ -53,6 +55,7 @@ def run(
         videos: folders of shards that `illures videos` wrote.
         initial: weights to start from, instead of the recipe's.
         align: folder of trained AlignNets, for recipes that need them.
+        cache: folder of the caches of samples, which several runs may share; None: `output`/cache.
         compiled: whether torch.compile makes the network's code.
 
     Raises:
@@ -65,7 +68,7 @@ def run(
     if initial is not None:
         recipe = replace(recipe, initial=str(initial))
     with joined() as ranks, _bar(ranks.first) as bar:
-        training = _prepared(recipe, folders, videos or [], align, output, ranks, bar, compiled)
+        training = _prepared(recipe, folders, videos or [], align, output, cache, ranks, bar, compiled)
         task = bar.add_task("images", total=recipe.images, completed=training.seen)
         training.run(_reporter(bar, task))
         path = output / WEIGHTS
@@ -86,6 +89,7 @@ def _prepared(
     videos: list[Path],
     align: Path | None,
     output: Path,
+    kept: Path | None,
     ranks: Ranks,
     bar: Progress,
     compiled: bool,
@@ -100,12 +104,17 @@ def _prepared(
     if not ranks.first:
         ranks.wait()
     caching = bar.add_task("samples to cache", total=None)
-    cache = SampleCache(prepare(folders, output / "cache", lambda count: bar.update(caching, completed=count)))
+
+    def progress(count: int) -> None:
+        bar.update(caching, completed=count)
+
+    cache = SampleCache(prepare(folders, kept or output / "cache", progress, recipe.network.size))
     data, real = f"{len(cache)} renders: " + "; ".join(_describe(folder) for folder in folders), None
     if recipe.needs_videos:
         bar.update(caching, description="frames to cache")
         frames = VideoFrames(prepare_frames(videos, output / "frames"))
-        data += f"; {len(frames)} frames of {len(np.unique(frames.identity))} people in videos"
+        data += f"; {len(frames)} frames of {len(np.unique(frames.identity))} people in videos, {_licences(frames)}"
+        bar.console.print(f"videos: {_licences(frames)}", markup=False, highlight=False, soft_wrap=True)
         real = _real_pairs(frames, recipe)
     bar.remove_task(caching)
     if ranks.first:
@@ -113,6 +122,13 @@ def _prepared(
     return Training(
         recipe, cache, output, videos=real, consistency=consistency, ranks=ranks, data=data, compiled=compiled
     )
+
+
+def _licences(frames: VideoFrames) -> str:
+    """Licences of the clips, and how many have each."""
+    clips = dict(zip(frames.clip.tolist(), frames.licence.tolist(), strict=True))
+    counts = Counter(licence or "of no known licence" for licence in clips.values())
+    return ", ".join(f"{count} {'clip' if count == 1 else 'clips'} {name}" for name, count in counts.most_common())
 
 
 def _real_pairs(frames: VideoFrames, recipe: Recipe) -> RealPairs:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from illures.errors import InputError
+from illures.video.sequence import RATE, files_of, is_sequence, read_pictures
 
 USUAL_RATE = 25.0  # where a file names no frame rate [1/s]
 # Where a file names no colour matrix: BT.709 from 720 lines on, BT.601 below, as all players take it.
@@ -67,6 +68,9 @@ def open_clip(path: Path) -> ClipInfo:
     Raises:
         InputError: the file is missing, holds no video, or can't be read.
     """
+    if is_sequence(Path(path)):
+        picture, count = next(read_pictures(Path(path))), len(files_of(Path(path)))
+        return ClipInfo(Path(path), picture.shape[1], picture.shape[0], count, RATE, count / RATE, False)
     first = next(read_frames(path), None)
     if first is None:
         raise InputError(f"{path}: holds no frame that can be read")
@@ -90,6 +94,9 @@ def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
     """
     import av
 
+    if is_sequence(Path(path)):
+        yield from _pictures(Path(path), start_s)
+        return
     with _opened(path) as (container, stream):
         step, aspect = 1 / _rate(stream), float(stream.sample_aspect_ratio or 1)
         if start_s > 0:
@@ -112,6 +119,12 @@ def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
             if time_s >= start_s - step / 2:
                 yield Frame(_picture(frame, aspect), float(time_s), index)
                 index += 1
+
+
+def _pictures(path: Path, start_s: float) -> Iterator[Frame]:
+    late = ((i / RATE, picture) for i, picture in enumerate(read_pictures(path)) if i / RATE >= start_s - 0.5 / RATE)
+    for index, (time_s, picture) in enumerate(late):
+        yield Frame(picture, time_s, index)
 
 
 class CutDetector:

@@ -25,6 +25,7 @@ from jaxtyping import UInt8
 from illures.decoding import read_npz
 from illures.errors import InputError
 from illures.files import write_error, write_whole
+from illures.video.sequence import check_pictures, is_sequence
 
 _JOB = "job.json"
 # H.264 and VP9 say in the stream how to read their colours: BT.709, limited range (numbers of ISO/IEC 23091-2).
@@ -41,6 +42,8 @@ class Coding:
         pixels: FFmpeg's pixel format.
         options: of the encoder.
         audio: encoder for sound that the container can't hold as it is.
+        alpha: whether frames have four channels, RGBA.
+        part: FFmpeg's name of the format of parts; NUT knows no ProRes.
     """
 
     container: str
@@ -48,11 +51,18 @@ class Coding:
     pixels: str
     options: Mapping[str, str]
     audio: str
+    alpha: bool = False
+    part: str = "nut"
 
     @property
     def even(self) -> bool:
         """Whether width and height must be even: colour is stored for two by two pixels."""
         return self.pixels == "yuv420p"
+
+    @property
+    def yuv(self) -> bool:
+        """Whether colours are stored as BT.709 in limited range."""
+        return self.pixels.startswith("yuv")
 
 
 _H264 = {"preset": "veryfast", "crf": "17", "bf": "0"}
@@ -66,17 +76,28 @@ CODINGS: Mapping[str, Coding] = {
     ".webm": Coding("webm", "libvpx-vp9", "yuv420p", _VP9, "libopus"),
     ".mkv": Coding("matroska", "ffv1", "bgr0", _FFV1, "flac"),
 }
+# Those that hold the matte as alpha.
+ALPHA_CODINGS: Mapping[str, Coding] = {
+    ".mov": Coding(
+        "mov", "prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "16"}, "pcm_s16le", True, "mov"
+    ),
+    ".mkv": Coding("matroska", "ffv1", "bgra", _FFV1, "flac", True),
+}
 
 
-def coding_for(out: Path) -> Coding:
-    """The coding that the suffix of a file asks for.
+def coding_for(out: Path, alpha: bool = False) -> Coding:
+    """The coding that the name of a file asks for; numbered pictures go through lossless parts.
 
     Raises:
-        InputError: an unknown suffix.
+        InputError: an unknown suffix, or one that can't hold alpha.
     """
-    coding = CODINGS.get(out.suffix.lower())
+    if is_sequence(out):
+        check_pictures(out, alpha)
+        return ALPHA_CODINGS[".mkv"] if alpha else CODINGS[".mkv"]
+    coding = (ALPHA_CODINGS if alpha else CODINGS).get(out.suffix.lower())
     if coding is None:
-        raise InputError(f"{out}: unknown kind of video; must end in {', '.join(CODINGS)}")
+        kinds, what = (ALPHA_CODINGS, "alpha is held by") if alpha else (CODINGS, "unknown kind of video; must end in")
+        raise InputError(f"{out}: {what} {', '.join(kinds)}, or numbered pictures such as frame.%04d.png")
     return coding
 
 
@@ -98,13 +119,15 @@ class PartWriter:
         self._partial = path.with_name(path.name + ".partial")
         height, width = (side + side % 2 for side in size) if coding.even else size
         with writing(path):
-            self._container = av.open(str(self._partial), "w", format="nut")
+            names = ("movie_timescale", "video_track_timescale") if coding.part == "mov" else ()
+            options = dict.fromkeys(names, str(time_base.denominator))
+            self._container = av.open(str(self._partial), "w", format=coding.part, options=options)
             planned = Fraction(rate).limit_denominator(1001)
             stream: Any = self._container.add_stream(coding.codec, rate=planned, options=dict(coding.options))
         stream.width, stream.height, stream.pix_fmt = width, height, coding.pixels
         context = stream.codec_context
         context.time_base = time_base
-        if coding.even:
+        if coding.yuv:
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = _LIMITED
         self._stream = stream
@@ -112,15 +135,15 @@ class PartWriter:
     def __enter__(self) -> PartWriter:
         return self
 
-    def add(self, image: UInt8[np.ndarray, "height width 3"], pts: int) -> None:
+    def add(self, image: UInt8[np.ndarray, "height width channels"], pts: int) -> None:
         """Encode the next frame, shown from `pts` [time base] on."""
         import av
 
         rows, columns = (side % 2 if self._coding.even else 0 for side in image.shape[:2])
         if rows or columns:
             image = cv2.copyMakeBorder(image, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        matrix, limits = ("ITU709", "MPEG") if self._coding.even else (None, None)
+        frame = av.VideoFrame.from_ndarray(image, format="rgba" if self._coding.alpha else "rgb24")
+        matrix, limits = ("ITU709", "MPEG") if self._coding.yuv else (None, None)
         frame = frame.reformat(format=self._coding.pixels, dst_colorspace=matrix, dst_color_range=limits)
         frame.pts, frame.time_base = pts, self._time_base
         with writing(self._path):

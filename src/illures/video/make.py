@@ -27,9 +27,10 @@ from illures.relighting.light import Light
 from illures.video.ahead import ahead
 from illures.video.clip import ClipInfo, CutDetector, Frame, open_clip, read_frames
 from illures.video.encode import Coding, Parts, PartWriter, coding_for
-from illures.video.maps import Show, show_frame
+from illures.video.maps import Show, matte_of, show_frame
 from illures.video.reading import frames_after
 from illures.video.remux import join, time_base_of
+from illures.video.sequence import files_of, is_sequence
 from illures.video.stabilize import Stabilizer
 
 # Frames of a part: what a killed run may have to do again.
@@ -80,6 +81,7 @@ class _Look:
     show: Show
     light: Light | None
     shadows: bool
+    alpha: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ def make_video(
     light: Light | None = None,
     *,
     shadows: bool = False,
+    alpha: bool = False,
     every: int = 4,
     skip_broken: bool = False,
     part_frames: int = PART,
@@ -156,11 +159,12 @@ def make_video(
 
     Args:
         clip: a video file.
-        out: .mp4, .m4v, .mov (H.264), .webm (VP9) or .mkv (FFV1, lossless).
+        out: .mp4, .m4v, .mov (H.264), .webm (VP9) or .mkv (FFV1, lossless), or numbered pictures (frame.%04d.png).
         decomposer: the network; its finder of faces is not used.
         show: see `illures.video.maps.show_frame`.
         light: for "relit" and "grid", which need it.
         shadows: let relit faces cast shadows on themselves, which takes many times as long.
+        alpha: hold the faces' matte as alpha: .mov (ProRes 4444), .mkv (FFV1) or pictures; not for "grid".
         every: frames from one run of the network to the next.
         skip_broken: show the last good frame longer where one can't be decoded, instead of stopping.
         part_frames: frames of a part.
@@ -173,13 +177,15 @@ def make_video(
         raise InputError(f"show {show}: needs a light")
     if every < 1 or part_frames < 1:
         raise InputError(f"every {every}, part_frames {part_frames}: must be at least 1")
-    coding, info = coding_for(out), open_clip(clip)
-    if out.exists() and out.samefile(clip):
+    if alpha and show == "grid":
+        raise InputError("show grid: has no matte; choose one map for alpha")
+    coding, info = coding_for(out, alpha), open_clip(clip)
+    if out.resolve() == clip.resolve() or (out.exists() and out.samefile(clip)):
         raise InputError(f"{out}: is the clip itself; choose another output")
     if out.is_dir():
         raise InputError(f"{out}: is a folder, a file is needed")
     check_writable(out.parent)
-    look = _Look(show, light if show in ("relit", "grid") else None, shadows)
+    look = _Look(show, light if show in ("relit", "grid") else None, shadows, alpha)
     job = _job(clip, decomposer, coding, look, every, part_frames)
     run = _Run(info, Parts(out, job), coding, Stabilizer(decomposer, every), look, skip_broken, part_frames)
     return run(progress)
@@ -271,9 +277,10 @@ class _Run:
         self._parts.save_state(number + 1, {**state, "counts": counts, "time_s": np.array(position.time_s)})
         return position
 
-    def _picture(self, frame: VideoFrame) -> Image8:
+    def _picture(self, frame: VideoFrame) -> UInt8[np.ndarray, "height width channels"]:
         look = self._look
-        return show_frame(frame.image, frame.faces, look.show, look.light, shadows=look.shadows)
+        picture = show_frame(frame.image, frame.faces, look.show, look.light, shadows=look.shadows)
+        return np.dstack([picture, matte_of(frame.image, frame.faces)]) if look.alpha else picture
 
     def _with_what_is_kept(self, error: InputError, count: int) -> InputError:
         if not count:
@@ -309,7 +316,8 @@ def _job(
     clip: Path, decomposer: Decomposer, coding: Coding, look: _Look, every: int, part_frames: int
 ) -> dict[str, Any]:
     """All that decides how the output looks."""
-    file = clip.stat()
+    last = max(files_of(clip).values(), key=lambda p: p.stat().st_mtime_ns) if is_sequence(clip) else clip
+    file = last.stat()
     return {
         "illures": illures.__version__,
         "clip": [str(clip.resolve()), file.st_size, file.st_mtime_ns],

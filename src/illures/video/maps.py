@@ -18,21 +18,20 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from illures.decomposition import Decomposition
-from illures.faces import at_size, extract, soften, to_crop, to_photo
+from illures.faces import at_size, extract, to_photo
+from illures.faces.matte import MARGIN, coarse_matte, widened
 from illures.formats import Format
 from illures.images import as_float, as_linear
 from illures.math.color import linear_to_srgb
-from illures.math.fill import continued
 from illures.math.normals import normalize
-from illures.relighting.appearance import floored
-from illures.relighting.height import AZIMUTHS, Occlusion, occlusion
 from illures.relighting.light import Light
+from illures.relighting.paste import mirroring
+from illures.relighting.person import reach, seen_by
 from illures.relighting.photogrid import encoded
-from illures.relighting.relight import Surface, base_of, smooth_correction
-from illures.relighting.skin import skin_weight, widened
+from illures.relighting.relight import surface_of
 from illures.render import shade
 from illures.types import Face, FaceCrop
-from illures.upsample import feathered, upright
+from illures.upsample import beyond, feathered, surely, upright
 
 Show = Literal["albedo", "normal", "shading", "residual", "relit", "grid"]
 SHOWS: tuple[Show, ...] = get_args(Show)
@@ -40,7 +39,7 @@ SHOWS: tuple[Show, ...] = get_args(Show)
 _DARK = 0.02
 _MOST_RATIO, _MOST_AROUND = 12.0, 2.5  # on the face, and on hair and skin around it
 _FINE = 0.015  # of the crop's side: detail that a change of light leaves to the frame
-_COARSER = 4  # grid on which skin around a face is sought, against the crop's
+_COARSER = 4  # grid on which the rest of the head is sought, against the crop's
 _GRID_COLUMNS, _GRID_WIDEST = 3, 1920  # the latter in pixels, unless the clip itself is wider
 _LABEL = 0.055  # height of a label, of the tile's shorter side
 _CODES = Format("png")
@@ -97,16 +96,27 @@ def show_frame(
     """
     if show == "grid":
         return _grid(image, faces, light, shadows)
-    masked = ((face, _place(face.crop, image.shape[:2], feathered(face.mask)[..., None])) for face in faces)
+    masked = ((face, _place(face.crop, image.shape[:2], feathered(face.head)[..., None])) for face in faces)
     placed = [(face, overlay) for face, overlay in masked if overlay is not None]
     if show == "relit" and light is not None:
         others = [face.crop for face in faces]
-        return _multiplied(image, [layer for f, o in placed for layer in _relit(image, f, o, light, shadows, others)])
+        return _multiplied(image, [layer for f, _ in placed for layer in _relit(image, f, light, shadows, others)])
     if show in ("albedo", "relit"):
         return _multiplied(image, [(o, _faded(_albedo_ratio(f), o.mask)) for f, o in placed])
     if show == "normal":
         return _normals(image, placed)
     return _shading(image, placed) if show == "shading" else _residual(image, placed)
+
+
+def matte_of(image: Image8, faces: Sequence[Decomposition]) -> UInt8[np.ndarray, "height width"]:
+    """How far each pixel of a frame belongs to a face, 0 to 255: the feathered masks of all faces."""
+    out = np.zeros(image.shape[:2], np.uint8)
+    for face in faces:
+        overlay = _place(face.crop, image.shape[:2], feathered(face.mask)[..., None])
+        if overlay is not None:
+            codes = np.round(255 * np.clip(overlay.lift(overlay.mask[..., 0]), 0, 1)).astype(np.uint8)
+            np.maximum(out[overlay.where], codes, out=out[overlay.where])
+    return out
 
 
 def grid_size(height: int, width: int) -> tuple[int, int]:
@@ -150,67 +160,52 @@ def _faded(ratio: Map3, weight: Float[np.ndarray, "size size 1"]) -> Map3:
 
 
 def _relit(
-    image: Image8, face: Decomposition, overlay: Overlay, light: Light, shadows: bool, crops: Sequence[FaceCrop]
+    image: Image8, face: Decomposition, light: Light, shadows: bool, crops: Sequence[FaceCrop]
 ) -> list[tuple[Overlay, Ratio]]:
-    """Ratios of new to old light: first on the skin around the face, then on the face, over the first.
-
-    As in photos, small residuals go along with the skin and large ones, old shadows and highlights, are left out.
-    """
+    """Ratio of new to old light over the person's head, as in photos: E goes, the new light comes."""
     size, crop = face.crop.size, face.crop
-    around = occlusion(face.normal, face.mask, to_crop(crop.face.landmarks, crop)) if shadows else _nothing_hidden(size)
-    shading = floored(face.shading, face.mask)
-    correction = smooth_correction(face, shading)
-    base = base_of(face.image, shading, correction)
-    surface = Surface(face.image, base, shading, correction, face.normal, face.mask, around, upright(crop))
+    surface = surface_of(face, "recompute", shadows)
     seen = surface.under(light)
-    outer, outside = _around(image, face, surface.ratio(seen), [c for c in crops if c is not crop])
-    pad = (len(outside) - 2 * (size // _COARSER)) // 2
-    middle = cv2.resize(outside[pad:-pad, pad:-pad], (size, size), interpolation=cv2.INTER_LINEAR)
+    base = face.image / surface.old
     # Means of both: what is as fine as lashes and nostrils lies a pixel off in a running mean, and stays the frame's.
-    new, old = (cv2.GaussianBlur(v, (0, 0), _FINE * size) for v in (base * seen.diffuse + seen.specular, face.image))
-    inside = _over(new, old)
-    over = _faded(inside / np.maximum(middle, 1e-3), overlay.mask)
-    return ([(outer, outside)] if outer is not None else []) + [(overlay, over)]
+    lit = base * seen.diffuse + mirroring(base) * seen.specular
+    new, old = (cv2.GaussianBlur(v, (0, 0), _FINE * size) for v in (lit, face.image))
+    near = _over(new, old)
+    margin, coarse = round(MARGIN * size), size // _COARSER
+    known = _shrunk(surface.head, coarse)
+    pad = round(MARGIN * coarse)
+    far = beyond(np.minimum(_shrunk(near, coarse), _MOST_AROUND), surely(known), pad)
+    wide = size + 2 * margin
+    ratio = cv2.resize(far, (wide, wide), interpolation=cv2.INTER_CUBIC)
+    inner = ratio[margin:-margin, margin:-margin]
+    inner[:] = inner + surface.head[..., None] * (near - inner)
+    weight = _weight(image, face, coarse, [c for c in crops if c is not crop])[..., None]
+    placed = _place(widened(crop), image.shape[:2], weight)
+    return [] if placed is None else [(replace(placed, coarse=True), _faded(ratio, weight))]
 
 
-def _around(
-    image: Image8, face: Decomposition, ratio: Float[np.ndarray, "size size 3"], others: list[FaceCrop]
-) -> tuple[Overlay | None, Float[np.ndarray, "wide wide 3"]]:
-    """What the skin around a face takes of its change, on a coarse grid around its crop; see `paste.skin_weight`."""
-    side = face.crop.size // _COARSER
+def _weight(image: Image8, face: Decomposition, side: int, others: list[FaceCrop]) -> Float[np.ndarray, "wide wide"]:
+    """How much of the change a pixel of the wide grid takes: its reach from a coarser grid, the matte at its own."""
     maps = {name: _shrunk(getattr(face, name), side) for name in ("image", "albedo", "normal", "residual", "mask")}
-    small = Decomposition(**maps, light=face.light, crop=at_size(face.crop, side))
-    wide = widened(small.crop)
-    pad = (wide.size - side) // 2
-    srgb = as_float(extract(image, wide))
-    # Blurred by a pixel: the mask has no soft edge of its own.
-    weight = cv2.GaussianBlur(skin_weight(srgb, small, wide, others) * _edge(wide.size), (0, 0), 1.0)
-    known = np.pad(small.mask > 0.5, pad)
-    near = np.minimum(_shrunk(ratio, side), _MOST_AROUND)
-    spread = continued(np.pad(near, ((pad, pad), (pad, pad), (0, 0))), known)
-    fine = at_size(wide, 2 * wide.size)  # by cubics: linear interpolation shows a coarse grid's creases
-    weight = np.clip(cv2.resize(weight, (fine.size, fine.size), interpolation=cv2.INTER_CUBIC), 0, 1)[..., None]
-    faded = _faded(cv2.resize(spread, (fine.size, fine.size), interpolation=cv2.INTER_CUBIC), weight)
-    placed = _place(fine, image.shape[:2], weight)
-    return placed and replace(placed, coarse=True), faded
+    regions = None if face.regions is None else _all_shrunk(face.regions, side)
+    small = replace(face, **maps, regions=regions, crop=at_size(face.crop, side))
+    wide = widened(face.crop)
+    srgb = np.clip(as_float(extract(image, wide)), 0, 1)
+    alpha = coarse_matte(srgb)
+    coarse = widened(small.crop).size
+    few, thin = (cv2.resize(v, (coarse, coarse), interpolation=cv2.INTER_AREA) for v in (srgb, alpha))
+    if not seen_by(thin, small):
+        alpha, thin = np.ones_like(alpha), np.ones_like(thin)
+    far = cv2.GaussianBlur(reach(few, small, thin, others), (0, 0), 1.0)
+    return np.clip(cv2.resize(far, (wide.size, wide.size), interpolation=cv2.INTER_CUBIC), 0, 1) * alpha
+
+
+def _all_shrunk(fields: Float[np.ndarray, "size size c"], side: int) -> Float[np.ndarray, "side side c"]:
+    return np.stack([_shrunk(np.ascontiguousarray(fields[..., i]), side) for i in range(fields.shape[-1])], axis=-1)
 
 
 def _shrunk(field: Float[np.ndarray, "size size *c"], side: int) -> Float[np.ndarray, "side side *c"]:
     return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_AREA))
-
-
-@cache
-def _nothing_hidden(size: int) -> Occlusion:
-    """No shadows, but highlights."""
-    flat = np.full((AZIMUTHS, size, size), -90, np.float32)
-    blank = np.zeros((size, size, 9), np.float32)
-    return Occlusion(blank[..., :3], flat, flat, blank)
-
-
-@cache
-def _edge(size: int) -> Float[np.ndarray, "size size"]:
-    """Falls to 0 toward the edge of the crop."""
-    return soften(np.ones((size, size), np.float32), size / 8)
 
 
 def _multiplied(image: Image8, ratios: Sequence[tuple[Overlay, Ratio]]) -> Image8:

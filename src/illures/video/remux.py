@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from illures.video.encode import Coding, Parts, writing
+from illures.video.sequence import RATE, files_of, is_sequence, write_pictures
 
 
 def time_base_of(clip: Path) -> Fraction:
     """Unit of the times of a clip's frames [s]."""
     import av
 
+    if is_sequence(clip):
+        return Fraction(1, RATE)
     with av.open(str(clip)) as container:
         return container.streams.video[0].time_base or Fraction(1, 90000)
 
@@ -31,6 +34,10 @@ def join(parts: Parts, count: int, clip: Path, coding: Coding, time_base: Fracti
     """
     import av
 
+    if is_sequence(parts.out):
+        first_number = next(iter(files_of(clip))) if is_sequence(clip) else 1
+        write_pictures(parts.out, first_number, _pictures(parts, count, coding.alpha))
+        return
     partial = parts.out.with_name(f".{parts.out.name}.partial-{os.getpid()}")
     options = {}
     if coding.container in ("mp4", "mov"):
@@ -40,18 +47,29 @@ def join(parts: Parts, count: int, clip: Path, coding: Coding, time_base: Fracti
     try:
         with writing(parts.out), ExitStack() as stack:
             output = stack.enter_context(av.open(str(partial), "w", format=coding.container, options=options))
-            source = stack.enter_context(av.open(str(clip)))
+            source = None if is_sequence(clip) else stack.enter_context(av.open(str(clip)))
             first = stack.enter_context(av.open(str(parts.path(0))))
             stream = output.add_stream_from_template(first.streams.video[0])
-            sounds = {s.index: _sound(output, s, coding) for s in source.streams.audio if s.codec_context}
+            heard = source.streams.audio if source else ()
+            sounds = {s.index: _sound(output, s, coding) for s in heard if s.codec_context}
             video = (packet for number in range(count) for packet in _packets(parts.path(number), stream))
-            audio = _audio(source, sounds)
+            audio = _audio(source, sounds) if source else iter(())
             for _, packet in heapq.merge(video, audio, key=lambda timed: timed[0]):
                 output.mux(packet)
         os.replace(partial, parts.out)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _pictures(parts: Parts, count: int, alpha: bool) -> Iterator[Any]:
+    """The frames of finished parts, RGB or RGBA."""
+    import av
+
+    for number in range(count):
+        with av.open(str(parts.path(number))) as container:
+            for frame in container.decode(video=0):
+                yield frame.to_ndarray(format="rgba" if alpha else "rgb24")
 
 
 def _packets(part: Path, stream: Any) -> Iterator[tuple[float, Any]]:

@@ -27,8 +27,9 @@ from illures.faces.track import TrackedFace, box_of, face_size, overlap
 from illures.images import as_linear
 from illures.math import sh
 from illures.math.normals import normalize
+from illures.quotient import LEAST_ALBEDO, albedo_of, illumination_of
 from illures.types import Face
-from illures.upsample import DETAIL_SIGMA, upright
+from illures.upsample import upright
 
 # How far back the means reach [s].
 ALBEDO_S = 1.0
@@ -52,6 +53,9 @@ _FIRST_S, _UNSEEN_S = (
     0.04,
     1e-6,
 )  # what the first frame counts in a running mean, and what a place counts that it hides [s]
+# The albedo over the image is smoothed so far before it is carried to later frames [px of a crop of 128].
+_BROAD_PX = 2.0
+_ATLAS_EDGE = 0.02  # of the crop's side: the mesh gives way to what the network last saw around it
 _DARK = 0.02  # added to linear light before ratios are taken, so that they stay finite in the dark
 
 Atlas3 = Float[np.ndarray, "size size 3"]
@@ -75,6 +79,8 @@ class FaceMemory:
         albedo_s, normal_s: of how many seconds each texel is the mean.
         light: smoothed.
         light_s: likewise for the light.
+        beyond: of the whole crop, smoothed as the light is, for what the mesh does not cover: log E, normals, mask,
+            and the classes where there are any.
     """
 
     track: int
@@ -92,6 +98,7 @@ class FaceMemory:
     normal_s: Float[np.ndarray, "size size"]
     light: Float[np.ndarray, "9 3"]
     light_s: float
+    beyond: Float[np.ndarray, "side side channels"]
 
 
 class Stabilizer:
@@ -190,6 +197,7 @@ class Stabilizer:
             normal_s=none,
             light=np.zeros((9, 3), np.float32),
             light_s=0.0,
+            beyond=np.zeros((0, 0, 7), np.float32),
         )
 
     def _next(self, memory: FaceMemory, image: np.ndarray, face: Face, time_s: float, run: bool) -> Decomposition:
@@ -220,6 +228,8 @@ class Stabilizer:
             memory.seen = memory.seen + share * (even * memory.ratio - _DARK - memory.seen)
             memory.image = memory.image + share * (even - memory.image)
         _remember_albedo(memory, fresh, trust, step_s)
+        if new or run:
+            _learn_beyond(memory, seen, step_s * self._every)
         if new or run:
             _learn_light(memory, seen, memory.seen, trust, step_s * self._every)
         memory.time_s, memory.points = time_s, face.landmarks
@@ -273,7 +283,7 @@ def _learn_skin(
 ) -> None:
     """Take in the albedo and normals that the network sees in a frame."""
     weight = seen.mask[..., None] + 0.01  # outside the mask the network's values mean nothing
-    sigma = DETAIL_SIGMA * seen.crop.size / 128
+    sigma = _BROAD_PX * seen.crop.size / 128
     broad = cv2.GaussianBlur(np.concatenate([seen.albedo * weight, seen.image * weight, weight], -1), (0, 0), sigma)
     albedo, image = broad[..., :3] / broad[..., 6:], broad[..., 3:6] / broad[..., 6:]
     memory.ratio = atlas.unwrap(((albedo + _DARK) / (image + _DARK)).astype(np.float32), places)
@@ -293,6 +303,15 @@ def _learn_light(
     first = memory.light_s == 0
     memory.light_s = _FIRST_S if first else min(memory.light_s + step_s, LIGHT_S)
     memory.light = light if first else memory.light + step_s / memory.light_s * (light - memory.light)
+
+
+def _learn_beyond(memory: FaceMemory, seen: Decomposition, step_s: float) -> None:
+    """Take in what the network sees in the whole crop."""
+    illumination = np.log(illumination_of(seen.image, seen.albedo))
+    parts = [illumination, seen.normal, seen.mask[..., None]]
+    found = np.concatenate(parts if seen.regions is None else [*parts, seen.regions], axis=-1).astype(np.float32)
+    share = 1.0 if memory.beyond.shape != found.shape else min(1.0, step_s / LIGHT_S)
+    memory.beyond = found if share == 1 else memory.beyond + np.float32(share) * (found - memory.beyond)
 
 
 def _remember_albedo(
@@ -329,12 +348,30 @@ def _share(
 def _recall(
     memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "478 3"], gain: Float[np.ndarray, "3"]
 ) -> Decomposition:
-    """The decomposition of a crop, from memory; the residual is what is left of the image."""
-    wrap = atlas.wrap(points, seen.crop.size)
+    """The decomposition of a crop, from memory; the residual is what is left of the image.
+
+    On the mesh albedo and normals are those of the atlas, around it what the network last saw: there E is kept, and
+    albedo is the frame over it.
+    """
+    side = seen.crop.size
+    wrap = atlas.wrap(points, side)
     both = wrap(np.concatenate([memory.albedo, memory.normal], axis=-1))
-    mask = (wrap.on_mesh & (wrap(memory.mask) > 0.5)).astype(np.float32)
-    albedo = np.ascontiguousarray(both[..., :3])
-    normal = normalize(both[..., 3:] @ atlas.head_rotation(points).T.astype(np.float32))
+    covered = (wrap.on_mesh & (wrap(memory.mask) > 0.5)).astype(np.float32)
+    edge = cv2.GaussianBlur(cv2.erode(covered, np.ones((3, 3))), (0, 0), _ATLAS_EDGE * side)
+    inside = (edge * covered)[..., None]
+    illumination, straight, mask = memory.beyond[..., :3], memory.beyond[..., 3:6], memory.beyond[..., 6]
+    around = albedo_of(seen.image, np.exp(illumination) * gain.astype(np.float32))
+    albedo = np.maximum(around + inside * (both[..., :3] - around), LEAST_ALBEDO).astype(np.float32)
+    turned = both[..., 3:] @ atlas.head_rotation(points).T.astype(np.float32)
+    normal = normalize(straight + inside * (turned - straight))
     light = sh.rotate(memory.light * gain, upright(seen.crop).T).astype(np.float32)
-    made = replace(seen, albedo=albedo, normal=np.ascontiguousarray(normal), light=light, mask=mask)
+    regions = memory.beyond[..., 7:] if memory.beyond.shape[-1] > 7 else None
+    made = replace(
+        seen,
+        albedo=albedo,
+        normal=np.ascontiguousarray(normal, np.float32),
+        light=light,
+        mask=np.maximum(covered, np.clip(mask, 0, 1)),
+        regions=regions,
+    )
     return replace(made, residual=(made.image - albedo * made.shading).astype(np.float32))

@@ -26,11 +26,12 @@ from illures.relighting.light import Light
 from illures.relighting.paste import PhotoRelighter
 from illures.relighting.paste import _shouldered as shouldered
 from illures.relighting.photogrid import encoded as codes_of
-from illures.relighting.photogrid import finer, over_bands, warped
-from illures.relighting.relight import surface_of
+from illures.relighting.photogrid import finer, over_bands
+from illures.relighting.relight import reduced, surface_of
+from illures.upsample import warped
 from illures.web.facemaps import FaceMaps, compose, mean_basis, painted, split_paint
 
-What = Literal["relit", "albedo", "normal", "shading", "residual", "reconstruction", "mask", "zip"]
+What = Literal["relit", "albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte", "zip"]
 Kind = Literal["jpg", "png", "png16"]
 TYPES = {"jpg": "image/jpeg", "png": "image/png", "png16": "image/png", "zip": "application/zip"}
 JPEG_QUALITY = 95
@@ -139,7 +140,7 @@ def picture(photo: Photo, kind: Kind) -> bytes:
 
 
 def light_json(light: Light) -> bytes:
-    """The light as JSON, which `Light.from_json` and `illures relight --json-light` read."""
+    """The light as JSON, which `Light.from_json` and `illures relight --light` read."""
     content = {"convention": CONVENTION, **light.to_dict()}
     return (json.dumps(content, indent=1) + "\n").encode()
 
@@ -162,7 +163,7 @@ def _rendered(photo: Photo, face: Decomposition, maps: FaceMaps, look: Look) -> 
     out = PhotoRelighter(photo, [face], background="match" if look.match else "keep")(look.light)
     if look.paint is None:
         return out
-    surface = surface_of(face, "recompute")
+    surface = surface_of(reduced(face), "recompute")
     diffuse = finer(surface.under(look.light).diffuse)
     grid = at_size(face.crop, len(diffuse))
     x0, y0, x1, y1 = maps.rect
@@ -172,7 +173,7 @@ def _rendered(photo: Photo, face: Decomposition, maps: FaceMaps, look: Look) -> 
         if paint is None or not paint[..., 3].any():
             return
         band = maps.band(rows)
-        lit = warped(diffuse, grid, (x0, rows.start), band.mask.shape)
+        lit = warped(diffuse, grid, (x0, rows.start), band.head.shape)
         change = (painted(band, paint)[0] - band.albedo) * lit * band.around[..., None]
         touched = (paint[..., 3:] > 0) & (band.around[..., None] > 0)
         np.copyto(out[rows, x0:x1], codes_of(as_linear(out[rows, x0:x1]) + change, out.dtype), where=touched)

@@ -1,8 +1,8 @@
-"""The maps that the studio relights with: a face's own, continued over the skin around it.
+"""The maps that the studio relights with: a head's own, continued around the crop.
 
-Inside the mask they are those of the photo's resolution. Around it the normal is that of the nearest face skin and
-albedo is the photo over its shading, so that forehead, ears and neck take the new light as the face does. The residual
-is what remains: A ∘ f(N, L) + R is the photo everywhere. `around` says how much of the change a pixel takes.
+Around the crop normals and illumination are those of the nearest part of the head, so that hair and neck take the new
+light as the face does. The residual is what remains: A ∘ f(N, L) + R is the photo everywhere. `around` says how much of
+the change a pixel takes.
 """
 
 from __future__ import annotations
@@ -15,21 +15,16 @@ import numpy as np
 from jaxtyping import Float, Float16, UInt8
 
 from illures.decomposition import Decomposition
-from illures.faces import at_size
+from illures.faces.matte import MARGIN
 from illures.images import Photo, as_float, as_linear
 from illures.math import sh
-from illures.math.fill import continued
-from illures.math.normals import normalize
 from illures.relighting.paste import _shouldered as shouldered
-from illures.relighting.photogrid import finer, warped
+from illures.relighting.person import around
 from illures.relighting.relight import reduced as on_grid
-from illures.relighting.skin import skin_around, widened
 from illures.render import render, shade
 from illures.types import Face, FaceCrop
 from illures.upsample import prepare, sample, upright
 
-# Albedo around the face stands for what is no skin, too, and may be brighter than white paint.
-_BRIGHTEST = 4.0
 # Albedo counts as no darker than this where it is divided by.
 DARKEST = 0.004
 # The residual is made no more than so many times as strong.
@@ -47,8 +42,8 @@ class Maps:
     Attributes:
         image: the photo.
         albedo, normal, residual: with the photo's own light they give `image`.
-        mask: 1 on the face, feathered.
-        around: share of the change that a pixel takes: 1 on the face, less on skin around it, 0 elsewhere.
+        head: 1 where the maps are of a head, feathered.
+        around: share of the change that a pixel takes: 1 on the head, 0 on clothes and background.
         shading: of the photo's own light.
         floor: shading counts as no darker than this where light is compared with light.
     """
@@ -57,7 +52,7 @@ class Maps:
     albedo: Map3
     normal: Map3
     residual: Map3
-    mask: Float[np.ndarray, "rows columns"]
+    head: Float[np.ndarray, "rows columns"]
     around: Float[np.ndarray, "rows columns"]
     shading: Map3
     floor: float
@@ -80,30 +75,26 @@ class FaceMaps:
             face: of the photo, at the network's resolution.
             others: crops of its other faces, which are left alone.
         """
-        self._photo, self._fields = photo, prepare(face)
-        self.rect, self._around = skin_around(photo, face, others)
+        self._photo, self._fields = photo, prepare(face, round(MARGIN * face.crop.size))
+        self.rect, self._around = around(photo, face, others)
         self.light, self.floor = self._fields.light, self._fields.floor
-        wide = widened(face.crop)
-        pad = (wide.size - face.crop.size) // 2
-        known = np.pad(face.mask, pad) > 0.5
-        normal = (face.normal @ upright(face.crop).T).astype(np.float32)
-        self._normal = finer(continued(np.pad(normal, ((pad, pad), (pad, pad), (0, 0))), known))
-        self._wide = at_size(wide, len(self._normal))
 
     def band(self, rows: slice) -> Maps:
         """The maps over rows of the photo, as wide as `rect`."""
         x0, y0, x1, _ = self.rect
         image = as_linear(self._photo[rows, x0:x1])
         window = sample(self._fields, (x0, rows.start), image)
-        weight = window.mask[..., None]
-        beyond = normalize(warped(self._normal, self._wide, (x0, rows.start), image.shape[:2]))
-        normal = normalize(beyond + weight * (window.normal - beyond))
-        shading = shade(normal, self.light)
-        albedo = np.clip(image / np.maximum(shading, self.floor), 0, _BRIGHTEST)
-        albedo += weight * (window.albedo - albedo)
-        around = self._around[rows.start - y0 : rows.stop - y0].astype(np.float32) / np.float32(255)
-        residual = image - albedo * shading
-        return Maps(image, albedo, normal, residual, window.mask, around, shading, self.floor)
+        share = self._around[rows.start - y0 : rows.stop - y0].astype(np.float32) / np.float32(255)
+        return Maps(
+            image,
+            window.albedo,
+            window.normal,
+            window.residual,
+            window.head,
+            share,
+            window.shading,
+            self.floor,
+        )
 
     def whole(self) -> Maps:
         """The maps over all of `rect`."""

@@ -38,7 +38,7 @@ def pack_face(photo: Photo, faces: Sequence[Decomposition], index: int, side: in
         "albedo": maps.albedo.astype(np.float16),
         "normal": maps.normal.astype(np.float16),
         "residual": maps.residual.astype(np.float16),
-        "weight": np.round(np.stack([maps.around, maps.mask], axis=-1) * 255).astype(np.uint8),
+        "weight": np.round(np.stack([maps.around, maps.head], axis=-1) * 255).astype(np.uint8),
         "sample": face_sample(face),
     }
     points = face.crop.face.landmarks[:, :2]

@@ -49,7 +49,9 @@ class OrderBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    what: Literal["relit", "albedo", "normal", "shading", "residual", "reconstruction", "mask", "zip"] = "relit"
+    what: Literal["relit", "albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte", "zip"] = (
+        "relit"
+    )
     kind: Literal["jpg", "png", "png16"] = "png"
     light: dict[str, Any] = {}
     kept: float = Field(1.0, ge=0, le=1)

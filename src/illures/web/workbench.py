@@ -15,6 +15,7 @@ from illures.decompose import Decomposer
 from illures.decomposition import Decomposition
 from illures.errors import InputError
 from illures.images import Photo
+from illures.model.weights import FAST
 from illures.relighting import sources
 from illures.relighting.light import Light
 from illures.relighting.presets import PRESETS
@@ -79,7 +80,7 @@ class Workbench:
             InputError: the weights can't be read.
         """
         self._limits = limits
-        self._decomposer = Decomposer.from_pretrained(weights)
+        self._decomposer = Decomposer.from_pretrained(weights or FAST)
         self._photos: OrderedDict[str, Photo] = OrderedDict()
 
     def ready(self) -> bool:

@@ -62,11 +62,12 @@ def fixed_contenders() -> list[Contender]:
     Raises:
         InputError: a library that they need is not installed.
     """
-    from illures.evaluate.methods.dummies import Constant, Copy
+    from illures.evaluate.methods.dummies import Constant, ConstantAlbedo, Copy
     from illures.evaluate.methods.mesh import Mesh
 
     return [
         Contender("constant", "dummy", same(Constant())),
+        Contender("constant albedo", "dummy", same(ConstantAlbedo())),
         Contender("copy", "dummy", same(Copy())),
         Contender("mesh", "baseline", same(Mesh())),
     ]
@@ -100,6 +101,18 @@ def our_contenders(weights: Sequence[Path]) -> list[Contender]:
         raise InputError(f"models: two files have the same name ({', '.join(path.name for path in weights)})")
     models = {name: Illures(path) for name, path in named.items()}
     return [Contender(name, "ours", same(model), model.about) for name, model in models.items()]
+
+
+def crop_contenders(contenders: Sequence[Contender]) -> list[Contender]:
+    """Our models among them once more, by the maps of the aligned crop as the network gives them."""
+    from illures.evaluate.methods.ours import Crop, Illures
+
+    models = {each.name: each.method("") for each in contenders if each.kind == "ours"}
+    return [
+        Contender(f"{name} crop", "ours", same(Crop(model)), model.about)
+        for name, model in models.items()
+        if isinstance(model, Illures)
+    ]
 
 
 def steady_contenders(contenders: Sequence[Contender]) -> list[Contender]:

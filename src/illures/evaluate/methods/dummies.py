@@ -10,6 +10,7 @@ from jaxtyping import Float
 from illures.evaluate.benchmark import Benchmark, Estimate, Item
 from illures.evaluate.methods.geometry import explain
 from illures.evaluate.methods.query import Query, spread_normals
+from illures.evaluate.scoring import photo_mask
 from illures.faces import crop_face, extract
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize, turn
@@ -35,6 +36,17 @@ class Copy:
         """As `Method`."""
         linear = srgb_to_linear(query.photo.astype(np.float32))
         return Estimate(albedo=linear, relight=lambda light: linear)
+
+
+class ConstantAlbedo:
+    """One colour for everybody's every pixel: the mean of the photo over the face."""
+
+    def estimate(self, query: Query) -> Estimate:
+        """As `Method`."""
+        linear = srgb_to_linear(query.photo.astype(np.float32))
+        inside = photo_mask(linear.shape[:2], query.face)
+        colour = linear[inside if inside.any() else slice(None)].reshape(-1, 3).mean(axis=0)
+        return Estimate(albedo=np.broadcast_to(colour, linear.shape).copy())
 
 
 class MeanFace:

@@ -15,9 +15,12 @@ from illures.decomposition import Decomposition
 from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.query import Query, spread, spread_normals
 from illures.faces import guide_normals, to_crop
+from illures.formats import Format, MapName
 from illures.math import sh
 from illures.math.color import srgb_to_linear
+from illures.math.normals import normalize
 from illures.model import Predictor
+from illures.photomaps import photo_maps
 from illures.relighting.light import Light
 from illures.relighting.paste import PhotoRelighter
 from illures.relighting.relight import exposed
@@ -26,9 +29,11 @@ from illures.upsample import upright
 if TYPE_CHECKING:
     from illures.model.predictor import Prediction
 
+FILES = Format("png16")  # 8 bits are to look at
+
 
 class Illures:
-    """A weights file; maps at the network's resolution, relighting at the photo's.
+    """A weights file; what `illures decompose` writes, and `illures relight` makes, at the photo's resolution.
 
     The crop is that of the alignment, all else comes from the photo, its landmarks for the guide too.
     """
@@ -41,21 +46,52 @@ class Illures:
         """
         self.predictor = Predictor.from_pretrained(weights)
         self.about = f"weights {self.predictor.info.hash}"
+        self._last: tuple[Query, Decomposition] | None = None
+
+    def decompose(self, query: Query) -> Decomposition:
+        """The face of a query; the last one is kept, for whoever asks for it in another form."""
+        if self._last is None or self._last[0] is not query:
+            decomposer = Decomposer(_Guided(self.predictor, query), find_faces=lambda photo: [query.face])
+            self._last = query, decomposer(query.photo)[0]
+        return self._last[1]
+
+    def estimate(self, query: Query) -> Estimate:
+        """As `Method`: the maps of the photo's size as files hold them, whatever they say outside their mask."""
+        face = self.decompose(query)
+        maps = photo_maps(query.photo, [face], FILES)
+
+        def read(name: MapName) -> np.ndarray:
+            return FILES.decode(name, maps.take(name))
+
+        return Estimate(
+            normal=normalize(read("normal")),
+            albedo=read("albedo"),
+            light=sh.rotate(face.light, upright(face.crop)).astype(np.float32),
+            residual=read("residual"),
+            shading=read("shading"),
+            mask=read("mask"),
+            relight=_relight(face, query.photo),
+        )
+
+
+class Crop:
+    """The same network by the maps of its crop, which know nothing of the photo's resolution; does not relight."""
+
+    def __init__(self, model: Illures) -> None:
+        self._model = model
 
     def estimate(self, query: Query) -> Estimate:
         """As `Method`."""
-        decomposer = Decomposer(_Guided(self.predictor, query), find_faces=lambda photo: [query.face])
-        return estimate_of(decomposer(query.photo)[0], query.photo)
+        return estimate_of(self._model.decompose(query))
 
 
-def estimate_of(face: Decomposition, photo: Float[np.ndarray, "height width 3"]) -> Estimate:
-    """A decomposition at its photo's pixels."""
+def estimate_of(face: Decomposition) -> Estimate:
+    """The maps of a crop at its photo's pixels."""
     return Estimate(
         normal=spread_normals(face.normal, face.crop),
         albedo=spread(face.albedo, face.crop),
         light=sh.rotate(face.light, upright(face.crop)).astype(np.float32),
         residual=spread(face.residual, face.crop),
-        relight=_relight(face, photo),
     )
 
 
@@ -67,11 +103,14 @@ class _Guided:
         self.size, self.info = predictor.size, predictor.info
 
     def __call__(
-        self, images: Float[np.ndarray, "batch size size 3"], guides: Float[np.ndarray, "batch size size 3"]
+        self,
+        images: Float[np.ndarray, "batch size size 3"],
+        guides: Float[np.ndarray, "batch size size 3"],
+        contexts: Float[np.ndarray, "batch 32 32 4"],
     ) -> list[Prediction]:
         crop = self._query.crop(self.size)
         guide = guide_normals(to_crop(self._query.found.landmarks, crop), self.size)
-        return self._predictor(images, np.broadcast_to(guide, guides.shape))
+        return self._predictor(images, np.broadcast_to(guide, guides.shape), contexts)
 
 
 def _relight(face: Decomposition, photo: Float[np.ndarray, "height width 3"]) -> Callable[[np.ndarray], np.ndarray]:

@@ -27,4 +27,4 @@ class Steady:
         image = np.round(query.photo * 255).astype(np.uint8)
         face = self._stabilizer(image, [TrackedFace(query.face, 0)], self._count / _RATE)[0]
         self._count += 1
-        return estimate_of(face, query.photo)
+        return estimate_of(face)

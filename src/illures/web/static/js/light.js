@@ -4,7 +4,7 @@ import * as sh from "./sh.js";
 import { FaceMeter } from "./meter.js";
 
 export const MOST_LAMPS = 8;
-// A first lamp is that of `illures relight --direction`: this share of the light comes evenly from all around.
+// A first lamp is that of `illures relight --light AZ,EL`: this share of the light comes evenly from all around.
 const AMBIENT = 0.2;
 const FIRST_RADIUS = 6;
 // Fields that do not tell how bright a light is meant to be: while only they change, the face stays as bright as it was.

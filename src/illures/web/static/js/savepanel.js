@@ -3,7 +3,7 @@
 import { $, busy, make, radios, save, say } from "./ui.js";
 import * as api from "./api.js";
 
-const MAPS = ["albedo", "normal", "shading", "residual", "reconstruction", "mask"];
+const MAPS = ["albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte"];
 const SUFFIX = { jpg: "jpg", png: "png", png16: "png" };
 
 export class SavePanel {
@@ -69,4 +69,4 @@ export class SavePanel {
 
 const CONVENTION =
   "sh: 9 x 3 coefficients of linear RGB radiance, real orthonormal spherical harmonics [1, y, z, x, xy, yz, 3zz-1, xz, xx-yy], " +
-  "x right, y up, z toward the viewer; lamps are part of it. illures relight --json-light reads this file.";
+  "x right, y up, z toward the viewer; lamps are part of it. illures relight --light reads this file.";

@@ -10,7 +10,7 @@ uniform sampler2D photo;     // linear (an sRGB texture)
 uniform sampler2D albedo;    // linear, over `rect`
 uniform sampler2D normal;    // over `rect`
 uniform sampler2D residual;  // linear, over `rect`
-uniform sampler2D weight;    // r: share of the change, g: mask of the face; over `rect`
+uniform sampler2D weight;    // r: share of the change, g: where the maps are of a head; over `rect`
 uniform sampler2D paint;     // sRGB codes times cover, cover; over the photo
 uniform sampler2D refined;   // linear (an sRGB texture): the photo as the server has rendered it
 uniform vec4 view;           // left, top, width, height of what is shown [photo pixels]

@@ -1,0 +1,42 @@
+"""`illures export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from illures.cli.app import OK, app
+from illures.cli.options import Output
+from illures.errors import InputError
+
+
+@app.command
+def export(weights: Path | None = None, /, *, output: Output) -> int:
+    """Write a network as an ONNX file for other programs, or take such a file back.
+
+    Needs the extra: pip install illures[export]. See docs/export.md for what the inputs and outputs are.
+
+    Parameters
+    ----------
+    weights
+        A weights file (.safetensors), or an .onnx file that this command wrote; default: the weights of the package.
+    output
+        NAME.onnx, or NAME.safetensors to take an .onnx file back; else a folder, which gets illures.onnx.
+    """
+    try:
+        from illures.model.onnxfile import read_onnx, write_onnx, write_weights
+    except ImportError as error:
+        raise InputError(f"{error.name}: not installed; export needs `pip install illures[export]`") from error
+    from illures.files import check_writable
+    from illures.model.weights import read_weights
+
+    target = output if output.suffix.lower() in (".onnx", ".safetensors") else output / "illures.onnx"
+    if target.suffix.lower() != ".onnx" and (weights is None or weights.suffix.lower() != ".onnx"):
+        raise InputError(f"{target}: only an .onnx file becomes weights; name the one to take back")
+    found = read_onnx(weights) if weights is not None and weights.suffix.lower() == ".onnx" else read_weights(weights)
+    check_writable(target.parent)
+    if target.suffix.lower() == ".onnx":
+        print(f"{target}: {write_onnx(target, found)}")
+    else:
+        write_weights(target, found)
+        print(f"{target}: weights {found.info.hash}")
+    return OK

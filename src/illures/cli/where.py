@@ -1,0 +1,75 @@
+"""The one rule of `-o`: a name with the suffix of a picture or a clip is that file, anything else is a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from illures.errors import InputError
+from illures.inputs import SUFFIXES
+
+# Those that are read alone, too: `-o out.bmp` is a mistake to be told, not a folder of that name.
+PICTURES = SUFFIXES | {".tga", ".psd", ".pdf"}
+MESHES = frozenset({".glb", ".obj", ".gltf"})
+CLIPS = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".wmv", ".gif"})
+
+
+def is_file(output: Path) -> bool:
+    """Whether `-o` names a file; a folder of such a name that is there stays a folder."""
+    return output.suffix.lower() in PICTURES | CLIPS | MESHES and not output.is_dir()
+
+
+def check_one(output: Path, inputs: int, results: int = 1, what: str = "lights") -> None:
+    """Raise an InputError where several results would go to one file.
+
+    Args:
+        output: the file.
+        inputs: how many photos there are.
+        results: of each.
+        what: the results are made by.
+    """
+    if inputs > 1 or results > 1:
+        given = f"{inputs} photos" if inputs > 1 else ""
+        given += (" and " if given and results > 1 else "") + (f"{results} {what}" if results > 1 else "")
+        raise InputError(f"{output}: a single file, but {given} are given; name a folder for them")
+
+
+def parent_of(output: Path) -> Path:
+    """The folder that must be writable."""
+    return output.parent if is_file(output) else output
+
+
+def check_format(output: Path, format: str | None) -> None:
+    """Raise an InputError where a file can't be written, or --format asks for something else than its suffix."""
+    from illures.images import check_savable
+
+    check_savable(output)
+    rules = {"png16": (".png", ".tif", ".tiff"), "jpg": (".jpg", ".jpeg")}
+    if format is not None and output.suffix.lower() not in rules.get(format, (f".{format}",)):
+        raise InputError(f"{output}: --format {format} has another suffix; leave one of the two")
+
+
+def pictures(sources: list[Path], folder: Path, format: str) -> dict[Path, Path]:
+    """A file in `folder` for each photo: its name with the format's suffix; a number where that is taken."""
+    chosen: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for source in sources:
+        name, number = source.stem, 2
+        while name.casefold() in taken:
+            name, number = f"{source.stem}-{number}", number + 1
+        taken.add(name.casefold())
+        chosen[source] = folder / f"{name}.{format.removesuffix('16')}"
+    return chosen
+
+
+def check_decomposition(output: Path, format: str | None, exr_layers: str) -> None:
+    """Raise an InputError unless a whole decomposition fits into the file: layers of an EXR, or the sheet."""
+    from illures.images import check_savable
+    from illures.mesh3d import SUFFIXES as SAVABLE_MESHES
+
+    if output.suffix.lower() not in SAVABLE_MESHES:
+        check_savable(output)
+    exr = output.suffix.lower() == ".exr"
+    if exr and exr_layers == "split":
+        raise InputError(f"{output}: --exr-layers split writes several files; name a folder for them")
+    if format is not None and (not exr or format not in ("exr", "exr32")):
+        raise InputError(f"{output}: --format is for the maps of a folder; leave one of the two")

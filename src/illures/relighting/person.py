@@ -1,0 +1,246 @@
+"""How much of a change of light each pixel of a photo takes: skin, hair, and the rest of the person.
+
+The matte says what is the person. Within it, what lies above the chin is head; below it colour says what is skin or
+hair, on a coarse grid: from the head outward, over what looks like its skin or hair far, over the rest hardly, across
+edges of colour even less. A guided filter (He and Sun, "Fast Guided Filter", 2015) brings that to the photo's edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Shaped, UInt8
+
+from illures.decomposition import Decomposition
+from illures.faces import at_size, extract, to_crop
+from illures.faces.matte import Matte, eight_bit, face_matte, on_grid, widened
+from illures.images import Photo, as_float
+from illures.math.color import luminance, srgb_to_linear
+from illures.math.fill import continued
+from illures.relighting.photogrid import Rect, finer, inside, over_bands
+from illures.types import FaceCrop, Region
+from illures.upsample import FINER, bounds, feathered, own_share, surely, warped
+
+What = Literal["skin", "head", "person"]
+# How far the relighting spreads until it has fallen to 1/e [crop sides]: over skin or hair, and over what is
+# neither, or every hair at the forehead would stand out.
+REACH, REACH_OTHER = 2.5, 0.012
+# On a grid this many times finer, what is not of those colours keeps but this part of its weight: no halos.
+DETAIL, OTHER = 2, 0.2
+# Skin is sought no farther than this from the box around the face: aside, above, below [crop sides].
+AWAY = (0.13, 0.35, 0.6)
+# Over this part of the crop's side the weight falls to 0 at the end of the grid.
+END = 0.2
+# An edge of this contrast (in log colour, from pixel to pixel) lets 1/e of it through.
+EDGE = 0.5
+# What is brighter than the skin and surrounded by it is a highlight up to this radius [part of the grid's side].
+HIGHLIGHT = 0.03
+# Hair is a colour to look for from this part of the crop on.
+LEAST_HAIR = 0.005
+# Below this mean over the face the segmenter has not seen the person, and its matte is not used.
+_SEEN = 0.5
+# Probabilities of background from which the network has a say against the matte, and the last word.
+_SURE = (0.8, 0.97)
+_CHIN = 152  # of the landmarks
+_AXES = ((1, 0), (0, 1))
+# The chin's shadow on the neck is an edge of brightness alone, and no end of the skin.
+_EDGE_SHARES = np.array([1, 1, 0.3], np.float32)
+
+Grid = Float[np.ndarray, "size size"]
+
+
+def around(
+    photo: Photo, face: Decomposition, others: Sequence[FaceCrop], what: What = "head"
+) -> tuple[Rect, UInt8[np.ndarray, "rows columns"]]:
+    """The weight at the photo's pixels (255 is 1), following its edges, and the rectangle that it covers.
+
+    Args:
+        photo: sRGB-encoded.
+        face: whose skin and hair it is.
+        others: crops of the photo's other faces.
+        what: "skin"; "head": with the hair and all that is above the chin; "person": with clothes.
+    """
+    wide = widened(face.crop)
+    x0, y0, x1, y1 = rect = inside(bounds(wide), photo)
+    told = face_matte(photo, face.crop)
+    alpha = on_grid(told, wide)
+    matte: Matte | None = told
+    if not seen_by(alpha, face):
+        matte, alpha = None, np.ones_like(alpha)
+    weight = reach(eight_bit(extract(photo, wide)), face, alpha, others, what)
+    guide = eight_bit(extract(photo, at_size(wide, DETAIL * wide.size)))
+    fine = cv2.resize(weight, (len(guide), len(guide)), interpolation=cv2.INTER_LINEAR)
+    slope, offset = (finer(v, FINER // DETAIL) for v in _guided(luminance(guide), fine))
+    core = finer(_core(face, wide) * own_share(face.crop, wide, others))
+    grid = at_size(wide, len(core))
+    found = np.empty((y1 - y0, x1 - x0), np.uint8)
+
+    def fill(rows: slice) -> None:
+        srgb = as_float(photo[rows, x0:x1])
+        a, b, least = (warped(v, grid, (x0, rows.start), srgb.shape[:2]) for v in (slope, offset, core))
+        share = np.clip(a * luminance(srgb) + b, 0, 1)
+        if matte is not None:
+            share = share * matte.over(srgb, (x0, rows.start))
+        found[rows.start - y0 : rows.stop - y0] = np.round(np.maximum(share, np.clip(least, 0, 1)) * 255)
+
+    over_bands(slice(y0, y1), fill)
+    return rect, found
+
+
+def seen_by(alpha: Float[np.ndarray, "wide wide"], face: Decomposition) -> bool:
+    """Whether a matte on the wide grid shows this face."""
+    inside = _wide(face.mask, widened(face.crop))
+    return bool((alpha * inside).sum() > _SEEN * inside.sum())
+
+
+def reach(
+    image: Float[np.ndarray, "size size 3"],
+    face: Decomposition,
+    alpha: Grid,
+    others: Sequence[FaceCrop] = (),
+    what: What = "head",
+) -> Grid:
+    """How much of the relighting a pixel of the wide grid takes, if the person's matte is 1 there.
+
+    Args:
+        image: the photo on the wide grid, sRGB-encoded.
+        face: whose mask and colours count.
+        alpha: the person's matte.
+        others: crops of the photo's other faces.
+        what: as `around`.
+    """
+    wide, side = widened(face.crop), face.crop.size
+    limits = own_share(face.crop, wide, others) * _ending(wide.size, side) * _no_background(face, wide)
+    if what == "person":
+        return limits
+    skin = _outlined(_wide(surely(face.mask), wide))
+    colours = _log_colours(cv2.GaussianBlur(image, (0, 0), side / 128))
+    likeness = _likeness(colours, skin, brighter=True)
+    seeds = skin
+    if what == "head":
+        hair = _head_above(face, wide, alpha) & ~skin
+        seeds = seeds | hair
+        if hair.sum() > LEAST_HAIR * side * side:
+            likeness = np.maximum(likeness, _likeness(colours, hair, brighter=False))
+    weight = _spread(seeds, likeness, colours, side)
+    if what == "skin":
+        weight *= _near_box(skin, side)
+    weight = np.where(seeds, weight, weight * (OTHER + (1 - OTHER) * likeness))
+    # Where the person ends is the matte's to say.
+    return limits * (continued(weight[..., None], alpha > 0.5)[..., 0] if (alpha < 0.5).any() else weight)
+
+
+def _head_above(face: Decomposition, wide: FaceCrop, alpha: Grid) -> Bool[np.ndarray, "size size"]:
+    """What of the person is above the chin, or hair by the network's word; no clothes."""
+    chin = to_crop(face.crop.face.landmarks[[_CHIN]], wide)[0, 1]
+    seen = (alpha > 0.5) & (alpha.min() < 0.5) & (np.arange(wide.size)[:, None] < chin)
+    if face.regions is None:
+        return seen
+    inside = _wide(feathered(np.ones_like(face.mask)), wide)
+    hair, clothes = (_wide(face.regions[..., region], wide) * inside for region in (Region.HAIR, Region.CLOTHES))
+    return (seen | ((hair > 0.5) & (alpha > 0.5))) & (clothes < 0.5)
+
+
+def _no_background(face: Decomposition, wide: FaceCrop) -> Float[np.ndarray, "wide wide"]:
+    """0 where the network is sure of background, 1 where it is not, and around the crop."""
+    if face.regions is None:
+        return np.ones((wide.size, wide.size), np.float32)
+    sure = _smooth((face.regions[..., Region.BACKGROUND] - _SURE[0]) / (_SURE[1] - _SURE[0]))
+    return 1 - _wide(feathered(sure.astype(np.float32)), wide)
+
+
+def _spread(
+    seeds: Bool[np.ndarray, "size size"], likeness: Grid, colours: Float[np.ndarray, "size size 3"], side: int
+) -> Grid:
+    """1 on the seeds, less the farther away, over what is like them."""
+    edges = sum(np.abs(cv2.Sobel(colours, cv2.CV_32F, *d, ksize=3, scale=1 / 8)) @ _EDGE_SHARES for d in _AXES)
+    lost = likeness / (REACH * side) + (1 - likeness) / (REACH_OTHER * side)
+    lost += (1 - 0.8 * likeness) * edges / EDGE * 128 / side
+    passed = np.exp(-lost).astype(np.float32)
+    weight, cross = seeds.astype(np.float32), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    for k in range(side):  # squares and crosses in turn: the reach is nearly round
+        weight = np.maximum(weight, passed * cv2.dilate(weight, np.ones((3, 3)) if k % 2 else cross))
+    return np.asarray(weight, np.float32)
+
+
+def _wide(field: Shaped[np.ndarray, "size size"], wide: FaceCrop) -> Shaped[np.ndarray, "wide wide"]:
+    """A field of the crop on the wide grid; 0 around it."""
+    return np.pad(field, (wide.size - len(field)) // 2)
+
+
+def _log_colours(image: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size 3"]:
+    """Log R/G, log B/G and log luminance of linear light; noise in the dark is damped."""
+    linear = srgb_to_linear(image) + np.float32(0.004)
+    log = np.log(linear)
+    return np.stack([log[..., 0] - log[..., 1], log[..., 2] - log[..., 1], np.log(luminance(linear))], axis=-1)
+
+
+def _likeness(colours: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray, "size size"], brighter: bool) -> Grid:
+    """1 where a pixel has the colours of what is known, falling to 0; shade makes them darker, and no other colours.
+
+    Args:
+        colours: as `_log_colours`.
+        known: where they are known.
+        brighter: what is brighter, but surrounded by what is alike, is a highlight on it.
+    """
+    seen = colours[known]
+    centre = np.median(seen, axis=0)
+    spread = 1.4826 * np.median(np.abs(seen - centre), axis=0) + np.array([0.04, 0.05, 0.25], np.float32)
+    away = (colours - centre) / spread
+    bright = away[..., 2] > 0
+    away[..., 2] *= np.where(bright, 1.0, 0.5)
+    likeness = (1 - _smooth((np.linalg.norm(away, axis=-1) - 2.0) / 1.5)).astype(np.float32)
+    if not brighter:
+        return likeness
+    width = 2 * round(HIGHLIGHT * len(likeness)) + 1
+    closed = cv2.morphologyEx(likeness, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    return np.where(bright, closed, likeness)
+
+
+def _near_box(mask: Bool[np.ndarray, "size size"], side: int) -> Grid:
+    """1 in the box around the mask, falling to 0 at the distances `AWAY`."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    y, x = np.arange(len(mask))[:, None] / side, np.arange(len(mask)) / side
+    aside = np.maximum(np.maximum(columns[0] / side - x, x - columns[-1] / side), 0) / AWAY[0]
+    above, below = np.maximum(rows[0] / side - y, 0) / AWAY[1], np.maximum(y - rows[-1] / side, 0) / AWAY[2]
+    return np.asarray(1 - _smooth(np.hypot(aside, above + below)), np.float32)
+
+
+def _ending(size: int, side: int) -> Grid:
+    """Falls to 0 toward the end of the wide grid."""
+    at = np.arange(size) + 0.5
+    ramp = _smooth(np.minimum(at, size - at) / (END * side))
+    return np.asarray(ramp[:, None] * ramp, np.float32)
+
+
+def _outlined(mask: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
+    """The mask with its holes filled: an open mouth belongs to the face."""
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros(mask.shape, np.uint8), outlines, -1, 1, cv2.FILLED) > 0
+
+
+def _core(face: Decomposition, wide: FaceCrop) -> Grid:
+    """The face's own skin on the wide grid, softened inside its edge: there the guided filter has no say."""
+    mask = _outlined(_wide(surely(face.mask), wide)).astype(np.float32)
+    return cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (0, 0), face.crop.size / 100)
+
+
+def _guided(guide: Grid, target: Grid, eps: float = 0.03**2) -> tuple[Grid, Grid]:
+    """Slope and offset of the target against the guide in each neighbourhood (He and Sun 2015)."""
+    radius = max(1, round(4 * len(guide) / 512))
+
+    def mean(field: np.ndarray) -> np.ndarray:
+        return cv2.blur(field, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT_101)
+
+    guide = guide.astype(np.float32)
+    mean_guide, mean_target = mean(guide), mean(target)
+    slope = (mean(guide * target) - mean_guide * mean_target) / (mean(guide * guide) - mean_guide**2 + eps)
+    return mean(slope), mean(mean_target - slope * mean_guide)
+
+
+def _smooth(t: np.ndarray) -> np.ndarray:
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)

@@ -1,0 +1,98 @@
+"""Image sequences: numbered pictures, read and written as a clip. A name such as frame.%04d.exr stands for them all.
+
+A sequence has no times and no sound: its frames are 1 / `RATE` seconds apart. Its numbers are kept: what is made of
+frame.1001.png goes to the picture numbered 1001.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from illures.errors import InputError
+from illures.files import write_whole
+from illures.images import as_linear, check_savable, read_photo, save_image
+from illures.layers import write_exr_channels
+from illures.math.colorspace import CHROMATICITIES
+from illures.png import png
+
+RATE = 25
+_PATTERN = re.compile(r"%(0?)(\d*)d")
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether a name stands for numbered pictures: it holds %d or %04d."""
+    return len(_PATTERN.findall(path.name)) == 1
+
+
+def files_of(path: Path) -> dict[int, Path]:
+    """The pictures of a sequence by their numbers, in order; numbers may begin anywhere.
+
+    Raises:
+        InputError: there is none, or one in the middle is missing.
+    """
+    before, _, digits, after = _PATTERN.split(path.name)
+    wanted = re.compile(f"{re.escape(before)}(\\d{{{digits.lstrip('0') or 1},}}){re.escape(after)}")
+    folder = path.parent
+    names = [wanted.fullmatch(p.name) for p in folder.iterdir()] if folder.is_dir() else []
+    found = {int(match[1]): folder / match[0] for match in names if match}
+    if not found:
+        raise InputError(f"{path}: no picture of this sequence")
+    numbers = sorted(found)
+    for number, follower in zip(numbers, numbers[1:], strict=False):
+        if follower != number + 1:
+            raise InputError(f"{path}: picture {number + 1} is missing; there are {numbers[0]} to {numbers[-1]}")
+    return {number: found[number] for number in numbers}
+
+
+def read_pictures(path: Path) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """The pictures, 8 bits, sRGB.
+
+    Raises:
+        InputError: one can't be read or has another size.
+    """
+    size = None
+    for file in files_of(path).values():
+        photo = read_photo(file)
+        if size not in (None, photo.shape):
+            raise InputError(f"{file}: {photo.shape[1]} x {photo.shape[0]} pixels; the pictures before it differ")
+        size = photo.shape
+        if photo.dtype == np.uint16:
+            photo = (photo >> 8).astype(np.uint8)
+        yield photo if photo.dtype == np.uint8 else np.round(photo * 255).astype(np.uint8)
+
+
+def write_pictures(path: Path, first: int, pictures: Iterable[UInt8[np.ndarray, "height width channels"]]) -> None:
+    """Write numbered pictures, RGB or RGBA (not multiplied with alpha, but in EXR); each whole or not at all.
+
+    Raises:
+        InputError: the suffix is of no picture, can't hold alpha, or a file can't be written.
+    """
+    for number, picture in enumerate(pictures, first):
+        target = path.with_name(path.name % number)
+        if picture.shape[2] == 3:
+            save_image(target, picture)
+        elif target.suffix.lower() == ".exr":
+            alpha = picture[..., 3:].astype(np.float32) / 255
+            linear = np.concatenate([as_linear(picture[..., :3]) * alpha, alpha], axis=-1)  # EXR multiplies with alpha
+            about = {"chromaticities": CHROMATICITIES["srgb-linear"]}
+            write_exr_channels(target, {"RGBA": linear.astype(np.float16)}, about)
+        elif target.suffix.lower() == ".png":
+            write_whole(target, png(picture, colour=True))
+        else:
+            done, data = cv2.imencode(target.suffix, cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA))
+            if not done:
+                raise InputError(f"{target}: can't be written")
+            write_whole(target, data.tobytes())
+
+
+def check_pictures(path: Path, alpha: bool) -> None:
+    """Raise an InputError where pictures of this suffix can't be written (with alpha)."""
+    check_savable(path)
+    if alpha and path.suffix.lower() in (".jpg", ".jpeg"):
+        raise InputError(f"{path}: JPEG holds no alpha; use png, tif, webp or exr")

@@ -1,0 +1,76 @@
+"""The exported file runs in plain ONNX Runtime as the weights do, for any batch; and comes back bit for bit."""
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from illures import cli
+from illures.errors import InputError
+from illures.model.onnxfile import read_onnx
+from illures.model.predictor import Predictor
+from illures.model.weights import read_weights
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([str(a) for a in arguments])
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    assert run("export", "-o", path) == 0
+    return path
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_plain_onnx_runtime_gives_what_the_weights_give(exported, batch, rng):
+    session = ort.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    ours = Predictor(read_weights())._session
+    names = [value.name for value in session.get_inputs()]
+    assert names == [value.name for value in ours.get_inputs()]
+    side = read_weights().info.config.size
+    feed = {}
+    for value in session.get_inputs():
+        shape = [batch if i == 0 else d if isinstance(d, int) else side for i, d in enumerate(value.shape)]
+        feed[value.name] = rng.random(shape, np.float32)
+    for a, b in zip(session.run(None, feed), ours.run(None, feed), strict=True):
+        assert a.shape[0] == batch
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+def test_the_file_is_valid_and_says_what_it_is(exported):
+    model = onnx.load(exported)
+    onnx.checker.check_model(model, full_check=True)
+    about = {p.key: p.value for p in model.metadata_props}
+    assert about["illures.hash"] == read_weights().info.hash
+    assert all(value.type.tensor_type.shape.dim[0].dim_param for value in [*model.graph.input, *model.graph.output])
+
+
+def test_and_back(exported, tmp_path):
+    assert run("export", exported, "-o", tmp_path / "w.safetensors") == 0
+    again, before = read_weights(tmp_path / "w.safetensors"), read_weights()
+    assert again.info == before.info and set(again.tensors) == set(before.tensors)
+    for name, value in before.tensors.items():
+        np.testing.assert_array_equal(again.tensors[name], value)
+    Predictor(again)
+
+
+def test_bad_input(exported, tmp_path):
+    (tmp_path / "text.onnx").write_text("no model")
+    onnx.save(
+        onnx.parser.parse_model(
+            '<ir_version: 8, opset_import: ["": 17]> g (float[1] x) => (float[1] y) { y = Relu(x) }'
+        ),
+        tmp_path / "x.onnx",
+    )
+    for path, words in (
+        ("text.onnx", "not an ONNX model"),
+        ("x.onnx", "was not written by"),
+        ("no.onnx", "can't be read"),
+    ):
+        with pytest.raises(InputError, match=words):
+            read_onnx(tmp_path / path)
+    assert run("export", "-o", tmp_path / "w.safetensors") == 2

@@ -1,0 +1,74 @@
+"""Who a pixel belongs to: the matte of a person, and which of two faces."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import illures
+from face_scene import crop_at, scene
+from illures.faces import find_faces, to_crop, to_photo
+from illures.faces.crop import crop_face
+from illures.faces.matte import PhotoMatte
+from illures.formats import Format
+from illures.images import as_float, as_linear, read_photo
+from illures.photomaps import photo_maps
+from illures.upsample import own_share
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    photo = read_photo(Path(illures.__file__).parent / "assets" / "astronaut.jpg")
+    return photo, crop_face(find_faces(photo)[0], photo.shape[:2])
+
+
+def test_the_matte_has_face_and_hair_and_no_flag(astronaut):
+    photo, crop = astronaut
+    matte = PhotoMatte(photo, [crop]).over(as_float(photo), (0, 0))
+    points = crop.face.landmarks[:, :2].round().astype(int)
+    assert matte.min() >= 0 and matte.max() <= 1
+    assert matte[points[:, 1], points[:, 0]].mean() > 0.97
+    top = points[:, 1].min()
+    assert matte[top - 12, points[10, 0]] > 0.9  # her hair
+    assert matte[:80, :60].mean() < 0.05  # the flag and the wall
+
+
+def test_bands_of_a_matte_are_the_matte(astronaut):
+    photo, crop = astronaut
+    matte, srgb = PhotoMatte(photo, [crop]), as_float(photo)
+    np.testing.assert_allclose(
+        matte.over(srgb[100:164], (0, 100)), matte.over(srgb, (0, 0))[100:164], rtol=0, atol=1e-4
+    )
+
+
+def test_two_faces_share_the_photo():
+    first = crop_at((200.0, 200.0), 100.0, 10.0, 128, (400, 700))
+    second = crop_at((330.0, 210.0), 50.0, -20.0, 128, (400, 700))
+    one = own_share(first, first, [second])
+    x, y = np.meshgrid(np.arange(128.0), np.arange(128.0))
+    places = to_crop(to_photo(np.stack([x.ravel(), y.ravel()], -1), first), second).round().astype(int)
+    shown = ((places >= 0) & (places < 128)).all(axis=1)
+    two = own_share(second, second, [first])[places[shown, 1], places[shown, 0]]
+    assert shown.sum() > 500
+    np.testing.assert_allclose(one.ravel()[shown] + two, 1, rtol=0, atol=0.2)
+    assert one[64, 64] == 1 and own_share(first, first, []).min() == 1
+
+
+def test_a_neighbour_keeps_its_own_maps():
+    s = scene(height=400, width=900, centre=(215.0, 170.0), roll_deg=0, dtype=np.float32)
+    photo = np.concatenate([s.photo[:, :450], s.photo[:, :450]], axis=1)
+    first = replace(s.face, crop=replace(s.face.crop, photo_size=photo.shape[:2]))
+    everywhere = np.ones_like(s.face.mask)
+    red = s.face.image / np.float32([0.2, 0.8, 0.8])
+    crops = [crop_at((x, 170.0), 1.15 * 120, 0.0, 128, photo.shape[:2]) for x in (215.0, 415.0)]
+    faces = [
+        replace(first, mask=everywhere, albedo=np.clip(a, 0.01, 1).astype(np.float32), crop=c)
+        for a, c in zip((s.face.albedo, red), crops, strict=True)
+    ]
+    for order in (faces, faces[::-1]):
+        maps = photo_maps(photo, order, Format("exr"))
+        alone = photo_maps(photo, [faces[0]], Format("exr"))
+        here = slice(120, 220), slice(165, 265)
+        np.testing.assert_allclose(maps.albedo[here], alone.albedo[here], rtol=0, atol=2e-3)
+    assert as_linear(photo).shape == maps.albedo.shape
