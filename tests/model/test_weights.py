@@ -90,5 +90,5 @@ def test_names_of_the_package_are_found_and_paths_stay_paths(tmp_path):
     assert find_weights("illures-128") == find_weights(Path("illures-128")) == packaged(FAST)
     assert find_weights(tmp_path / "illures-128") == tmp_path / "illures-128"
     assert find_weights(None).is_file()
-    with pytest.raises(InputError, match="illures-64: no such weights file"):
+    with pytest.raises(InputError, match="illures-64: no such file"):
         read_weights("illures-64")

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from illures.errors import InputError
+from illures.video.container import open_container
 from illures.video.sequence import RATE, files_of, is_sequence, read_pictures
 
 USUAL_RATE = 25.0  # where a file names no frame rate [1/s]
@@ -210,7 +211,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     if path.is_dir():
         raise InputError(f"{path}: is a folder, a video file is needed")
     try:
-        container = av.open(str(path))
+        container = open_container(path)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable video ({_line(error)})") from error
     with container:

@@ -10,17 +10,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from illures.video.container import open_container
 from illures.video.encode import Coding, Parts, writing
 from illures.video.sequence import RATE, files_of, is_sequence, write_pictures
 
 
 def time_base_of(clip: Path) -> Fraction:
     """Unit of the times of a clip's frames [s]."""
-    import av
-
     if is_sequence(clip):
         return Fraction(1, RATE)
-    with av.open(str(clip)) as container:
+    with open_container(clip) as container:
         return container.streams.video[0].time_base or Fraction(1, 90000)
 
 
@@ -47,8 +46,8 @@ def join(parts: Parts, count: int, clip: Path, coding: Coding, time_base: Fracti
     try:
         with writing(parts.out), ExitStack() as stack:
             output = stack.enter_context(av.open(str(partial), "w", format=coding.container, options=options))
-            source = None if is_sequence(clip) else stack.enter_context(av.open(str(clip)))
-            first = stack.enter_context(av.open(str(parts.path(0))))
+            source = None if is_sequence(clip) else stack.enter_context(open_container(clip))
+            first = stack.enter_context(open_container(parts.path(0)))
             stream = output.add_stream_from_template(first.streams.video[0])
             heard = source.streams.audio if source else ()
             sounds = {s.index: _sound(output, s, coding) for s in heard if s.codec_context}
@@ -64,19 +63,15 @@ def join(parts: Parts, count: int, clip: Path, coding: Coding, time_base: Fracti
 
 def _pictures(parts: Parts, count: int, alpha: bool) -> Iterator[Any]:
     """The frames of finished parts, RGB or RGBA."""
-    import av
-
     for number in range(count):
-        with av.open(str(parts.path(number))) as container:
+        with open_container(parts.path(number)) as container:
             for frame in container.decode(video=0):
                 yield frame.to_ndarray(format="rgba" if alpha else "rgb24")
 
 
 def _packets(part: Path, stream: Any) -> Iterator[tuple[float, Any]]:
     """Packets of a part with their times [s], ready to be written to `stream`."""
-    import av
-
-    with av.open(str(part)) as container:
+    with open_container(part) as container:
         for packet in container.demux(video=0):
             if packet.dts is not None:
                 time_s = float(packet.dts * packet.time_base)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from illures.decoding import header_size
 from illures.errors import InputError
 from illures.images import Photo, read_photo
+from illures.video.container import open_container
 from illures.web.memoryfile import as_file
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ def _check_frames(path: Path, pixels: int) -> None:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with open_container(path) as container:
             sizes = [(s.codec_context.width, s.codec_context.height) for s in container.streams.video]
     except (av.error.FFmpegError, OSError, ValueError, AttributeError):
         return  # `open_clip` says what is wrong

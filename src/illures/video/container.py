@@ -1,0 +1,26 @@
+"""Clips are opened in one place: nothing but the file itself is read, whatever it says of other files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+# FFmpeg's names of containers and raw streams. Playlists (concat, hls, dash, imf) and numbered pictures name other
+# files, and are left out.
+DEMUXERS = (
+    "3g2,3gp,aac,aiff,flac,mp3,wav,apng,asf,avi,av1,dv,flv,gif,h261,h263,h264,hevc,ivf,matroska,webm,mjpeg,m4v,mov,mp4,m4a,mj2,"
+    "mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,vc1,webp,yuv4mpegpipe"
+)
+
+
+def open_container(path: Path) -> Any:
+    """The container of a clip, to be read; a context manager.
+
+    Raises:
+        av.error.FFmpegError: it can't be opened, or is of a kind that is not on the list.
+    """
+    import av
+
+    # `file:` keeps a name such as concat:a|b from being taken for a protocol.
+    options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
+    return av.open(f"file:{path}", options=options)
