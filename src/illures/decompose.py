@@ -79,7 +79,7 @@ class Decomposer:
         """Load weights that ship with the package, or those of a file; nothing is fetched.
 
         Args:
-            path: a file, or a name of the package: "illures-256" for photos, which None takes, "illures-128" for speed.
+            path: a file, or a name of the package such as "illures-128"; None takes the best that the package has.
             size: side of the crops [px]; default: what the network was trained on.
 
         Raises:
