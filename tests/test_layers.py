@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from face_scene import scene
+from illures.errors import InputError
 from illures.formats import Format
 from illures.images import as_linear
 from illures.layers import read_layers
@@ -105,3 +106,13 @@ def test_split_files_carry_the_attributes_too(tmp_path):
     with OpenEXR.File(str(tmp_path / "albedo.exr")) as file:
         np.testing.assert_allclose(file.header()["chromaticities"], CHROMATICITIES["acescg"], rtol=0, atol=1e-6)
     assert not (tmp_path / "x.exr").exists()
+
+
+def test_some_layers_alone_are_read_back(tmp_path):
+    s = scene()
+    write_maps(tmp_path, s.photo, [s.face], Format("exr"), ("albedo", "normal"))
+    assert set(read_layers(tmp_path / "maps.exr")) == {"photo", "albedo", "normal"}
+    assert Format("exr").read(tmp_path, "albedo").shape == s.photo.shape
+    for name in ("residual", "reconstruction", "mask"):
+        with pytest.raises(InputError, match="maps.exr: has no layer"):
+            Format("exr").read(tmp_path, name)

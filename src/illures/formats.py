@@ -130,6 +130,9 @@ class Format:
         path = folder / (name + self.suffix)
         if self.is_exr and not path.is_file() and (folder / layers.FILE).is_file():
             found = layers.read_layers(folder / layers.FILE)
+            needed = ("albedo", "shading", "residual") if name == "reconstruction" else (name,)
+            if lacking := [each for each in needed if each not in found]:
+                raise InputError(f"{folder / layers.FILE}: has no layer {lacking[0]}")
             if name == "reconstruction":
                 return found["albedo"] * found["shading"] + found["residual"]
             return self.decode(name, found[name])

@@ -78,18 +78,19 @@ def write_layers(path: Path, photo: Map, maps: Mapping[Any, Map], attributes: Ma
 
 
 def read_layers(path: Path) -> dict[str, Float[np.ndarray, "height width *channels"]]:
-    """The layers of a file of `write_layers` as float32, as they stand: "photo", the maps, "mask", perhaps "matte".
+    """The layers of a file of `write_layers` as float32, as they stand: "photo", and the maps that it holds.
 
     Raises:
-        InputError: the file can't be read or lacks a layer.
+        InputError: the file can't be read, or is none of ours.
     """
     import OpenEXR
 
     try:
         with OpenEXR.File(str(path), separate_channels=True) as file:
             found = {name: np.asarray(channel.pixels, np.float32) for name, channel in file.channels().items()}
-        layers = {name: np.stack([found[f"{name}.{c}"] for c in axes], axis=-1) for name, axes in _AXES.items()}
-        alphas = {name: found[f"{name}.A"] for name in ("mask", "matte") if name == "mask" or f"{name}.A" in found}
+        held = {name: axes for name, axes in _AXES.items() if f"{name}.{axes[0]}" in found}
+        layers = {name: np.stack([found[f"{name}.{c}"] for c in axes], axis=-1) for name, axes in held.items()}
+        alphas = {name: found[f"{name}.A"] for name in ("mask", "matte") if f"{name}.A" in found}
         return {"photo": np.stack([found[c] for c in "RGB"], axis=-1), **layers, **alphas}
     except KeyError as error:
         raise InputError(f"{path}: has no channel {error}, where the layers of illures are expected") from None
