@@ -157,9 +157,14 @@ def tinted(light: Light, face: Decomposition) -> Light:
     Which part of a photo's colour is the skin's and which the light's is what a network tells least well. Where a light
     does not come from a photo, taking its colours so leaves the skin the colour that it has.
     """
+    return light.scaled(own_tint(face))
+
+
+def own_tint(face: Decomposition) -> Float[np.ndarray, "3"]:
+    """The colour of the light on a face, of luminance 1."""
     small = reduced(face)
     old = (old_light(small, "recompute") * small.mask[..., None]).mean((0, 1))
-    return light.scaled(old / max(float(luminance(old)), 1e-6))
+    return np.asarray(old / max(float(luminance(old)), 1e-6))
 
 
 def _mean_shadings(face: Decomposition, light: Light) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:

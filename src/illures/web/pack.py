@@ -15,6 +15,7 @@ import numpy as np
 
 from illures.decomposition import Decomposition
 from illures.images import Photo
+from illures.relighting.relight import own_tint
 from illures.web.facemaps import FaceMaps, face_sample, mean_basis, reduced
 
 _ALIGNED = 8
@@ -49,6 +50,7 @@ def pack_face(photo: Photo, faces: Sequence[Decomposition], index: int, side: in
         "rect": list(found.rect),
         "light": np.round(found.light.astype(np.float64), 7).tolist(),
         "floor": round(float(found.floor), 7),
+        "tint": np.round(own_tint(face).astype(np.float64), 7).tolist(),
         "meanBasis": np.round(mean_basis(face), 7).tolist(),
         "centre": np.round((low + high) / 2, 2).tolist(),
         "radius": round(float((high - low).max()) / 2, 2),

@@ -11,11 +11,12 @@ const FIRST_RADIUS = 6;
 const FREE = ["azimuth", "elevation", "radius", "rotation", "exposure", "selected"];
 
 export class LightModel extends EventTarget {
-  /** maps: of the face (its own light, the mean of its basis, a sample of its normals). */
+  /** maps: of the face (its own light and its colour, the mean of its basis, a sample of its normals). */
   constructor(maps) {
     super();
     this.own = maps.light;
     this.meanBasis = maps.meanBasis;
+    this.tint = maps.tint;
     this.meter = new FaceMeter(maps.sample);
     this.ownMean = this.meter.mean(this.own);
     this.reset();
@@ -55,7 +56,7 @@ export class LightModel extends EventTarget {
   addLamp(azimuth, elevation) {
     if (this.lamps.length >= MOST_LAMPS) return null;
     // White is what the photo takes for white (`tinted` of illures/relighting/relight.py).
-    const tint = this.ownMean.map((v) => v / Math.max(sh.luminance(this.ownMean), 1e-6));
+    const tint = this.tint;
     const most = Math.max(...tint);
     const lamp = { azimuth, elevation, strength: most, rgb: tint.map((v) => v / most), radius: 10 };
     this.levelled = !this.lamps.length;
