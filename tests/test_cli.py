@@ -76,6 +76,17 @@ def test_some_maps_and_subfolders(tmp_path, photos, capsys):
     assert code == 2 and "colour" in stderr
 
 
+def test_maps_that_one_file_cannot_hold_are_refused(tmp_path, photos, capsys):
+    for maps, name, rule in [
+        ("albedo", "sheet.png", "holds no maps"),
+        ("albedo,regions", "x.exr", "regions is no layer"),
+        ("reconstruction", "x.exr", "reconstruction is no layer"),
+    ]:
+        code, _, stderr = run(capsys, "decompose", photos / "b.png", "-o", tmp_path / name, "--maps", maps)
+        assert code == 2 and rule in stderr and not (tmp_path / name).exists()
+    assert run(capsys, "decompose", photos / "b.png", "-o", tmp_path / "x.exr", "--maps", "albedo")[0] == 0
+
+
 @pytest.mark.parametrize("format", ["png16", "exr", "exr32"])
 def test_saved_files_sum_to_the_photo(tmp_path, photos, capsys, format):
     run(capsys, "decompose", photos / "a.jpg", "-o", tmp_path / "out", "--format", format)

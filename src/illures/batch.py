@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -106,24 +106,42 @@ def decompose_all(
         names: of `output.OUTPUTS`: the maps that are written.
         single: instead of a folder, the one file for one photo: .exr for the maps as layers, else the sheet.
     """
+    chosen = targets(sources, out) if single is None else {sources[0]: single}
+
+    def one(source: Path) -> None:
+        target = chosen[source]
+        if skip_existing and (is_done(target, source) if single is None else single.exists()):
+            report.skipped(source, target)
+        else:
+            report.done(_decompose_one(decomposer, source, target, format, crop_only, names, single is not None))
+
     with _progress(len(sources), report.console) as advance:
-        for source, target in targets(sources, out).items() if single is None else ((sources[0], single),):
-            try:
-                if skip_existing and (is_done(target, source) if single is None else single.exists()):
-                    report.skipped(source, target)
-                else:
-                    report.done(
-                        _decompose_one(decomposer, source, target, format, crop_only, names, single is not None)
-                    )
-            except DiskFullError as error:
-                report.failed(source, error)
-                report.say("stopped: the photos after it would fail in the same way")
-                return
-            except InputError as error:
-                report.failed(source, error)
-            except MemoryError:
-                report.failed(source, InputError(f"{source}: not enough memory for a photo of this size"))
-            advance()
+        for_each(chosen, one, report, advance)
+
+
+def for_each(
+    sources: Iterable[Path], work: Callable[[Path], None], report: Report, advance: Callable[[], None] = lambda: None
+) -> None:
+    """Work on each photo; bad ones are reported and the rest still done, unless the disk is full.
+
+    Args:
+        sources: the photos.
+        work: reports what became of a photo, or raises.
+        report: is told what failed.
+        advance: called after each photo.
+    """
+    for source in sources:
+        try:
+            work(source)
+        except DiskFullError as error:
+            report.failed(source, error)
+            report.say("stopped: the photos after it would fail in the same way")
+            return
+        except InputError as error:
+            report.failed(source, error)
+        except MemoryError:
+            report.failed(source, InputError(f"{source}: not enough memory for a photo of this size"))
+        advance()
 
 
 def _decompose_one(

@@ -68,12 +68,13 @@ def decompose(
     from illures.files import check_writable
     from illures.inputs import expand
 
-    sources, problems = expand(photos, recursive)
     names = _map_names(maps)
+    sources, problems = expand(photos, recursive)
     single = output if where.is_file(output) else None
     if single is not None:
         where.check_one(single, len(sources))
         where.check_decomposition(single, format, exr_layers)
+        _check_layers(single, maps, names)
     check_writable(where.parent_of(output))
 
     from illures.batch import Report, decompose_all
@@ -110,3 +111,14 @@ def _map_names(maps: str | None) -> tuple[str, ...]:
         if name not in OUTPUTS:
             raise InputError(f"--maps {maps}: {name!r} is none of {', '.join(OUTPUTS)}")
     return names
+
+
+def _check_layers(single: Path, maps: str | None, names: tuple[str, ...]) -> None:
+    """Refuse maps that one file can't hold."""
+    if maps is None:
+        return
+    if single.suffix.lower() != ".exr":
+        raise InputError(f"--maps {maps}: {single} holds no maps; choose a folder or a .exr file")
+    for name in names:
+        if name in ("reconstruction", "regions"):
+            raise InputError(f"--maps {maps}: {name} is no layer of {single}; choose a folder")

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from illures.batch import Report
+from illures.batch import Report, for_each
 from illures.decompose import Decomposer
 from illures.decomposition import Decomposition
 from illures.editing.edit import apply_albedo, apply_normal, evenly_lit, retouched, toned
 from illures.editing.retouch import Retouch
 from illures.errors import InputError
-from illures.files import DiskFullError
 from illures.images import Photo, as_float, read_photo, save_image
 from illures.output import Outcome
 
@@ -69,20 +68,15 @@ def edit_all(
         deep: write 16 bits; photos of 16 bits keep them anyway, where the file can hold them.
         skip_existing: leave files alone that are there.
     """
-    for source, target in targets.items():
-        try:
-            if skip_existing and target.exists():
-                report.skipped(source, target)
-            else:
-                report.done(_edit_one(decomposer, source, target, edit, deep))
-        except DiskFullError as error:
-            report.failed(source, error)
-            report.say("stopped: the photos after it would fail in the same way")
-            return
-        except InputError as error:
-            report.failed(source, error)
-        except MemoryError:
-            report.failed(source, InputError(f"{source}: not enough memory for a photo of this size"))
+
+    def one(source: Path) -> None:
+        target = targets[source]
+        if skip_existing and target.exists():
+            report.skipped(source, target)
+        else:
+            report.done(_edit_one(decomposer, source, target, edit, deep))
+
+    for_each(targets, one, report)
 
 
 def _edit_one(decomposer: Decomposer, source: Path, target: Path, edit: Edit, deep: bool) -> Outcome:

@@ -55,13 +55,6 @@ def skin_mask(
     return np.where(apart, 0, np.clip(mask, 0, 1)).astype(np.float32)
 
 
-def regions_of_mask(mask: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size classes"]:
-    """Classes where nothing but the face's mask is known: skin there, background elsewhere."""
-    regions = np.zeros((*mask.shape, len(Region)), np.float32)
-    regions[..., Region.SKIN], regions[..., Region.BACKGROUND] = mask, 1 - mask
-    return regions
-
-
 def soften(mask: Float[np.ndarray, "h w"], width: float) -> Float[np.ndarray, "h w"]:
     """The mask with an edge that falls from 1 to 0 over `width` pixels, all of it inside: for pasting.
 

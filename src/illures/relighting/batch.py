@@ -10,10 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from illures.batch import Report
+from illures.batch import Report, for_each
 from illures.decompose import Decomposer
 from illures.errors import InputError
-from illures.files import DiskFullError
 from illures.images import Photo, as_float, read_photo, save_image
 from illures.output import Outcome
 from illures.relighting.paste import PhotoRelighter
@@ -63,23 +62,19 @@ def relight_all(
     sources: list[Path], out: Path, report: Report, decomposer: Decomposer, job: Job, skip_existing: bool = False
 ) -> None:
     """Relight and write each photo; bad ones are reported and the rest still done, unless the disk is full."""
-    for source, folder in folders(sources, out).items():
-        files = job.files(folder)
-        try:
-            if skip_existing:
-                files = {name: path for name, path in files.items() if not path.exists()}
-            if files:
-                report.done(_relight_one(decomposer, source, job.single or folder, files, job))
-            else:
-                report.skipped(source, job.single or folder)
-        except DiskFullError as error:
-            report.failed(source, error)
-            report.say("stopped: the photos after it would fail in the same way")
-            return
-        except InputError as error:
-            report.failed(source, error)
-        except MemoryError:
-            report.failed(source, InputError(f"{source}: not enough memory for a photo of this size"))
+    chosen = folders(sources, out)
+
+    def one(source: Path) -> None:
+        files = job.files(chosen[source])
+        if skip_existing:
+            files = {name: path for name, path in files.items() if not path.exists()}
+        target = job.single or chosen[source]
+        if files:
+            report.done(_relight_one(decomposer, source, target, files, job))
+        else:
+            report.skipped(source, target)
+
+    for_each(chosen, one, report)
 
 
 def folders(sources: list[Path], out: Path) -> dict[Path, Path]:

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Shaped, UInt8
 
 from illures.decomposition import Decomposition
 from illures.faces import at_size, extract, to_crop
-from illures.faces.matte import Matte, eight_bit, face_matte, on_grid, widened
+from illures.faces.matte import eight_bit, face_matte, on_grid, widened
 from illures.images import Photo, as_float
 from illures.math.color import luminance, srgb_to_linear
 from illures.math.fill import continued
@@ -65,11 +65,11 @@ def around(
     """
     wide = widened(face.crop)
     x0, y0, x1, y1 = rect = inside(bounds(wide), photo)
-    told = face_matte(photo, face.crop)
-    alpha = on_grid(told, wide)
-    matte: Matte | None = told
-    if not seen_by(alpha, face):
-        matte, alpha = None, np.ones_like(alpha)
+    matte = face_matte(photo, face.crop)
+    alpha = on_grid(matte, wide)
+    seen = seen_by(alpha, face)
+    if not seen:
+        alpha = np.ones_like(alpha)
     weight = reach(eight_bit(extract(photo, wide)), face, alpha, others, what)
     guide = eight_bit(extract(photo, at_size(wide, DETAIL * wide.size)))
     fine = cv2.resize(weight, (len(guide), len(guide)), interpolation=cv2.INTER_LINEAR)
@@ -82,7 +82,7 @@ def around(
         srgb = as_float(photo[rows, x0:x1])
         a, b, least = (warped(v, grid, (x0, rows.start), srgb.shape[:2]) for v in (slope, offset, core))
         share = np.clip(a * luminance(srgb) + b, 0, 1)
-        if matte is not None:
+        if seen:
             share = share * matte.over(srgb, (x0, rows.start))
         found[rows.start - y0 : rows.stop - y0] = np.round(np.maximum(share, np.clip(least, 0, 1)) * 255)
 
