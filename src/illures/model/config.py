@@ -21,6 +21,7 @@ class NetworkConfig:
             and as what the normals start from.
         context: take a thumbnail of the whole photo (`faces.context`), which tells the strength and colour of light.
         regions: say what each pixel shows, the classes of `types.Region`.
+        gain: say the strength and colour of the light by a gain of their own, from all of the crop and the context.
         width: channels of the finest level of the compact form.
         blocks: residual blocks of each stage of the compact form.
         detail_blocks: residual blocks at half the image's sides, where eyelids and lips are, in both branches of the
@@ -37,6 +38,7 @@ class NetworkConfig:
     guide: bool = False
     context: bool = False
     regions: bool = False
+    gain: bool = False
     width: int = 32
     blocks: int = 2
     detail_blocks: int = 0
@@ -46,8 +48,11 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         """Refuse what makes no network."""
-        if self.form == "published" and (self.albedo != "direct" or self.context or self.regions or self.fine_width):
-            raise InputError('form = "published" is the paper\'s: albedo = "direct", no context, regions or fine_width')
+        if self.form == "published" and (
+            self.albedo != "direct" or self.context or self.regions or self.gain or self.fine_width
+        ):
+            rule = 'albedo = "direct", no context, regions, gain or fine_width'
+            raise InputError(f'form = "published" is the paper\'s: {rule}')
 
     @property
     def body_size(self) -> int:

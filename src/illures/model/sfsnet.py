@@ -20,6 +20,7 @@ from illures.model.config import NetworkConfig
 
 # A grey environment of radiance 0.6: where the light head starts from.
 _START_LIGHT = 0.6 * 3.5449077  # sqrt(4 pi)
+_LARGEST_GAIN = 3.0  # of the light, natural log
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,29 @@ class LightHead(nn.Module):
     def forward(self, features: Float[Tensor, "batch inputs h w"]) -> Float[Tensor, "batch 27"]:
         """The light as one vector, channels fastest."""
         return self.linear(self.conv(features).mean(dim=(2, 3)))
+
+
+class LightGain(nn.Module):
+    """How strong the light is, and of what colour: one factor a channel on its coefficients, starting at one.
+
+    An exposure is a product, which the sum in `LightHead` is slow to learn. The largest features tell as much as their
+    means: the white of an eye and a tooth are of known albedo.
+    """
+
+    def __init__(self, features: int, context: int, width: int = 96) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2 * features + context, width), nn.ReLU(inplace=True))
+        self.out = nn.Linear(width, 3)
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(
+        self, features: Float[Tensor, "batch features h w"], context: Float[Tensor, "batch context"] | None
+    ) -> Float[Tensor, "batch 3"]:
+        """The factors, above 0."""
+        pooled = [features.mean(dim=(2, 3)), features.amax(dim=(2, 3))]
+        known = torch.cat(pooled if context is None else [*pooled, context], dim=1)
+        return self.out(self.layers(known)).float().clamp(-_LARGEST_GAIN, _LARGEST_GAIN).exp()
 
 
 class SfSNet(nn.Module):
@@ -207,6 +231,7 @@ class CompactSfSNet(nn.Module):
         self.normal_branch = CompactBranch(width, config.blocks, config.detail_blocks, 3, fine)
         self.stem = conv_bn(inputs, fine, kernel=3, stride=2) if fine else None
         self.light_head = LightHead(4 * width + 4 * width, 128)
+        self.gain = LightGain(4 * width + 4 * width, 4 * width if config.context else 0) if config.gain else None
         self.features = 4 * width
 
     def forward(
@@ -223,14 +248,19 @@ class CompactSfSNet(nn.Module):
         middle = self.middle(fine)
         coarse = self.coarse(middle)
         coarse = coarse + interpolate(self.position, size=coarse.shape[2:], mode="bilinear", align_corners=False)
+        around = None
         if self.context is not None and context is not None:
-            coarse = coarse + self.context(context)[:, :, None, None]
+            around = self.context(context)
+            coarse = coarse + around[:, :, None, None]
         shared = self.shared(coarse)
         albedo, albedo_features = self.albedo_branch(shared, middle, fine, stem)
         normal, normal_features = self.normal_branch(shared, middle, fine, stem)
         features = torch.cat([albedo_features, normal_features], dim=1)
         half = nn.functional.avg_pool2d(features, 2)
-        light = self.light_head(torch.cat([shared, half], dim=1))
+        everything = torch.cat([shared, half], dim=1)
+        light = self.light_head(everything)
+        if self.gain is not None:
+            light = (light.unflatten(-1, (9, 3)) * self.gain(everything, around)[:, None]).flatten(-2)
         return _interpret(albedo, normal, light, features, guide, stem)
 
 

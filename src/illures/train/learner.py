@@ -163,17 +163,18 @@ def _shipped_weights(recipe: Recipe) -> Path:
 
 
 def _contains(ours: NetworkConfig, theirs: NetworkConfig) -> bool:
-    """Whether one network is another one with more to it: outputs, inputs, detail blocks, a thin level, a quotient."""
+    """Whether one network is another one with more to it: outputs, inputs, a gain, blocks, a thin level, a quotient."""
     grown = replace(
         theirs,
         albedo=ours.albedo,
         context=ours.context,
         regions=ours.regions,
+        gain=ours.gain,
         detail_blocks=theirs.detail_blocks or ours.detail_blocks,
         fine_width=theirs.fine_width or ours.fine_width,
         size=ours.size if ours.body_size == theirs.body_size else theirs.size,
     )
-    less = (theirs.context and not ours.context) or (theirs.regions and not ours.regions)
+    less = any(getattr(theirs, name) and not getattr(ours, name) for name in ("context", "regions", "gain"))
     return grown == ours and not less and theirs.albedo in ("direct", ours.albedo)
 
 
