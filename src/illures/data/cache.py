@@ -21,6 +21,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from illures.data.context import CONTEXT_RANGE, WIDE_PX, rendered_context
+from illures.data.repaint import repaint
 from illures.data.shrink import shrunk
 from illures.decoding import parse_json
 from illures.errors import InputError
@@ -203,16 +204,26 @@ class SampleCache:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def batch(self, indices: Sequence[int] | np.ndarray, rng: np.random.Generator | None = None) -> Batch:
-        """Read the samples at `indices`; `rng` frames a photo round each (None: always alike)."""
+    def batch(
+        self, indices: Sequence[int] | np.ndarray, rng: np.random.Generator | None = None, repainted: float = 0.0
+    ) -> Batch:
+        """Read the samples at `indices`.
+
+        Args:
+            indices: of samples.
+            rng: frames a photo round each, and draws what follows; None: always alike.
+            repainted: chance that a person gets other colours of skin, hair and clothes.
+        """
         raw = {name: self._read(name, indices) for name in [*_MAPS, "light", "traced", "landmarks", "surroundings"]}
-        image, traced = _decoded(raw["image"]), raw["traced"]
+        image, albedo, traced = _decoded(raw["image"]), _decoded(raw["albedo"]), raw["traced"]
         rng = np.random.default_rng(0) if rng is None else rng
+        if repainted > 0:
+            image, albedo = repaint(image, albedo, raw["region"], rng, repainted)
         around = _decoded(raw["surroundings"]) * CONTEXT_RANGE
         contexts = [_framed(*values, rng) for values in zip(image, raw["region"], around, traced, strict=True)]
         return Batch(
             image=image,
-            albedo=_decoded(raw["albedo"]),
+            albedo=albedo,
             normal=normalize(raw["normal"] / 127),
             mask=raw["mask"] / 255,
             surface=(raw["normal"] != 0).any(dim=-1, keepdim=True).float(),

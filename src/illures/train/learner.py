@@ -23,6 +23,7 @@ from illures.train.checkpoint import optimizer_tensors, part, restore_optimizer
 from illures.train.cost import TERMS, terms, total
 from illures.train.distributed import Ranks, share_statistics
 from illures.train.feed import Step
+from illures.train.muon import Muon
 from illures.train.objective import Consistency
 from illures.train.recipe import Recipe, shipped
 
@@ -81,7 +82,7 @@ class Learner:
         self._average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
         share_statistics(self.model, ranks)
         self._forward = _compiled(self.model) if compiled else self.model
-        self._optimizer = torch.optim.AdamW(_parameter_groups(self.model, recipe.weight_decay))
+        self._optimizer = _optimizer(self.model, recipe)
         fast = has_fast_bf16(ranks.device) if recipe.precision == "auto" else recipe.precision == "bf16"
         self._autocast = torch.autocast(ranks.device.type, torch.bfloat16, enabled=fast)
 
@@ -205,6 +206,12 @@ def _check_finite(values: dict[str, float]) -> None:
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
         raise FloatingPointError(f"{', '.join(bad)} not finite")
+
+
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimizer == "muon":
+        return Muon(model, recipe.weight_decay)
+    return torch.optim.AdamW(_parameter_groups(model, recipe.weight_decay))
 
 
 def _parameter_groups(model: nn.Module, weight_decay: float) -> Iterator[dict[str, object]]:

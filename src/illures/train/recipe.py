@@ -71,9 +71,11 @@ class Recipe:
             0 where a clip may show one person after another.
         head: weight of pixels that show a surface outside of the face's mask (hair, ears, neck, collar), of one of the
             mask; above 0 the eyes weigh more, too. 0 counts the mask alone, as the method does.
+        repainted: chance that a rendered person gets other colours of skin, hair and clothes (`data.repaint`).
         batch: images a step over all processes, a multiple of 8.
         seed: of weights, order and augmentation.
-        weight_decay: of AdamW; not on biases and normalisation.
+        optimizer: "adamw", or "muon", whose steps in the hidden layers are orthogonal (`train.muon`).
+        weight_decay: not on biases and normalisation.
         warmup: images over which the learning rate rises, in each stage.
         average: the released weights are an exponential average that remembers about this many images.
         held_out: share of the identities that training leaves to validation; 0 for no validation.
@@ -94,8 +96,10 @@ class Recipe:
     plain: bool = False
     across: float = 0.25
     head: float = 0.0
+    repainted: float = 0.0
     batch: int = 16
     seed: int = 0
+    optimizer: Literal["adamw", "muon"] = "adamw"
     weight_decay: float = 0.01
     warmup: int = 2_000
     average: int = 8_000
@@ -115,8 +119,9 @@ class Recipe:
             raise InputError(f"recipe: batch = {self.batch}, a multiple of {GROUP} is needed")
         if not 0 <= self.head <= 1:
             raise InputError(f"recipe: head = {self.head}, a weight from 0 to 1 is needed")
-        if not 0 <= self.across <= 1:
-            raise InputError(f"recipe: across = {self.across}, a chance from 0 to 1 is needed")
+        for name in ("across", "repainted"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"recipe: {name} = {getattr(self, name)}, a chance from 0 to 1 is needed")
         if not 0 <= self.held_out < 1:
             raise InputError(f"recipe: held_out = {self.held_out}, a share from 0 to below 1 is needed")
         if not self.stages or min(stage.images for stage in self.stages) < 1:

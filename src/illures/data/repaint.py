@@ -1,0 +1,70 @@
+"""Other colours for a rendered person: skin, hair and clothes of another tone under the same light.
+
+What a network must not learn is which of its few hundred people it sees: with a tone drawn anew each time, strength and
+colour of the light can be told from the light alone, and from what has a known albedo.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
+
+from illures.types import Region
+
+# Log albedo from light skin to dark, in units of green: the slope of the curve of tones in `synth.tone`.
+_MELANIN = np.array([0.87, 1.0, 1.07])
+_SKIN, _HAIR, _CLOTHES = 0.4, 0.4, 0.6  # standard deviations of log albedo
+_HUES = {Region.SKIN: 0.06, Region.HAIR: 0.15, Region.CLOTHES: 0.3}  # and of its channels
+_ALBEDO = (0.01, 0.9)
+_FEW = 0.02  # of the skin's pixels
+_BURNT = 0.9  # from here on an image's value says less and less of the albedo
+
+
+def repaint(
+    image: Float[Tensor, "batch height width 3"],
+    albedo: Float[Tensor, "batch height width 3"],
+    region: UInt8[Tensor, "batch height width 1"],
+    rng: np.random.Generator,
+    chance: float,
+) -> tuple[Float[Tensor, "batch height width 3"], Float[Tensor, "batch height width 3"]]:
+    """Images and albedo of people in other colours; both linear.
+
+    The light that a pixel gets and sends back per albedo stays, E = I / A. (So highlights take the tint, too; bounce
+    light within the face keeps that of the old skin. Both are small beside the change of tone.)
+
+    Args:
+        image: the renders.
+        albedo: theirs.
+        region: classes of `types.Region`.
+        rng: draws the colours.
+        chance: that a person gets others.
+    """
+    burnt = ((image.amax(dim=-1, keepdim=True) - _BURNT) / (1 - _BURNT)).clamp(0, 1)
+    logs = np.stack([_logs(rng) * (rng.random() < chance) for _ in range(len(image))])
+    table = torch.from_numpy(logs).float()
+    # Where much of the skin is burnt, only lighter skin looks like a photo.
+    shine = burnt[..., 0] * (region[..., 0] == Region.SKIN)
+    lost = shine.sum(dim=(1, 2)) > _FEW * (region[..., 0] == Region.SKIN).sum(dim=(1, 2))
+    table = torch.where(lost[:, None, None], table.clamp(min=0), table)
+    known = region[..., 0].long().clamp(max=table.shape[1] - 1)
+    change = torch.stack([rows[where] for rows, where in zip(table, known, strict=True)])
+    # Pixels on an edge show both sides.
+    soft = avg_pool2d(pad(change.permute(0, 3, 1, 2), (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    least, most = (np.log(bound) - albedo.clamp(min=1e-6).log() for bound in _ALBEDO)
+    gain = soft.permute(0, 2, 3, 1).clamp(min=least.clamp(max=0), max=most.clamp(min=0)).exp()
+    return (image * (gain + (1 - gain) * burnt)).clamp(0, 1), albedo * gain
+
+
+def _logs(rng: np.random.Generator) -> Float[np.ndarray, "classes 3"]:
+    """What is added to the log albedo of each class, and to unknown pixels after the last: nothing."""
+    logs = np.zeros((len(Region) + 1, 3))
+    logs[Region.SKIN] = rng.normal(0, _SKIN) * _MELANIN
+    logs[Region.HAIR] = rng.normal(0, _HAIR)
+    logs[Region.CLOTHES] = rng.normal(0, _CLOTHES)
+    for which, spread in _HUES.items():
+        logs[which] += rng.normal(0, spread, 3)
+    logs[[Region.LIPS, Region.OBJECT]] = logs[Region.SKIN]  # most objects are hands
+    return logs
