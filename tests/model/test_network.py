@@ -119,6 +119,20 @@ def test_thin_level_starts_as_the_coarse_network_at_twice_the_size(inputs_of):
     torch.testing.assert_close(large.regions.permute(0, 3, 1, 2), doubled, rtol=0, atol=1e-4)
 
 
+def test_the_gain_starts_at_one_and_scales_light_and_illumination_alone(inputs_of):
+    plain, gained = IlluResSfSNet(QUOTIENT).eval(), IlluResSfSNet(replace(QUOTIENT, gain=True)).eval()
+    gained.load_state_dict(gained.state_dict() | plain.state_dict())
+    inputs = inputs_of(QUOTIENT, 64)
+    before = plain(*inputs)
+    torch.testing.assert_close(gained(*inputs).light, before.light, rtol=0, atol=0)
+    wanted = torch.tensor([2.0, 1.0, 0.5])
+    gained.sfsnet.gain.out.bias.data = wanted.log()
+    after = gained(*inputs)
+    torch.testing.assert_close(after.light, before.light * wanted, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(after.illumination, before.illumination * wanted, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(after.normal, before.normal, rtol=0, atol=0)
+
+
 def test_context_must_fit_the_network(inputs_of):
     image, guide, _ = inputs_of(QUOTIENT, 64)
     with pytest.raises(ValueError, match="context=True"):

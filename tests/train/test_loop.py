@@ -51,6 +51,22 @@ def test_after_kill_9_a_run_ends_in_the_same_bytes(cache_folder, cache, tmp_path
         assert one.info == other.info and one.graph == other.graph  # the hash is one over all tensors
 
 
+def test_with_muon_a_run_in_two_parts_ends_in_the_same_bytes(cache, tmp_path):
+    recipe = dataclasses.replace(TINY, optimizer="muon")
+
+    def stop(seen: int, figures: dict[str, float]) -> None:
+        if seen == 48 and "score" not in figures:
+            signal.raise_signal(signal.SIGINT)
+
+    training(recipe, cache, tmp_path / "whole").run()
+    with pytest.raises(KeyboardInterrupt):
+        training(recipe, cache, tmp_path / "parts").run(stop)
+    training(recipe, cache, tmp_path / "parts").run()
+    assert (tmp_path / "whole" / CHECKPOINT).read_bytes() == (tmp_path / "parts" / CHECKPOINT).read_bytes()
+    changed = read_checkpoint(tmp_path / "whole" / CHECKPOINT).tensors
+    assert any(name.endswith(".momentum") for name in changed) and any(name.endswith(".exp_avg") for name in changed)
+
+
 def test_ctrl_c_ends_after_the_step_and_leaves_a_checkpoint(cache, tmp_path):
     def stop(seen: int, figures: dict[str, float]) -> None:
         if seen == 48 and "score" not in figures:
