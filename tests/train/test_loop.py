@@ -15,8 +15,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import tiny_training
 from illures.data.cache import SampleCache
 from illures.errors import InputError
-from illures.model import read_weights
+from illures.model import NetworkConfig, read_weights
 from illures.model.export import load_network, save_weights
+from illures.model.network import IlluResSfSNet
 from illures.train.checkpoint import read_checkpoint
 from illures.train.loop import BEST, CHECKPOINT, Training
 from illures.train.recipe import Recipe, Stage
@@ -189,6 +190,28 @@ def test_detail_blocks_may_be_added_to_given_weights(cache, tmp_path):
     found, before = (run.learner.network().eval()(image, guide) for run in (detailed, first))
     torch.testing.assert_close(found.normal, before.normal, rtol=0, atol=0)
     torch.testing.assert_close(found.residual, before.residual, rtol=0, atol=0)
+
+
+def test_a_thin_level_may_learn_alone(cache, tmp_path):
+    network = NetworkConfig("compact", "quotient", size=16, width=8, residual_width=32, residual_blocks=1)
+    path = tmp_path / "body.safetensors"
+    save_weights(path, IlluResSfSNet(network), TINY.to_dict(), "none", {})
+    fine = dataclasses.replace(network, size=32, fine_width=8)
+    recipe = dataclasses.replace(
+        TINY, initial=str(path), learns="thin", network=fine, stages=(Stage("global", 32),), checkpoint=16
+    )
+    run = training(recipe, cache, tmp_path / "run")
+    before = {name: value.clone() for name, value in run.learner.model.state_dict().items()}
+    run.run()
+    changed = {name for name, value in run.learner.model.state_dict().items() if not torch.equal(value, before[name])}
+    assert {name for name in changed if "thin" not in name and "stem" not in name} == set()
+    assert {name.split(".thin")[0] for name in changed} >= {
+        "sfsnet.albedo_branch",
+        "sfsnet.normal_branch",
+        "illuresnet",
+    }
+    with pytest.raises(InputError, match="fine_width"):
+        dataclasses.replace(TINY, initial=str(path), learns="thin")
 
 
 def test_a_stage_may_leave_illuresnet_out(cache, tmp_path):

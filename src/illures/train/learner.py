@@ -18,6 +18,7 @@ from illures.errors import InputError
 from illures.model.config import NetworkConfig
 from illures.model.export import load_network
 from illures.model.network import Estimate, IlluResSfSNet, network_inputs
+from illures.model.sfsnet import ThinLevel
 from illures.model.weights import FAST, FINE, packaged
 from illures.train.checkpoint import optimizer_tensors, part, restore_optimizer
 from illures.train.cost import TERMS, terms, total
@@ -43,6 +44,11 @@ class Taken:
     terms: dict[str, float]
     stop: bool
     estimate: Estimate
+
+
+def thin_modules(network: IlluResSfSNet) -> list[nn.Module]:
+    """What a network has over its body of half the size: the stem and the thin levels."""
+    return [m for name, m in network.named_modules() if isinstance(m, ThinLevel) or name == "sfsnet.stem"]
 
 
 def has_fast_bf16(device: torch.device) -> bool:
@@ -77,6 +83,10 @@ class Learner:
         if not recipe.residual:
             for parameter in network.illuresnet.out.parameters():  # without gradients the residual stays at 0
                 nn.init.zeros_(parameter)
+        self._learning: list[nn.Module] = [network] if recipe.learns == "all" else thin_modules(network)
+        learning = {id(parameter) for module in self._learning for parameter in module.parameters()}
+        for parameter in network.parameters():
+            parameter.requires_grad_(id(parameter) in learning)
         self.model = network.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         decay = max(0.0, 1 - recipe.batch / recipe.average)
         self._average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
@@ -103,13 +113,15 @@ class Learner:
             FloatingPointError: a term or the gradient is not finite; nothing is changed.
         """
         inputs = network_inputs(self._recipe.network, step.image, step.guide, step.context)
-        self.model.train()
+        self.model.eval()
+        for module in self._learning:
+            module.train()
         with self._autocast:
             estimate = self._forward(*inputs, with_residual=with_residual).float()
         found = terms(estimate, step, with_residual, self._consistency, self._recipe.head)
         self._optimizer.zero_grad(set_to_none=True)
         total(found, self._recipe.loss).backward()
-        parameters = list(self.model.parameters())
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._ranks.average_gradients(parameters)
         length = clip_grad_norm_(parameters, _LONGEST_GRADIENT)
         nothing = torch.zeros((), device=self._ranks.device)
@@ -216,6 +228,6 @@ def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 def _parameter_groups(model: nn.Module, weight_decay: float) -> Iterator[dict[str, object]]:
     """Weights decay; biases and normalisation do not."""
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     yield {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay}
     yield {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}

@@ -106,7 +106,7 @@ def _groups(model: nn.Module, weight_decay: float) -> Iterator[dict[str, Any]]:
         for layer in model.modules()
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) and layer.bias is None
     }
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     rest = [p for p in parameters if id(p) not in hidden]
     yield {"params": [p for p in parameters if id(p) in hidden], "hidden": True, "weight_decay": weight_decay}
     yield {"params": [p for p in rest if p.ndim > 1], "hidden": False, "weight_decay": weight_decay}

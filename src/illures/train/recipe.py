@@ -63,6 +63,8 @@ class Recipe:
         loss: weights of the terms.
         initial: weights to start from: "" for none, "release" for those of the package, the path of a file, or the name
             of a shipped recipe whose weights must then be given. Detail blocks that they lack start as the identity.
+        learns: "all", or "thin": the thin level over a body that stays as the initial weights have it, normalisation
+            too. A third of the cost, and at half the size the network goes on saying what it said.
         residual: False leaves IlluResNet untouched, whose residual starts at 0 and stays there: SfSNet alone.
         align: what carries albedo and normals from frame to frame: "alignnet" the trained networks, "warp" the mesh of
             the dense landmarks.
@@ -91,6 +93,7 @@ class Recipe:
     camera: CameraConfig = field(default_factory=CameraConfig)
     loss: LossWeights = field(default_factory=LossWeights)
     initial: str = ""
+    learns: Literal["all", "thin"] = "all"
     residual: bool = True
     align: Literal["alignnet", "warp"] = "alignnet"
     plain: bool = False
@@ -117,6 +120,8 @@ class Recipe:
                 raise InputError(f"recipe: {name} = {getattr(self, name)}, at least 1 is needed")
         if self.batch % GROUP:
             raise InputError(f"recipe: batch = {self.batch}, a multiple of {GROUP} is needed")
+        if self.learns == "thin" and not (self.network.fine_width and self.initial):
+            raise InputError('recipe: learns = "thin" needs initial weights and a network with a fine_width')
         if not 0 <= self.head <= 1:
             raise InputError(f"recipe: head = {self.head}, a weight from 0 to 1 is needed")
         for name in ("across", "repainted"):
