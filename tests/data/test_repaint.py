@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from illures.data.repaint import repaint
+from illures.data.repaint import other_backgrounds, repaint
 from illures.types import Region
 
 
@@ -56,3 +56,14 @@ def test_burnt_skin_is_never_darkened_and_chance_zero_changes_nothing():
     others, colours = repaint(image, albedo, region, np.random.default_rng(0), 0.0)
     torch.testing.assert_close(others, image, rtol=0, atol=1e-6)
     torch.testing.assert_close(colours, albedo, rtol=0, atol=1e-6)
+
+
+def test_other_backgrounds_change_what_is_behind_alone_and_keep_its_brightness():
+    rng = np.random.default_rng(0)
+    image, _, region = _person(rng)
+    found = other_backgrounds(image, region, np.random.default_rng(1), 1.0)
+    torch.testing.assert_close(found[:, 18:], image[:, 18:], rtol=0, atol=0)  # a pixel of edge may show both
+    behind, before = found[:, :15], image[:, :15]
+    assert (behind - before).abs().mean(dim=(1, 2, 3)).min() > 0.02
+    torch.testing.assert_close(behind.mean(dim=(1, 2)), before.mean(dim=(1, 2)), rtol=0.25, atol=0)
+    torch.testing.assert_close(other_backgrounds(image, region, rng, 0.0), image, rtol=0, atol=0)

@@ -68,6 +68,15 @@ def test_exposure_scales_image_residual_and_light_alike(batch, rng):
     torch.testing.assert_close(exposed.context[..., :3], around.clamp(0, 1), rtol=0, atol=1e-5)
 
 
+def test_extreme_exposures_burn_and_drown_images(batch, rng):
+    usual = augment.expose(batch, augment.CameraConfig(grey=0.0), rng).light[:, 0, 1] / batch.light[:, 0, 1]
+    config = augment.CameraConfig(grey=0.0, extreme=1.0)
+    draws = [augment.expose(batch, config, rng).light[:, 0, 1] / batch.light[:, 0, 1] for _ in range(20)]
+    stops = torch.cat(draws).log2()
+    assert stops.min() > -2.6 and stops.max() < 2.1
+    assert stops.min() < -1.8 and stops.max() > 1.3 > usual.log2().abs().max()
+
+
 def test_grey_images_are_explained_in_grey(batch, rng):
     exposed = augment.expose(batch, augment.CameraConfig(grey=1.0), rng)
     for value in (exposed.image, exposed.albedo, exposed.light, residual_of(exposed)):

@@ -21,7 +21,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from illures.data.context import CONTEXT_RANGE, WIDE_PX, rendered_context
-from illures.data.repaint import repaint
+from illures.data.repaint import other_backgrounds, repaint
 from illures.data.shrink import shrunk
 from illures.decoding import parse_json
 from illures.errors import InputError
@@ -212,13 +212,14 @@ class SampleCache:
         Args:
             indices: of samples.
             rng: frames a photo round each, and draws what follows; None: always alike.
-            repainted: chance that a person gets other colours of skin, hair and clothes.
+            repainted: chance that a person gets other colours of skin, hair and clothes, and that of others behind.
         """
         raw = {name: self._read(name, indices) for name in [*_MAPS, "light", "traced", "landmarks", "surroundings"]}
         image, albedo, traced = _decoded(raw["image"]), _decoded(raw["albedo"]), raw["traced"]
         rng = np.random.default_rng(0) if rng is None else rng
         if repainted > 0:
             image, albedo = repaint(image, albedo, raw["region"], rng, repainted)
+            image = other_backgrounds(image, raw["region"], rng, repainted)
         around = _decoded(raw["surroundings"]) * CONTEXT_RANGE
         contexts = [_framed(*values, rng) for values in zip(image, raw["region"], around, traced, strict=True)]
         return Batch(

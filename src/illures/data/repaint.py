@@ -1,7 +1,8 @@
-"""Other colours for a rendered person: skin, hair and clothes of another tone under the same light.
+"""Other colours for a rendered person, under the same light, and other things behind them.
 
-What a network must not learn is which of its few hundred people it sees: with a tone drawn anew each time, strength and
-colour of the light can be told from the light alone, and from what has a known albedo.
+What a network must not learn is which of its few hundred people it sees: with a tone of skin, hair and clothes drawn
+anew each time, strength and colour of the light can be told from the light alone, and from what has a known albedo.
+Behind real people are trees, prints on walls and other people: sharp, with the textures of hair and cloth.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, pad
+from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from illures.types import Region
 
@@ -56,6 +57,40 @@ def repaint(
     least, most = (np.log(bound) - albedo.clamp(min=1e-6).log() for bound in _ALBEDO)
     gain = soft.permute(0, 2, 3, 1).clamp(min=least.clamp(max=0), max=most.clamp(min=0)).exp()
     return (image * (gain + (1 - gain) * burnt)).clamp(0, 1), albedo * gain
+
+
+def other_backgrounds(
+    image: Float[Tensor, "batch height width 3"],
+    region: UInt8[Tensor, "batch height width 1"],
+    rng: np.random.Generator,
+    chance: float,
+) -> Float[Tensor, "batch height width 3"]:
+    """Put parts of other images of the batch behind some people, turned and mirrored, as bright as what was there.
+
+    Args:
+        image: the renders, linear.
+        region: classes of `types.Region`.
+        rng: draws them.
+        chance: that a person gets another background.
+    """
+    size, changed = image.shape[1], image.clone()
+    for i in np.flatnonzero(rng.random(len(image)) < chance):
+        behind = region[i] == int(Region.BACKGROUND)
+        if not behind.any():
+            continue
+        other = (int(i) + int(rng.integers(1, max(len(image), 2)))) % len(image)
+        part = image[other].permute(2, 0, 1)[None]
+        side = int(size * rng.uniform(0.3, 1.0))
+        top, left = rng.integers(0, size - side + 1, 2)
+        part = interpolate(part[..., top : top + side, left : left + side], size=(size, size), mode="bilinear")[0]
+        part = torch.rot90(part, int(rng.integers(4)), (1, 2)).permute(1, 2, 0)
+        if rng.random() < 0.5:
+            part = part.flip(1)
+        gain = (image[i][behind[..., 0]].mean(dim=0) / part.mean(dim=(0, 1)).clamp(min=1e-3)).clamp(0.1, 10)
+        soft = avg_pool2d(pad(behind[None, ..., 0].float()[None], (1, 1, 1, 1), mode="replicate"), 3, stride=1)[0, 0]
+        alpha = torch.maximum(soft[..., None], behind.float())
+        changed[i] = image[i] * (1 - alpha) + (part * gain).clamp(0, 1) * alpha
+    return changed
 
 
 def _logs(rng: np.random.Generator) -> Float[np.ndarray, "classes 3"]:

@@ -27,6 +27,8 @@ from illures.render import render
 _MIRROR_LIGHT = torch.tensor([1.0, 1, 1, -1, -1, 1, 1, -1, 1])[:, None]
 
 
+_EXTREME_STOPS = (-2.5, 2.0)
+
 # Images of which nothing but the landmarks is known; of synthetic people, too, where their truth is not used.
 Frames = VideoBatch
 
@@ -40,6 +42,7 @@ class CameraConfig:
     Attributes:
         grey: chance of a grey image (albedo and light become grey with it).
         exposure: standard deviation of the exposure [stops].
+        extreme: chance of an exposure up to 2 stops too long or 2.5 too short instead.
         white_balance: standard deviation of the gain of red and of blue [stops].
         tone: standard deviation of the exponent (log) of the tone curve laid over the encoded image.
         noise: largest standard deviation of the sensor noise, of encoded values.
@@ -51,6 +54,7 @@ class CameraConfig:
 
     grey: float = 0.4
     exposure: float = 0.35
+    extreme: float = 0.0
     white_balance: float = 0.12
     tone: float = 0.15
     noise: float = 0.04
@@ -163,7 +167,11 @@ def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: 
         tied: as in `flip`.
     """
     count = len(batch.image)
-    stops = rng.normal(0, config.exposure, (count, 1)) + rng.normal(0, config.white_balance, (count, 3)) * [1, 0, 1]
+    exposure = rng.normal(0, config.exposure, (count, 1))
+    if config.extreme > 0:
+        extreme = rng.random((count, 1)) < config.extreme
+        exposure = np.where(extreme, rng.uniform(*_EXTREME_STOPS, (count, 1)), exposure)
+    stops = exposure + rng.normal(0, config.white_balance, (count, 3)) * [1, 0, 1]
     gain = torch.from_numpy(2.0**stops).float()
     grey = torch.from_numpy(np.tile(rng.random(count // tied) < config.grey, tied))
 

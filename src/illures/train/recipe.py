@@ -73,7 +73,8 @@ class Recipe:
             0 where a clip may show one person after another.
         head: weight of pixels that show a surface outside of the face's mask (hair, ears, neck, collar), of one of the
             mask; above 0 the eyes weigh more, too. 0 counts the mask alone, as the method does.
-        repainted: chance that a rendered person gets other colours of skin, hair and clothes (`data.repaint`).
+        repainted: chance that a rendered person gets other colours of skin, hair and clothes, and that something else
+            stands behind (`data.repaint`).
         batch: images a step over all processes, a multiple of 8.
         seed: of weights, order and augmentation.
         optimizer: "adamw", or "muon", whose steps in the hidden layers are orthogonal (`train.muon`).
