@@ -21,6 +21,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from illures.data.context import CONTEXT_RANGE, WIDE_PX, rendered_context
+from illures.data.mixing import Lit, mixed
 from illures.data.repaint import other_backgrounds, repaint
 from illures.data.shrink import shrunk
 from illures.decoding import parse_json
@@ -205,7 +206,11 @@ class SampleCache:
         return int(self._starts[-1])
 
     def batch(
-        self, indices: Sequence[int] | np.ndarray, rng: np.random.Generator | None = None, repainted: float = 0.0
+        self,
+        indices: Sequence[int] | np.ndarray,
+        rng: np.random.Generator | None = None,
+        repainted: float = 0.0,
+        mixing: float = 0.0,
     ) -> Batch:
         """Read the samples at `indices`.
 
@@ -213,28 +218,43 @@ class SampleCache:
             indices: of samples.
             rng: frames a photo round each, and draws what follows; None: always alike.
             repainted: chance that a person gets other colours of skin, hair and clothes, and that of others behind.
+            mixing: chance that a traced view gets another of its lights as well.
         """
         raw = {name: self._read(name, indices) for name in [*_MAPS, "light", "traced", "landmarks", "surroundings"]}
         image, albedo, traced = _decoded(raw["image"]), _decoded(raw["albedo"]), raw["traced"]
         rng = np.random.default_rng(0) if rng is None else rng
+        surface = (raw["normal"] != 0).any(dim=-1, keepdim=True).float()
+        lit = Lit(image, raw["light"], _decoded(raw["surroundings"]) * CONTEXT_RANGE)
+        if mixing > 0:
+            lit = mixed(lit, self._otherwise_lit(indices, rng), surface, rng, mixing)
+        image = lit.image
         if repainted > 0:
             image, albedo = repaint(image, albedo, raw["region"], rng, repainted)
             image = other_backgrounds(image, raw["region"], rng, repainted)
-        around = _decoded(raw["surroundings"]) * CONTEXT_RANGE
-        contexts = [_framed(*values, rng) for values in zip(image, raw["region"], around, traced, strict=True)]
+        contexts = [_framed(*values, rng) for values in zip(image, raw["region"], lit.around, traced, strict=True)]
         return Batch(
             image=image,
             albedo=albedo,
             normal=normalize(raw["normal"] / 127),
             mask=raw["mask"] / 255,
-            surface=(raw["normal"] != 0).any(dim=-1, keepdim=True).float(),
+            surface=surface,
             region=raw["region"],
             guide=raw["guide"] / 127,
             context=torch.stack(contexts),
-            light=raw["light"],
+            light=lit.light,
             traced=traced,
             landmarks=raw["landmarks"],
         )
+
+    def _otherwise_lit(self, indices: Sequence[int] | np.ndarray, rng: np.random.Generator) -> Lit:
+        """The same traced views under another of their lights; under the same where they have no other."""
+        others = [self._other_light(int(index), rng) for index in indices]
+        image, around = (_decoded(self._read(name, others)) for name in ("image", "surroundings"))
+        return Lit(image, self._read("light", others), around * CONTEXT_RANGE)
+
+    def _other_light(self, index: int, rng: np.random.Generator) -> int:
+        others = np.flatnonzero((self.view == self.view[index]) & (np.arange(len(self)) != index))
+        return int(rng.choice(others)) if len(others) and self.traced[index] > 0 else index
 
     def _read(self, name: str, indices: Sequence[int] | np.ndarray) -> Tensor:
         rows = []

@@ -143,7 +143,7 @@ class Feed:
 
     def _samples(self, stage: Stage, start: int, rng: np.random.Generator) -> Step:
         camera = self._recipe.camera
-        batch = self._cache.batch(self._drawn(start, GROUP), rng, self._recipe.repainted)
+        batch = self._cache.batch(self._drawn(start, GROUP), rng, self._recipe.repainted, self._recipe.mixing)
         batch = augment.relight(batch, rng, everything=stage.kind == "local")
         batch = augment.flip(batch, rng)
         batch = augment.expose(batch, camera, rng)

@@ -75,6 +75,7 @@ class Recipe:
             mask; above 0 the eyes weigh more, too. 0 counts the mask alone, as the method does.
         repainted: chance that a rendered person gets other colours of skin, hair and clothes, and that something else
             stands behind (`data.repaint`).
+        mixing: chance that a traced view is under two of its lights at once, each in a colour (`data.mixing`).
         batch: images a step over all processes, a multiple of 8.
         seed: of weights, order and augmentation.
         optimizer: "adamw", or "muon", whose steps in the hidden layers are orthogonal (`train.muon`).
@@ -101,6 +102,7 @@ class Recipe:
     across: float = 0.25
     head: float = 0.0
     repainted: float = 0.0
+    mixing: float = 0.0
     batch: int = 16
     seed: int = 0
     optimizer: Literal["adamw", "muon"] = "adamw"
@@ -125,7 +127,7 @@ class Recipe:
             raise InputError('recipe: learns = "thin" needs initial weights and a network with a fine_width')
         if not 0 <= self.head <= 1:
             raise InputError(f"recipe: head = {self.head}, a weight from 0 to 1 is needed")
-        for name in ("across", "repainted"):
+        for name in ("across", "repainted", "mixing"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"recipe: {name} = {getattr(self, name)}, a chance from 0 to 1 is needed")
         if not 0 <= self.held_out < 1:
