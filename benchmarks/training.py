@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from illures.data.cache import SampleCache, build_cache
+from illures.data.cache import SampleCache
+from illures.data.caching import build_cache
 from illures.data.context import WIDE_PX
 from illures.math.normals import normalize
 from illures.render import render

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ellipsoids import ellipsoids
-from illures.data.cache import SampleCache, build_cache
+from illures.data.cache import SampleCache
+from illures.data.caching import build_cache
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from illures.cli import (  # noqa: F401
     evaluate,
     export,
     lights,
+    pack,
     relight,
     studio,
     synth,

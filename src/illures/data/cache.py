@@ -7,32 +7,26 @@ as it is the image minus albedo times shading.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from illures.data.context import CONTEXT_RANGE, WIDE_PX, rendered_context
+from illures.data.context import CONTEXT_RANGE, rendered_context
 from illures.data.mixing import Lit, mixed
 from illures.data.repaint import other_backgrounds, repaint
-from illures.data.shrink import shrunk
-from illures.decoding import parse_json
 from illures.errors import InputError
 from illures.faces.context import crop_context
-from illures.math.color import linear_to_srgb, srgb_to_linear
+from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize
-from illures.types import Region, Sample
+from illures.types import Region
 
 # name: (dtype, channels). Signed bytes hold [-1, 1] in steps of 1/127, 0.45° of a normal.
-_MAPS = {
+MAPS = {
     "image": (np.uint8, 3),
     "albedo": (np.uint8, 3),
     "normal": (np.int8, 3),
@@ -40,10 +34,11 @@ _MAPS = {
     "region": (np.uint8, 1),
     "guide": (np.int8, 3),
 }
-_COLUMNS = ("light", "identity", "traced", "view", "surroundings")
-_INDEX = "index.json"
+COLUMNS = ("light", "identity", "traced", "view", "surroundings")
+INDEX = "index.json"
+_READ = ("light", "traced", "landmarks", "surroundings")  # of the columns, in batches
 UNKNOWN = 255  # as a region
-_FORMAT = 4  # since there are regions and surroundings
+FORMAT = 4  # since there are regions and surroundings
 _LINEAR = srgb_to_linear(torch.arange(256) / 255)  # of each 8-bit code
 
 
@@ -76,103 +71,6 @@ class Batch:
     light: Float[Tensor, "batch 9 3"]
     traced: Float[Tensor, " batch"]
     landmarks: Float[Tensor, "batch 478 3"]
-
-
-Guide = Callable[[Float[np.ndarray, "height width 3"]], Float[np.ndarray, "height width 3"]]
-
-
-def build_cache(samples: Iterable[Sample], folder: Path, guide: Guide, source: str, size: int | None = None) -> int:
-    """Write a cache whole or not at all; return how many samples it holds.
-
-    Args:
-        samples: all of one square size.
-        folder: made here; an older cache there is replaced.
-        guide: takes an sRGB-encoded image to the normals of the dense face mesh in it (zeros where none is found).
-        source: what the samples are, kept in the index.
-        size: side of the images in the cache [px], to which larger samples are shrunk; None keeps theirs.
-
-    Raises:
-        InputError: there are no samples, or they are smaller than `size` or no multiple of it.
-    """
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    lights, landmarks, identities, traced, surroundings, views = [], [], [], [], [], _Views()
-    files = {name: open(part / f"{name}.raw", "wb") for name in _MAPS}  # noqa: SIM115 (closed below, all together)
-    try:
-        for sample in samples:
-            srgb = np.clip(linear_to_srgb(sample.image), 0, 1).astype(np.float32)
-            found = guide(srgb)
-            # Without transport the residual is what clipping leaves of the negative lobes of SH, which is on no face.
-            traced.append(float(np.abs(sample.residual[sample.mask]).max(initial=0) > 0))
-            sample = sample if size is None else shrunk(sample, size)
-            _append(files, sample, found)
-            surroundings.append(_codes(sample.context))
-            lights.append(sample.light)
-            landmarks.append(sample.landmarks)
-            views.add(sample)
-            identities.append(sample.identity)
-    finally:
-        for file in files.values():
-            file.close()
-    if not lights:
-        raise InputError(f"{source}: holds no samples, at least one is needed")
-    np.save(part / "light.npy", np.stack(lights).astype(np.float32))
-    np.save(part / "landmarks.npy", np.stack(landmarks).astype(np.float32))
-    np.save(part / "view.npy", np.array(views.of_samples, dtype=np.int64))
-    np.save(part / "identity.npy", np.array(identities, dtype=np.int64))
-    np.save(part / "traced.npy", np.array(traced, dtype=np.float32))
-    np.save(part / "surroundings.npy", np.stack(surroundings))
-    about = {"format": _FORMAT, "count": len(lights), "size": sample.image.shape[0], "source": source}
-    (part / _INDEX).write_text(json.dumps(about))
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)
-    return len(lights)
-
-
-class _Views:
-    """Numbers the views of a set: samples of equal identity, expression and pose differ by the light alone."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, int, int], int] = {}
-        self.of_samples: list[int] = []
-
-    def add(self, sample: Sample) -> None:
-        """Note the view of the next sample."""
-        key = (sample.identity, sample.expression, sample.pose)
-        self.of_samples.append(self._known.setdefault(key, len(self._known)))
-
-
-def is_current(folder: Path, shards: Sequence[Path]) -> bool:
-    """Whether a cache is there, of today's format and newer than the shards that it is made from."""
-    index = folder / _INDEX
-    if not index.is_file() or index.stat().st_mtime < max(shard.stat().st_mtime for shard in shards):
-        return False
-    try:
-        return parse_json(index.read_text()).get("format") == _FORMAT
-    except (ValueError, AttributeError):  # damaged: made anew
-        return False
-
-
-def _append(files: Mapping[str, BinaryIO], sample: Sample, guide: Float[np.ndarray, "height2 width2 3"]) -> None:
-    size = sample.image.shape[0]
-    values = {
-        "image": np.clip(linear_to_srgb(sample.image), 0, 1) * 255,
-        "albedo": linear_to_srgb(sample.albedo) * 255,
-        "normal": sample.normal * 127,
-        "mask": sample.mask[..., None] * 255.0,
-        "region": sample.region[..., None],
-        "guide": cv2.resize(guide, (size, size), interpolation=cv2.INTER_AREA) * 127,
-    }
-    for name, (dtype, _) in _MAPS.items():
-        np.rint(values[name]).astype(dtype).tofile(files[name])
-
-
-def _codes(context: Float[np.ndarray, "wide wide 3"] | None) -> UInt8[np.ndarray, "wide wide 3"]:
-    """Surroundings in 8 bits as shards keep them; black where there are none."""
-    if context is None:
-        return np.zeros((WIDE_PX, WIDE_PX, 3), np.uint8)
-    return np.rint(linear_to_srgb(np.clip(context / CONTEXT_RANGE, 0, 1)) * 255).astype(np.uint8)
 
 
 class SampleCache:
@@ -220,7 +118,7 @@ class SampleCache:
             repainted: chance that a person gets other colours of skin, hair and clothes, and that of others behind.
             mixing: chance that a traced view gets another of its lights as well.
         """
-        raw = {name: self._read(name, indices) for name in [*_MAPS, "light", "traced", "landmarks", "surroundings"]}
+        raw = {name: self._read(name, indices) for name in [*MAPS, *_READ]}
         image, albedo, traced = _decoded(raw["image"]), _decoded(raw["albedo"]), raw["traced"]
         rng = np.random.default_rng(0) if rng is None else rng
         surface = (raw["normal"] != 0).any(dim=-1, keepdim=True).float()
@@ -256,6 +154,12 @@ class SampleCache:
         others = np.flatnonzero((self.view == self.view[index]) & (np.arange(len(self)) != index))
         return int(rng.choice(others)) if len(others) and self.traced[index] > 0 else index
 
+    def raw(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+        """What is stored of the samples at `indices`: the maps of `MAPS`, and all columns but who and which view."""
+        return {
+            name: self._read(name, indices).numpy() for name in [*MAPS, "light", "traced", "landmarks", "surroundings"]
+        }
+
     def _read(self, name: str, indices: Sequence[int] | np.ndarray) -> Tensor:
         rows = []
         for index in indices:
@@ -286,18 +190,18 @@ def _decoded(codes: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "bat
 
 
 def _open_cache(folder: Path) -> dict[str, np.ndarray]:
-    index = folder / _INDEX
+    index = folder / INDEX
     if not index.is_file():
-        raise InputError(f"{folder}: is not a training cache, it has no {_INDEX}")
+        raise InputError(f"{folder}: is not a training cache, it has no {INDEX}")
     about = json.loads(index.read_text())
-    if about.get("format") != _FORMAT:
+    if about.get("format") != FORMAT:
         raise InputError(
-            f"{folder}: cache of format {about.get('format')}, {_FORMAT} is needed; `prepare` makes it anew"
+            f"{folder}: cache of format {about.get('format')}, {FORMAT} is needed; `prepare` makes it anew"
         )
     count, size = about["count"], about["size"]
     arrays: dict[str, np.ndarray] = {
         name: np.memmap(folder / f"{name}.raw", dtype=dtype, mode="r", shape=(count, size, size, channels))
-        for name, (dtype, channels) in _MAPS.items()
+        for name, (dtype, channels) in MAPS.items()
     }
     arrays["landmarks"] = np.load(folder / "landmarks.npy", mmap_mode="r")
-    return arrays | {name: np.load(folder / f"{name}.npy") for name in _COLUMNS}
+    return arrays | {name: np.load(folder / f"{name}.npy") for name in COLUMNS}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import glob
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from illures.data.cache import build_cache, is_current
+from illures.data.caching import build_cache, is_current
+from illures.data.pack import SUFFIX, unpack
 from illures.data.shards import read_shards, shard_paths
 from illures.faces import find_face_in_crop, guide_normals
 from illures.types import Sample
@@ -23,7 +25,7 @@ def prepare(
     """Make the cache of each folder of shards under `cache`, unless it is there, current and newer than the shards.
 
     Args:
-        folders: of shards, each a synthetic set.
+        folders: of shards, each a synthetic set; or files that `data.pack` wrote, which hold sets of one size.
         cache: folder of caches, one a set.
         progress: called with the number of samples read so far.
         size: side of the images in the caches [px]; None keeps that of the samples.
@@ -34,14 +36,24 @@ def prepare(
     Raises:
         InputError: a folder holds no shards, or shards that cannot be read.
     """
-    made = []
+    made: list[Path] = []
     for k, folder in enumerate(folders):
+        if folder.suffix == SUFFIX:
+            made += _unpacked(folder, cache, progress)
+            continue
         target = cache / f"{k}-{folder.resolve().name}{'' if size is None else f'-{size}'}"
         shards = shard_paths(folder)
         if not is_current(target, shards):
             build_cache(_counted(read_shards(shards), progress), target, guide_in, str(folder), size)
         made.append(target)
     return tuple(made)
+
+
+def _unpacked(path: Path, cache: Path, progress: Callable[[int], None]) -> Sequence[Path]:
+    there = sorted(cache.glob(f"{glob.escape(path.stem)}-[0-9][0-9][0-9]"))
+    if there and all(is_current(folder, [path]) for folder in there):
+        return there
+    return unpack(path, cache, progress)
 
 
 def guide_in(image: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size 3"]:

@@ -17,7 +17,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from illures.data.cache import Batch, SampleCache, build_cache, is_current
+from illures.data.cache import Batch, SampleCache
+from illures.data.caching import build_cache, is_current
 from illures.data.shards import ViewRecord, read_views, shard_paths
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
