@@ -126,7 +126,9 @@ def near_eyes(truth: Batch) -> Bool[Tensor, "batch h w 1"]:
     """Pixels of eyes and those near them."""
     eyes = ((truth.region == Region.EYES) & (truth.mask > 0)).float().permute(0, 3, 1, 2)
     reach = 2 * (truth.mask.shape[1] // _NEAR) + 1
-    return max_pool2d(eyes, reach, stride=1, padding=reach // 2).permute(0, 2, 3, 1) > 0
+    # One axis after the other: a square of 17 pixels at once took an eighth of all training.
+    rows = max_pool2d(eyes, (reach, 1), stride=1, padding=(reach // 2, 0))
+    return max_pool2d(rows, (1, reach), stride=1, padding=(0, reach // 2)).permute(0, 2, 3, 1) > 0
 
 
 def _illumination(told: Tensor, image: Tensor, albedo: Tensor, weight: Tensor) -> Float[Tensor, " batch"]:
