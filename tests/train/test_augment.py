@@ -92,6 +92,25 @@ def test_cut_photos_count_only_what_they_show(batch, rng):
     torch.testing.assert_close(shortened.image[keep], batch.image[keep])
 
 
+def test_of_tight_photos_nothing_is_known_round_the_face(batch, rng):
+    # A batch of one image, many times: its context is that of a wider photo.
+    wide = replace(batch, context=torch.rand_like(batch.context))
+    tight = 0
+    for _ in range(20):
+        shortened = augment.cut(wide, augment.CameraConfig(cut=1.0), rng)
+        for k in range(len(batch.image)):
+            if torch.equal(shortened.context[k], wide.context[k]):
+                continue
+            tight += 1
+            rows = torch.where((shortened.region[k] != UNKNOWN).any(dim=1)[:, 0])[0]
+            columns = torch.where((shortened.region[k] != UNKNOWN).any(dim=0)[:, 0])[0]
+            shown = batch.image[k][rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            assert (shortened.context[k, ..., 3] == 1).all()
+            mean = shortened.context[k, ..., :3].mean(dim=(0, 1))
+            torch.testing.assert_close(mean, shown.mean(dim=(0, 1)), rtol=0, atol=0.05)
+    assert 0.3 < tight / (20 * len(batch.image)) < 0.7
+
+
 def test_a_camera_without_faults_only_encodes(batch, rng):
     perfect = augment.CameraConfig(tone=0.0, noise=0.0, blur=0.0, jpeg=0.0)
     found, context = augment.photograph(batch.image, batch.context, perfect, rng)

@@ -39,6 +39,11 @@ def photo_context(
     return np.concatenate([small, inside[..., None]], -1).astype(np.float32)
 
 
+def whole_photo(image: Float[np.ndarray, "height width 3"]) -> Float[np.ndarray, "32 32 4"]:
+    """The thumbnail of a photo that lies in the crop as a whole; colours as they come."""
+    return np.concatenate([thumbnail(image), np.ones((CONTEXT, CONTEXT, 1), image.dtype)], -1).astype(np.float32)
+
+
 def crop_context(image: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "32 32 4"]:
     """The thumbnail of a photo of which nothing but the crop is known; colours as they come."""
     return photo_context(thumbnail(image), image.shape[:2], np.eye(2, 3), len(image))

@@ -17,7 +17,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from illures.data.cache import UNKNOWN, Batch
 from illures.data.pairs import VideoBatch
-from illures.faces.context import crop_context
+from illures.faces.context import crop_context, whole_photo
 from illures.math import sh
 from illures.math.color import linear_to_srgb, luminance
 from illures.math.normals import mirror
@@ -27,6 +27,7 @@ from illures.render import render
 _MIRROR_LIGHT = torch.tensor([1.0, 1, 1, -1, -1, 1, 1, -1, 1])[:, None]
 
 
+_CUT = 0.3  # of the crop's side: where a photo may end inside it
 _EXTREME_STOPS = (-2.5, 2.0)
 
 # Images of which nothing but the landmarks is known; of synthetic people, too, where their truth is not used.
@@ -49,7 +50,8 @@ class CameraConfig:
         blur: chance of a loss of resolution by up to 2.5 times.
         jpeg: chance of JPEG compression of quality 30 to 95.
         no_guide: chance that the guide is missing.
-        cut: chance that the photo ends inside the crop, which `faces.extract` then fills with its mirror image.
+        cut: chance that the photo ends inside the crop, by up to 0.3 of its side, which `faces.extract` then fills with
+            its mirror image.
     """
 
     grey: float = 0.4
@@ -61,7 +63,7 @@ class CameraConfig:
     blur: float = 0.35
     jpeg: float = 0.4
     no_guide: float = 0.1
-    cut: float = 0.2
+    cut: float = 0.3
 
 
 def relight(batch: Batch, rng: np.random.Generator, everything: bool = True) -> Batch:
@@ -193,18 +195,31 @@ def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: 
 
 
 def cut(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Batch:
-    """End some photos inside the crop, up to a fifth from each side; what the photo does not show does not count."""
+    """End some photos inside the crop; what the photo does not show does not count.
+
+    Half of them end on a side or two, half are tight on all sides, as pictures of face databases and passports are:
+    of such a photo nothing but the face is known, so its thumbnail shows no more.
+    """
     size = batch.image.shape[1]
-    image, mask, surface, region = (v.clone() for v in (batch.image, batch.mask, batch.surface, batch.region))
+    changed = replace(
+        batch, **{name: getattr(batch, name).clone() for name in ("image", "mask", "surface", "region", "context")}
+    )
+    image = changed.image
     for i in np.flatnonzero(rng.random(len(image)) < config.cut):
-        low, high = rng.integers(0, size // 5, 2), size - 1 - rng.integers(0, size // 5, 2)
+        tight = rng.random() < 0.5
+        shares = rng.uniform(0, _CUT) + rng.uniform(-0.05, 0.05, 4) if tight else rng.uniform(0, _CUT, 4)
+        margins = (np.clip(shares, 0, _CUT) * size).astype(int)
+        low, high = margins[:2], size - 1 - margins[2:]
+        if tight:
+            shown = image[i, low[0] : high[0] + 1, low[1] : high[1] + 1]
+            changed.context[i] = torch.from_numpy(whole_photo(np.ascontiguousarray(shown.numpy())))
         rows, columns = (_mirrored(size, int(a), int(b)) for a, b in zip(low, high, strict=True))
         image[i] = image[i][rows][:, columns]
         seen = (rows == torch.arange(size))[:, None] & (columns == torch.arange(size))
-        mask[i] *= seen[..., None]
-        surface[i] *= seen[..., None]
-        region[i][~seen] = UNKNOWN
-    return replace(batch, image=image, mask=mask, surface=surface, region=region)
+        changed.mask[i] *= seen[..., None]
+        changed.surface[i] *= seen[..., None]
+        changed.region[i][~seen] = UNKNOWN
+    return changed
 
 
 def _mirrored(size: int, low: int, high: int) -> Int[Tensor, " size"]:
