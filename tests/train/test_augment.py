@@ -77,6 +77,20 @@ def test_extreme_exposures_burn_and_drown_images(batch, rng):
     assert stops.min() < -1.8 and stops.max() > 1.3 > usual.log2().abs().max()
 
 
+def test_a_white_balance_takes_colour_from_the_light_and_leaves_albedo(batch, rng):
+    tinted = torch.tensor([1.0, 0.7, 0.5])
+    warm = replace(batch, image=batch.image * 0.2 * tinted, light=batch.light * 0.2 * tinted)
+    before = warm.light[:, 0] / warm.light[:, 0].amax(dim=1, keepdim=True)
+    camera = augment.CameraConfig(grey=0.0, exposure=0.0, white_balance=0.0, balanced=1.0)
+    exposed = augment.expose(warm, camera, rng)
+    after = exposed.light[:, 0] / exposed.light[:, 0].amax(dim=1, keepdim=True)
+    assert ((1 - after.amin(dim=1)) < 0.75 * (1 - before.amin(dim=1))).all()
+    torch.testing.assert_close(exposed.albedo, warm.albedo, rtol=0, atol=0)
+    gain = exposed.light[:, :1] / warm.light[:, :1]
+    assert gain.min() > 1 - 1e-6
+    torch.testing.assert_close(residual_of(exposed), residual_of(warm) * gain[:, None], rtol=0, atol=1e-5)
+
+
 def test_grey_images_are_explained_in_grey(batch, rng):
     exposed = augment.expose(batch, augment.CameraConfig(grey=1.0), rng)
     for value in (exposed.image, exposed.albedo, exposed.light, residual_of(exposed)):

@@ -27,6 +27,7 @@ from illures.render import render
 _MIRROR_LIGHT = torch.tensor([1.0, 1, 1, -1, -1, 1, 1, -1, 1])[:, None]
 
 
+_LARGEST_BALANCE = 3.0
 _CUT = 0.3  # of the crop's side: where a photo may end inside it
 _EXTREME_STOPS = (-2.5, 2.0)
 
@@ -44,7 +45,8 @@ class CameraConfig:
         grey: chance of a grey image (albedo and light become grey with it).
         exposure: standard deviation of the exposure [stops].
         extreme: chance of an exposure up to 2 stops too long or 2.5 too short instead.
-        white_balance: standard deviation of the gain of red and of blue [stops].
+        balanced: chance that the camera takes half to all of the light's colour away, as cameras do by themselves.
+        white_balance: what it errs by: standard deviation of the gain of red and of blue [stops].
         tone: standard deviation of the exponent (log) of the tone curve laid over the encoded image.
         noise: largest standard deviation of the sensor noise, of encoded values.
         blur: chance of a loss of resolution by up to 2.5 times.
@@ -57,6 +59,7 @@ class CameraConfig:
     grey: float = 0.4
     exposure: float = 0.35
     extreme: float = 0.0
+    balanced: float = 0.0
     white_balance: float = 0.12
     tone: float = 0.15
     noise: float = 0.04
@@ -175,6 +178,8 @@ def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: 
         exposure = np.where(extreme, rng.uniform(*_EXTREME_STOPS, (count, 1)), exposure)
     stops = exposure + rng.normal(0, config.white_balance, (count, 3)) * [1, 0, 1]
     gain = torch.from_numpy(2.0**stops).float()
+    if isinstance(batch, Batch) and config.balanced > 0:
+        gain = gain * _balance(batch.light[:, 0], config, rng)
     grey = torch.from_numpy(np.tile(rng.random(count // tied) < config.grey, tied))
 
     def greyed(value: Tensor) -> Tensor:
@@ -192,6 +197,16 @@ def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: 
         albedo=greyed(batch.albedo),
         context=torch.cat([colours, batch.context[..., 3:]], dim=-1),
     )
+
+
+def _balance(
+    mean: Float[Tensor, "batch 3"], config: CameraConfig, rng: np.random.Generator
+) -> Float[Tensor, "batch 3"]:
+    """Gains that bring the mean light toward grey, none below 1: burnt white must not take a colour."""
+    share = rng.uniform(0.5, 1.0, (len(mean), 1)) * (rng.random((len(mean), 1)) < config.balanced)
+    mean = mean.clamp(min=1e-3)
+    gains = (mean.amax(dim=1, keepdim=True) / mean) ** torch.from_numpy(share).float()
+    return gains.clamp(max=_LARGEST_BALANCE)
 
 
 def cut(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Batch:
