@@ -18,8 +18,13 @@ checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))
 sys.modules[checker.__name__] = checker
 install_import_hook("illures", f"{checker.__name__}.check")
 
+import hypothesis  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+hypothesis.settings.register_profile("illures", deadline=None)
+hypothesis.settings.load_profile("illures")
 
 # They train, render, start browsers, servers and other processes, or run the shipped weights on photos and clips:
 # `make test-fast` leaves them out.
