@@ -1,4 +1,4 @@
-"""A face taken apart: the noun that every verb of illures hands on."""
+"""`Decomposition`: albedo, normal, light and residual of one face, which every command takes or gives."""
 
 from __future__ import annotations
 
