@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test docs lint types chromium docs-pictures clean
+.PHONY: demo test test-fast coverage docs lint types chromium docs-pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/illures decompose src/illures/assets/astronaut.jpg -o $(OUT)
@@ -13,6 +13,13 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev lint types chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Without the tests marked slow (tests/conftest.py): for every change while working.
+test-fast: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+coverage: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=illures --cov-report=term:skip-covered
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict

@@ -3,6 +3,7 @@
 import os
 import sys
 import types
+from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores: pools of threads that wait for each other would take many times as long.
@@ -17,8 +18,66 @@ checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))
 sys.modules[checker.__name__] = checker
 install_import_hook("illures", f"{checker.__name__}.check")
 
+import hypothesis  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+hypothesis.settings.register_profile("illures", deadline=None)
+hypothesis.settings.load_profile("illures")
+
+# They train, render, start browsers, servers and other processes, or run the shipped weights on photos and clips:
+# `make test-fast` leaves them out.
+SLOW = [
+    "tests/data/test_videos.py",
+    "tests/editing",
+    "tests/evaluate/test_methods.py",
+    "tests/evaluate/test_rivals.py",
+    "tests/evaluate/test_runner.py",
+    "tests/evaluate/test_scan.py",
+    "tests/evaluate/test_video.py",
+    "tests/integrations",
+    "tests/model/test_onnxfile.py",
+    "tests/model/test_warp.py",
+    "tests/relighting/test_person.py",
+    "tests/relighting/test_relight.py",
+    "tests/synth/test_generate.py",
+    "tests/synth/test_heads.py",
+    "tests/synth/test_preview.py",
+    "tests/synth/test_ray.py",
+    "tests/synth/test_scene.py",
+    "tests/synth/test_transport.py",
+    "tests/synth/test_views.py",
+    "tests/synth/test_wear.py",
+    "tests/test_cli.py",
+    "tests/test_cli_verbs.py",
+    "tests/test_docs.py",
+    "tests/test_grammar.py",
+    "tests/test_hostile.py",
+    "tests/test_jobs.py",
+    "tests/test_mesh3d.py",
+    "tests/test_release.py",
+    "tests/train/test_align.py",
+    "tests/train/test_consistency.py",
+    "tests/train/test_distributed.py",
+    "tests/train/test_end_to_end.py",
+    "tests/train/test_loop.py",
+    "tests/train/test_run.py",
+    "tests/train/test_validate.py",
+    "tests/video",
+    "tests/web",
+]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    root = Path(__file__).parents[1]
+    missing = [name for name in SLOW if not (root / name).exists()]
+    if missing:
+        raise pytest.UsageError(f"tests/conftest.py: SLOW names what is not there: {', '.join(missing)}")
+    for item in items:
+        name = item.path.relative_to(root).as_posix() if item.path.is_relative_to(root) else ""
+        if any(name == slow or name.startswith(slow + "/") for slow in SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

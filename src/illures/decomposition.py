@@ -1,4 +1,4 @@
-"""A face taken apart: the noun that every verb of illures hands on."""
+"""`Decomposition`: albedo, normal, light and residual of one face, which every command takes or gives."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from illures.decoding import read_npz
 from illures.errors import InputError
-from illures.faces.mask import soften
 from illures.files import write_whole
-from illures.render import render, shade
+from illures.maps import Maps
 from illures.types import Face, FaceCrop, Region
 
 # Raised when the arrays of a saved file change their meaning.
 FILE_VERSION = 2
-_FEATHER = 0.05  # of the crop's side
 
 
 @dataclass(frozen=True)
-class Decomposition:
+class Decomposition(Maps):
     """One face: `image = albedo ∘ shading(normal, light) + residual`, linear, in the frame of its crop.
 
     The crop may be turned in the plane against the photo; `normal` and `light` are turned with it. The network's
@@ -40,34 +37,6 @@ class Decomposition:
         crop: where these pixels lie in the photo.
         regions: probabilities of the classes of `types.Region`; None where nothing but the mask is known.
     """
-
-    image: Float[np.ndarray, "size size 3"]
-    albedo: Float[np.ndarray, "size size 3"]
-    normal: Float[np.ndarray, "size size 3"]
-    light: Float[np.ndarray, "9 3"]
-    residual: Float[np.ndarray, "size size 3"]
-    mask: Float[np.ndarray, "size size"]
-    crop: FaceCrop
-    regions: Float[np.ndarray, "size size classes"] | None = None
-
-    @property
-    def head(self) -> Float[np.ndarray, "size size"]:
-        """1 where the maps are of a surface (head, clothes, what is before them), 0 on background; soft.
-
-        Where no classes are known it is the mask, which then may be hard, faded inside its edge.
-        """
-        if self.regions is None:
-            return soften(self.mask, _FEATHER * len(self.mask))
-        return 1 - self.regions[..., Region.BACKGROUND]
-
-    @property
-    def shading(self) -> Float[np.ndarray, "size size 3"]:
-        """f(N, L), before albedo; linear, not clipped."""
-        return shade(self.normal, self.light)
-
-    def reconstruct(self) -> Float[np.ndarray, "size size 3"]:
-        """A ∘ f(N, L) + R; linear, not clipped."""
-        return render(self.albedo, self.normal, self.light, self.residual)
 
     def photo_resolution(self, photo: Any) -> Decomposition:
         """The same face at the photo's own resolution and upright as the photo is.

@@ -1,4 +1,4 @@
-"""The light that explains a photo, near the one that the network says.
+"""Fit the light to the photo, with the network's estimate as prior.
 
 A network tells the broad direction of light well and its strength and finer shape less so, while albedo and normals
 together with the photo hold much of both: I - R = A ∘ f(N, L). The light sought is the most probable one where log

@@ -10,16 +10,17 @@ turned. R is what then remains, so that the sum holds whatever the network says.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from illures.decomposition import Decomposition
 from illures.errors import InputError
 from illures.faces import at_size, extract, padded, scale_of, to_crop, to_photo
 from illures.images import Photo, as_linear
+from illures.maps import Maps
 from illures.math import sh
 from illures.math.color import luminance
 from illures.math.fill import continued
@@ -42,6 +43,7 @@ BETWEEN = 0.15
 # Maps of a small crop are interpolated to this many times its size by cubics before the warp, which is linear.
 FINER = 4
 
+M = TypeVar("M", bound=Maps)
 Map1 = Float[np.ndarray, "rows columns"]
 Map3 = Float[np.ndarray, "rows columns 3"]
 
@@ -89,7 +91,7 @@ class Window:
     head: Map1
 
 
-def at_photo_resolution(face: Decomposition, photo: Photo) -> Decomposition:
+def at_photo_resolution(face: M, photo: Photo) -> M:
     """See `Decomposition.photo_resolution`."""
     check_photo(face.crop, photo)
     fields = prepare(face)
@@ -98,7 +100,8 @@ def at_photo_resolution(face: Decomposition, photo: Photo) -> Decomposition:
     crop = FaceCrop(matrix=matrix, size=max(x1 - x0, y1 - y0), photo_size=face.crop.photo_size, face=face.crop.face)
     image = as_linear(extract(photo, crop))
     window = sample(fields, (x0, y0), image)
-    return Decomposition(
+    return replace(
+        face,
         image=image,
         albedo=window.albedo,
         normal=window.normal,
@@ -106,6 +109,7 @@ def at_photo_resolution(face: Decomposition, photo: Photo) -> Decomposition:
         residual=window.residual,
         mask=window.mask,
         crop=crop,
+        regions=None,
     )
 
 
@@ -125,7 +129,7 @@ def upright(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
     return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
 
 
-def prepare(face: Decomposition, margin: int = 0) -> Fields:
+def prepare(face: Maps, margin: int = 0) -> Fields:
     """Filter at the crop's size, turn to the photo's frame, and interpolate to the finer grid.
 
     Args:

@@ -1,4 +1,4 @@
-"""Who is left out of training, for validation and for the benchmark of synthetic people alike."""
+"""Which people are held out of training, for validation and for the benchmark of synthetic people alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps of a face laid flat along the landmark mesh (`illures.faces.atlas`), so that frames can be compared."""
+"""Maps of a face resampled to the UV atlas of the landmark mesh (`illures.faces.atlas`), to compare frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure a mean is, when the images of one person are no independent witnesses: everything resamples groups."""
+"""Confidence intervals of means by resampling people, as images of one person are not independent."""
 
 from __future__ import annotations
 

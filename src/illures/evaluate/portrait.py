@@ -1,4 +1,4 @@
-"""The part of a photo or frame around one face, upright, at a size that every method can take."""
+"""The crop around one face, upright, at a size that every method can take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lashes: thin strips of dark hairs that stand off the lids."""
+"""Eyelashes: thin strips of dark hairs that stand off the lids."""
 
 from __future__ import annotations
 

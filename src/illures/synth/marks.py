@@ -1,4 +1,4 @@
-"""What is not even in skin, as pigment and relief: blood, freckles, moles, spots of age, blemishes, scars, patches."""
+"""Skin details as pigment and displacement: redness, freckles, moles, age spots, blemishes, scars, patches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Things of a moment before and beside the face: hands, phones, cups, and sticks that only cast shadows."""
+"""Occluders: hands, phones and cups before and beside the face, and sticks that only cast shadows."""
 
 from __future__ import annotations
 

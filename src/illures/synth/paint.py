@@ -1,4 +1,4 @@
-"""Painting on a head: a texture unrolled round the base head, and brushes that find their way by its landmarks.
+"""Painting in UV space: one UV layout around the base head, and brushes placed by its landmarks.
 
 A point of the base head (head coordinates, cm: origin between the eye centres) lies at s = 9·atan2(x, z + 10.4),
 its arc round an upright axis inside the skull, and at its height y. Shapes morph, the layout stays with the vertices.

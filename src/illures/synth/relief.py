@@ -1,4 +1,4 @@
-"""Relief of faces, as heights over the layout of `paint`: pores, wrinkles by age, folds, lids and lips.
+"""Displacement of faces, heights over the UV layout of `paint`: pores, wrinkles by age, folds, lids and lips.
 
 A furrow of depth d and Gaussian radius w slopes 0.61 d / w at most; depths are chosen for 5 to 25 degrees, which is
 what photos of a face show, and radii for what survives at 1 to 2 mm a pixel.

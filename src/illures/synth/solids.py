@@ -1,4 +1,4 @@
-"""Simple solids as triangle meshes: tubes, balls, boxes, fans (head coordinates, m)."""
+"""Primitives as triangle meshes: tubes, balls, boxes, fans (head coordinates, m)."""
 
 from __future__ import annotations
 

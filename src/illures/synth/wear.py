@@ -1,4 +1,4 @@
-"""What people wear on their heads: hair, glasses, hats and lashes, drawn once per person."""
+"""Accessories of one person, drawn at random: hair, glasses, hats and eyelashes."""
 
 from __future__ import annotations
 

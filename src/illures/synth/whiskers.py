@@ -1,4 +1,4 @@
-"""Hair that is painted on skin: brows, beards from a shadow to a full one, and the scalp."""
+"""Facial hair painted on skin: brows, beards from a shadow to a full one, and the scalp."""
 
 from __future__ import annotations
 

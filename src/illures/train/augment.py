@@ -1,4 +1,4 @@
-"""What stands between a rendered sample and a photo: other lights, mirror images, and the camera."""
+"""Augmentation of rendered samples: other lights, mirror images, and the errors of a camera."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step takes, made ready by threads while the network works.
+"""The data loader: threads prepare the batches of the next steps while the network works.
 
 A batch is made of groups of `GROUP` images. All that is random in a group follows from the seed and the number of its
 first image, so that any process or thread, now or after a resume, makes the same group; lights are mixed within it.

@@ -1,4 +1,4 @@
-"""What pairs of frames are asked: that albedo and normals stay the same from frame to frame."""
+"""The consistency objective of pairs of frames: albedo and normals stay the same."""
 
 from __future__ import annotations
 

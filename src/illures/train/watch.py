@@ -1,4 +1,4 @@
-"""Signs of the collapses that training without truth invites, logged so that one is seen when it starts."""
+"""Figures that show a collapse (constant albedo, flat normals, shading in the residual), logged during training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work done in another thread while the caller is busy: the stages of a pipeline side by side."""
+"""Prefetching: items are made in another thread while the caller is busy with earlier ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods that know nothing of the photo, or do nothing: what does not beat them has learnt nothing."""
+"""Baselines that know nothing of the photo, or change nothing: a method has to beat them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our networks on successive frames of one face, as `illures video` runs them: without flicker."""
+"""Our networks on successive frames of one face, temporally stable, as `illures video` runs them."""
 
 from __future__ import annotations
 
