@@ -99,7 +99,7 @@ def to_photo(image: Any, name: str = "image") -> Photo:
         array = np.clip(array, 0, 1)
     elif array.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{name}: type {array.dtype}; must be uint8, uint16 or float")
-    return _over_backdrop(array)
+    return over_backdrop(array)
 
 
 def save_image(path: str | os.PathLike[str], image: Photo, bits: int = 8) -> None:
@@ -172,9 +172,9 @@ def _read_pillow(path: Path) -> Photo:
                 plain, turned = _plain(image), _orientation(image)
                 pixels = np.asarray(icc.to_srgb(plain, str(path)))
         if not deep:
-            return _over_backdrop(_upright(pixels, turned))
+            return over_backdrop(_upright(pixels, turned))
         profile = image.info.get("icc_profile")
-    return _over_backdrop(_read_deep(path, turned, profile))
+    return over_backdrop(_read_deep(path, turned, profile))
 
 
 def _read_deep(path: Path, turned: int, profile: bytes | None) -> Num[np.ndarray, "height width channels"]:
@@ -245,14 +245,14 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
     return array
 
 
-def _over_backdrop(array: Num[np.ndarray, "height width channels"]) -> Photo:
+def over_backdrop(array: Num[np.ndarray, "height width channels"]) -> Photo:
     """One, two (grey, alpha), three or four channels to three."""
     if array.shape[2] in (1, 3):
         return np.broadcast_to(array, (*array.shape[:2], 3)) if array.shape[2] == 1 else array
     top = 1.0 if np.issubdtype(array.dtype, np.floating) else float(np.iinfo(array.dtype).max)
     color, alpha = array[..., :-1], array[..., -1:]
     if (alpha == top).all():
-        return _over_backdrop(color)
+        return over_backdrop(color)
     weight = alpha.astype(np.float32) / np.float32(top)
     mixed = color * weight + np.float32(BACKDROP * top) * (1 - weight)
-    return _over_backdrop((mixed if top == 1.0 else np.round(mixed)).astype(array.dtype))
+    return over_backdrop((mixed if top == 1.0 else np.round(mixed)).astype(array.dtype))
