@@ -28,7 +28,7 @@ def open_container(path: Path) -> Any:
 
 
 def decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Frames of a stream from where the container stands; of VP8 and VP9 with their alpha, which FFmpeg's own leave out.
+    """Frames of a stream from where the container stands; of VP8 and VP9 with alpha, which FFmpeg's own decoders drop.
 
     Raises:
         av.error.FFmpegError, ValueError: a frame is broken.
