@@ -13,13 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from illures import mesh3d
+from illures.decoding import noted
 from illures.decompose import Decomposer
 from illures.errors import InputError
 from illures.files import DiskFullError
 from illures.formats import Format
-from illures.images import read_photo, save_image
+from illures.images import open_photo, save_image
 from illures.output import (
     OUTPUTS,
+    About,
     Outcome,
     check_target,
     describe_weights,
@@ -158,17 +160,19 @@ def _decompose_one(
         check_target(target)
     elif target.exists() and target.samefile(source):
         raise InputError(f"{target}: is the photo itself; choose another output")
-    photo = read_photo(source)
-    faces = decomposer(photo, name=str(source))
+    with noted() as notes:
+        opened = open_photo(source)
+    photo, alpha = opened.photo, opened.alpha
+    faces = decomposer(photo, name=str(source), alpha=alpha)
     if not faces:
         raise InputError(f"{source}: no face found")
     if not single:
-        about = describe_weights(decomposer.predictor.info)
-        write_photo(target, source, photo, faces, format, about, crop_only, names)
+        weights = describe_weights(decomposer.predictor.info)
+        write_photo(target, source, photo, faces, format, weights, crop_only, names, About(alpha, tuple(notes)))
     elif target.suffix.lower() in mesh3d.SUFFIXES:
         mesh3d.write_mesh(target, faces[0].photo_resolution(photo))
     elif format.is_exr:
-        write_maps(target.parent, photo, faces, format, names, target.name)
+        write_maps(target.parent, photo, faces, format, names, target.name, alpha)
     else:
         save_image(target, contact_sheet(photo, faces, source.name))
     return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))

@@ -53,10 +53,14 @@ class Colours:
         """Whether there is nothing to do."""
         return not self.is_hdr and self.primaries not in PRIMARIES
 
-    def __str__(self) -> str:
-        """As it is told to the user."""
+    @property
+    def told(self) -> str:
+        """What the user is told of it."""
         space = PRIMARIES[self.primaries].name if self.primaries in PRIMARIES else "BT.709"
-        return f"HDR ({space}, {'PQ' if self.transfer == PQ else 'HLG'})" if self.is_hdr else space
+        if self.is_hdr:
+            kind = "PQ" if self.transfer == PQ else "HLG"
+            return f"HDR ({space}, {kind}); tone-mapped to SDR (BT.2446) and sRGB"
+        return f"its colours are of {space}; taken to sRGB"
 
 
 def pq_to_nits(codes: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:

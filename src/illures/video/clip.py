@@ -237,11 +237,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 def _said(picture: Picture, interlaced: bool) -> str:
     """How a frame was read, where that is not as it was stored."""
-    words = []
-    if picture.colours.is_hdr:
-        words.append(f"{picture.colours}; tone-mapped to SDR (BT.2446) and sRGB")
-    elif not picture.colours.is_srgb:
-        words.append(f"its colours are of {picture.colours}; taken to sRGB")
+    words = [] if picture.colours.is_srgb else [picture.colours.told]
     if interlaced:
         words.append("interlaced; the lines of each first field are filled up")
     return "; ".join(words)
