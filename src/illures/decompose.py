@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,6 +16,7 @@ from illures.errors import InputError
 from illures.images import Photo, as_float, to_opened
 from illures.lightfit import with_fitted_light
 from illures.math.color import srgb_to_linear
+from illures.math.normals import normalize
 from illures.types import Face, FaceCrop, Region
 
 if TYPE_CHECKING:
@@ -140,19 +142,23 @@ def _face(
     alpha: Float[np.ndarray, "size size"] | None,
     exact: bool,
 ) -> Decomposition:
-    """The network's word on a crop, with its light fitted to the photo; what is transparent is background."""
+    """The network's word on a crop, with its light fitted to the photo.
+
+    What is transparent is background, and what is painted over an object.
+    """
     regions = prediction.regions
     mask = _faces.face_mask(image, landmarks) if regions is None else _faces.skin_mask(regions, landmarks)
+    normal, painted = prediction.normal, _faces.painted_over(image, landmarks)
+    if painted.any():  # what covers the face is no skin; its surface is as the screen's
+        mask, regions = _taken_out(mask, regions, painted, Region.OBJECT)
+        normal = normalize(normal + painted[..., None] * (np.array([0, 0, 1], np.float32) - normal))
     if alpha is not None:
-        mask = mask * alpha
-        if regions is not None:
-            regions = regions * alpha[..., None]
-            regions[..., Region.BACKGROUND] += 1 - alpha
-    return with_fitted_light(
+        mask, regions = _taken_out(mask, regions, np.clip(1 - alpha, 0, 1), Region.BACKGROUND)
+    face = with_fitted_light(
         Decomposition(
             image=srgb_to_linear(image),
             albedo=prediction.albedo,
-            normal=prediction.normal,
+            normal=normal,
             light=prediction.light,
             residual=prediction.residual,
             mask=mask.astype(np.float32),
@@ -161,6 +167,24 @@ def _face(
         ),
         exact=exact,
     )
+    if not painted.any():
+        return face
+    flat = np.clip(face.image / np.maximum(face.shading, 1e-3), 0, 1)
+    albedo = face.albedo + painted[..., None] * (flat - face.albedo)
+    return replace(face, albedo=albedo, residual=face.image - albedo * face.shading)
+
+
+def _taken_out(
+    mask: Float[np.ndarray, "size size"],
+    regions: Float[np.ndarray, "size size classes"] | None,
+    share: Float[np.ndarray, "size size"],
+    region: Region,
+) -> tuple[Float[np.ndarray, "size size"], Float[np.ndarray, "size size classes"] | None]:
+    """Mask and classes where a share of each pixel is known to be of another class."""
+    if regions is not None:
+        regions = regions * (1 - share[..., None])
+        regions[..., region] += share
+    return mask * (1 - share), regions
 
 
 def _eight_bits(photo: Photo) -> Photo:

@@ -184,5 +184,5 @@ class Format:
         return self.shading_scale if name == "shading" else 1.0
 
 
-def _without_alpha(codes: Codes) -> Codes:
+def _without_alpha(codes: Codes) -> Num[np.ndarray, "height width *colours"]:
     return codes[..., :3] if codes.ndim == 3 else codes

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Num, UInt8
 from PIL import Image
 
 import illures
@@ -166,7 +166,9 @@ def write_maps(
     _write_exr(folder / (name or layers.FILE), format, codes, seen, lights, names, alpha)
 
 
-def _with_alpha(name: MapName, codes: Codes, format: Format, alpha: Alpha | None) -> Codes:
+def _with_alpha(
+    name: MapName, codes: Codes, format: Format, alpha: Alpha | None
+) -> Num[np.ndarray, "height width *with_alpha"]:
     """A map with the photo's alpha: as a fourth channel, or of one channel (mask, matte) times it."""
     if alpha is None:
         return codes

@@ -1,4 +1,4 @@
-"""Footage as cameras make it: HDR, ranges and matrices, turned, interlaced, with alpha, of odd size, cut by edit lists."""
+"""Footage as cameras make it: HDR, ranges, matrices, turned, interlaced, alpha, odd sizes, cut by edit lists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from illures.errors import InputWarning
 from illures.hdr import HLG, PQ, Colours, hlg_to_scene, pq_to_nits, to_sdr, tone_curve
 from illures.math.color import srgb_to_linear
 from illures.video.clip import open_clip, read_frames
-from illures.video.encode import PartWriter, Parts, coding_for
+from illures.video.encode import Parts, PartWriter, coding_for
 from illures.video.make import make_video
 from illures.video.remux import join
 
