@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from illures import mesh3d
 from illures.decoding import noted
@@ -30,6 +30,7 @@ from illures.output import (
     write_maps,
     write_photo,
 )
+from illures.progress import Progress
 from illures.sheet import contact_sheet
 
 
@@ -117,7 +118,7 @@ def decompose_all(
         else:
             report.done(_decompose_one(decomposer, source, target, format, crop_only, names, single is not None))
 
-    with _progress(len(sources), report.console) as advance:
+    with progress(len(sources), report.console) as advance:
         for_each(chosen, one, report, advance)
 
 
@@ -179,11 +180,9 @@ def _decompose_one(
 
 
 @contextmanager
-def _progress(total: int, console: Console) -> Iterator[Callable[[], None]]:
-    """A bar on stderr where that is a terminal; yields what to call after each photo."""
-    if not console.is_terminal or total < 2:
-        yield lambda: None
-        return
-    with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
+def progress(total: int, console: Console) -> Iterator[Callable[[], None]]:
+    """A bar or lines on stderr where there are several photos; yields what to call after each."""
+    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, shown=total > 1, stages=False, transient=True) as bar:
         task = bar.add_task("photos", total=total)
         yield lambda: bar.advance(task)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from illures.batch import Report, for_each
+from illures.batch import Report, for_each, progress
 from illures.decompose import Decomposer
 from illures.decomposition import Decomposition
 from illures.editing.edit import apply_albedo, apply_normal, evenly_lit, retouched, toned
@@ -76,7 +76,8 @@ def edit_all(
         else:
             report.done(_edit_one(decomposer, source, target, edit, deep))
 
-    for_each(targets, one, report)
+    with progress(len(targets), report.console) as advance:
+        for_each(targets, one, report, advance)
 
 
 def _edit_one(decomposer: Decomposer, source: Path, target: Path, edit: Edit, deep: bool) -> Outcome:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from illures.batch import Report, for_each
+from illures.batch import Report, for_each, progress
 from illures.decompose import Decomposer
 from illures.errors import InputError
 from illures.images import Photo, as_float, open_photo, save_image
@@ -75,7 +75,8 @@ def relight_all(
         else:
             report.skipped(source, target)
 
-    for_each(chosen, one, report)
+    with progress(len(sources), report.console) as advance:
+        for_each(chosen, one, report, advance)
 
 
 def folders(sources: list[Path], out: Path) -> dict[Path, Path]:
