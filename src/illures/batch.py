@@ -10,16 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from illures import mesh3d
+from illures.decoding import noted
 from illures.decompose import Decomposer
 from illures.errors import InputError
 from illures.files import DiskFullError
 from illures.formats import Format
-from illures.images import read_photo, save_image
+from illures.images import open_photo, save_image
 from illures.output import (
     OUTPUTS,
+    About,
     Outcome,
     check_target,
     describe_weights,
@@ -28,6 +30,7 @@ from illures.output import (
     write_maps,
     write_photo,
 )
+from illures.progress import Progress
 from illures.sheet import contact_sheet
 
 
@@ -115,7 +118,7 @@ def decompose_all(
         else:
             report.done(_decompose_one(decomposer, source, target, format, crop_only, names, single is not None))
 
-    with _progress(len(sources), report.console) as advance:
+    with progress(len(sources), report.console) as advance:
         for_each(chosen, one, report, advance)
 
 
@@ -158,28 +161,28 @@ def _decompose_one(
         check_target(target)
     elif target.exists() and target.samefile(source):
         raise InputError(f"{target}: is the photo itself; choose another output")
-    photo = read_photo(source)
-    faces = decomposer(photo, name=str(source))
+    with noted() as notes:
+        opened = open_photo(source)
+    photo, alpha = opened.photo, opened.alpha
+    faces = decomposer(photo, name=str(source), alpha=alpha)
     if not faces:
         raise InputError(f"{source}: no face found")
     if not single:
-        about = describe_weights(decomposer.predictor.info)
-        write_photo(target, source, photo, faces, format, about, crop_only, names)
+        weights = describe_weights(decomposer.predictor.info)
+        write_photo(target, source, photo, faces, format, weights, crop_only, names, About(alpha, tuple(notes)))
     elif target.suffix.lower() in mesh3d.SUFFIXES:
         mesh3d.write_mesh(target, faces[0].photo_resolution(photo))
     elif format.is_exr:
-        write_maps(target.parent, photo, faces, format, names, target.name)
+        write_maps(target.parent, photo, faces, format, names, target.name, alpha)
     else:
         save_image(target, contact_sheet(photo, faces, source.name))
     return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))
 
 
 @contextmanager
-def _progress(total: int, console: Console) -> Iterator[Callable[[], None]]:
-    """A bar on stderr where that is a terminal; yields what to call after each photo."""
-    if not console.is_terminal or total < 2:
-        yield lambda: None
-        return
-    with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
+def progress(total: int, console: Console) -> Iterator[Callable[[], None]]:
+    """A bar or lines on stderr where there are several photos; yields what to call after each."""
+    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, shown=total > 1, stages=False, transient=True) as bar:
         task = bar.add_task("photos", total=total)
         yield lambda: bar.advance(task)

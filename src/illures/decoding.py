@@ -13,6 +13,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from io import BytesIO
 from math import prod
 from pathlib import Path
@@ -141,9 +142,26 @@ def read_npz(path: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> dict
         return arrays
 
 
+_NOTES: ContextVar[list[str] | None] = ContextVar("notes", default=None)
+
+
 def note(path: str | os.PathLike[str], words: str) -> None:
     """Say that a file is read, but not all of it or not as it is."""
+    kept = _NOTES.get()
+    if kept is not None and words not in kept:
+        kept.append(words)
     warnings.warn(f"{path}: {words}", InputWarning, stacklevel=2)
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """Collects what `note` says within the block, without the names of the files, to be kept with the results."""
+    words: list[str] = []
+    token = _NOTES.set(words)
+    try:
+        yield words
+    finally:
+        _NOTES.reset(token)
 
 
 def read_tensors(path: Path, kind: str, framework: str = "numpy") -> tuple[dict[str, Any], dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,10 +13,11 @@ from jaxtyping import Float
 from illures import faces as _faces
 from illures.decomposition import Decomposition
 from illures.errors import InputError
-from illures.images import Photo, as_float, to_photo
+from illures.images import Photo, as_float, to_opened
 from illures.lightfit import with_fitted_light
 from illures.math.color import srgb_to_linear
-from illures.types import Face, FaceCrop
+from illures.math.normals import normalize
+from illures.types import Face, FaceCrop, Region
 
 if TYPE_CHECKING:
     from illures.model.predictor import Prediction
@@ -89,26 +91,37 @@ class Decomposer:
 
         return cls(Predictor.from_pretrained(None if path is None else os.fspath(path)), size)
 
-    def __call__(self, image: str | os.PathLike[str] | np.ndarray | Any, name: str = "image") -> list[Decomposition]:
+    def __call__(
+        self,
+        image: str | os.PathLike[str] | np.ndarray | Any,
+        name: str = "image",
+        alpha: Float[np.ndarray, "height width"] | None = None,
+    ) -> list[Decomposition]:
         """Find and decompose every face, largest first; an empty list where there is none.
+
+        Nothing is learnt from transparent pixels: they are background, outside the mask.
 
         Args:
             image: a path, a pillow image, or an array [height, width] with 1, 3 or 4 channels: uint8, uint16, or
                 float sRGB in [0, 1].
             name: what to call an image that is no path in errors.
+            alpha: in [0, 1], of an image without a channel for it.
 
         Raises:
             InputError: the image can't be read or is too small.
         """
         name = str(image) if isinstance(image, (str, os.PathLike)) else name
-        photo = to_photo(image, name)
+        opened = to_opened(image, name)
+        photo, alpha = opened.photo, opened.alpha if alpha is None else alpha
         height, width = photo.shape[:2]
         if min(height, width) < MIN_SIDE:
             raise InputError(f"{name}: {width} x {height} pixels; must be at least {MIN_SIDE} a side")
         found = self.find_faces(photo if photo.dtype == np.uint8 else _eight_bits(photo))
-        return [d for i in range(0, len(found), BATCH) for d in self._decompose(photo, found[i : i + BATCH])]
+        return [d for i in range(0, len(found), BATCH) for d in self._decompose(photo, alpha, found[i : i + BATCH])]
 
-    def _decompose(self, photo: Photo, found: list[Face]) -> list[Decomposition]:
+    def _decompose(
+        self, photo: Photo, alpha: Float[np.ndarray, "height width"] | None, found: list[Face]
+    ) -> list[Decomposition]:
         crops = [_faces.crop_face(face, photo.shape[:2], self.size) for face in found]
         images = np.stack([np.clip(as_float(_faces.extract(photo, crop)), 0, 1) for crop in crops])
         points = [_faces.to_crop(crop.face.landmarks, crop) for crop in crops]
@@ -117,7 +130,8 @@ class Decomposer:
         contexts = np.stack([_faces.photo_context(small, photo.shape[:2], crop.matrix, crop.size) for crop in crops])
         predictions = self.predictor(images, guides, contexts)
         exact = getattr(getattr(self.predictor.info, "config", None), "albedo", "direct") == "quotient"
-        return [_face(*values, exact) for values in zip(images, points, predictions, crops, strict=True)]
+        opaque = [None if alpha is None else _faces.extract(alpha, crop) for crop in crops]
+        return [_face(*values, exact) for values in zip(images, points, predictions, crops, opaque, strict=True)]
 
 
 def _face(
@@ -125,16 +139,26 @@ def _face(
     landmarks: Float[np.ndarray, "478 3"],
     prediction: Prediction,
     crop: FaceCrop,
+    alpha: Float[np.ndarray, "size size"] | None,
     exact: bool,
 ) -> Decomposition:
-    """The network's word on a crop, with its light fitted to the photo."""
+    """The network's word on a crop, with its light fitted to the photo.
+
+    What is transparent is background, and what is painted over an object.
+    """
     regions = prediction.regions
     mask = _faces.face_mask(image, landmarks) if regions is None else _faces.skin_mask(regions, landmarks)
-    return with_fitted_light(
+    normal, painted = prediction.normal, _faces.painted_over(image, landmarks)
+    if painted.any():  # what covers the face is no skin; its surface is as the screen's
+        mask, regions = _taken_out(mask, regions, painted, Region.OBJECT)
+        normal = normalize(normal + painted[..., None] * (np.array([0, 0, 1], np.float32) - normal))
+    if alpha is not None:
+        mask, regions = _taken_out(mask, regions, np.clip(1 - alpha, 0, 1), Region.BACKGROUND)
+    face = with_fitted_light(
         Decomposition(
             image=srgb_to_linear(image),
             albedo=prediction.albedo,
-            normal=prediction.normal,
+            normal=normal,
             light=prediction.light,
             residual=prediction.residual,
             mask=mask.astype(np.float32),
@@ -143,6 +167,24 @@ def _face(
         ),
         exact=exact,
     )
+    if not painted.any():
+        return face
+    flat = np.clip(face.image / np.maximum(face.shading, 1e-3), 0, 1)
+    albedo = face.albedo + painted[..., None] * (flat - face.albedo)
+    return replace(face, albedo=albedo, residual=face.image - albedo * face.shading)
+
+
+def _taken_out(
+    mask: Float[np.ndarray, "size size"],
+    regions: Float[np.ndarray, "size size classes"] | None,
+    share: Float[np.ndarray, "size size"],
+    region: Region,
+) -> tuple[Float[np.ndarray, "size size"], Float[np.ndarray, "size size classes"] | None]:
+    """Mask and classes where a share of each pixel is known to be of another class."""
+    if regions is not None:
+        regions = regions * (1 - share[..., None])
+        regions[..., region] += share
+    return mask * (1 - share), regions
 
 
 def _eight_bits(photo: Photo) -> Photo:

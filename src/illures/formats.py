@@ -139,12 +139,12 @@ class Format:
         if not path.is_file():
             raise InputError(f"{path}: no such file")
         if self.is_exr:
-            return self.decode(name, read_exr_linear(path))
+            return self.decode(name, _without_alpha(read_exr_linear(path)))
         with decoding(path):
             codes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if codes is None or codes.dtype != self.dtype:
             raise InputError(f"{path}: not a map in the format {self.name}")
-        return self.decode(name, cv2.cvtColor(codes, cv2.COLOR_BGR2RGB) if codes.ndim == 3 else codes)
+        return self.decode(name, _without_alpha(codes)[..., ::-1] if codes.ndim == 3 else codes)
 
     def describe(self) -> dict[str, str | float]:
         """How to read the values, for the JSON beside the files."""
@@ -182,3 +182,7 @@ class Format:
 
     def _scale(self, name: MapName) -> float:
         return self.shading_scale if name == "shading" else 1.0
+
+
+def _without_alpha(codes: Codes) -> Num[np.ndarray, "height width *colours"]:
+    return codes[..., :3] if codes.ndim == 3 else codes

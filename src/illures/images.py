@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ import numpy as np
 from jaxtyping import Float, Num
 from PIL import Image
 
-from illures import icc
-from illures.decoding import decoding, open_image
+from illures import cicp, icc
+from illures.decoding import decoding, note, open_image
 from illures.errors import InputError
 from illures.exr import read_exr_linear, write_exr
 from illures.files import write_whole
@@ -32,6 +33,19 @@ MAX_PIXELS = 128_000_000
 BACKDROP = 0.5
 
 Photo = Num[np.ndarray, "height width 3"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A photo as it came.
+
+    Attributes:
+        photo: upright, sRGB; transparent pixels lie over mid grey.
+        alpha: 0 (transparent) to 1; None where all is opaque.
+    """
+
+    photo: Photo
+    alpha: Float[np.ndarray, "height width"] | None = None
 
 
 def load_image(path: str | os.PathLike[str]) -> Float[np.ndarray, "height width 3"]:
@@ -67,14 +81,24 @@ def _linear_levels(top: int) -> Float[np.ndarray, " levels"]:
 
 def read_photo(path: str | os.PathLike[str]) -> Photo:
     """Read a photo at its own depth: uint8, uint16, or float32 in [0, 1] (EXR); see `load_image`."""
+    return open_photo(path).photo
+
+
+def open_photo(path: str | os.PathLike[str]) -> Opened:
+    """Read a photo at its own depth, with its alpha; see `load_image`."""
     path = Path(path)
     with decoding(path), path.open("rb") as file:
         magic = file.read(4)
-    return np.ascontiguousarray(_read_exr(path) if magic == b"\x76\x2f\x31\x01" else _read_pillow(path))
+    return _read_exr(path) if magic == b"\x76\x2f\x31\x01" else _opened(_read_pillow(path))
 
 
 def to_photo(image: Any, name: str = "image") -> Photo:
-    """A path, a pillow image, or an array as a photo.
+    """The photo of `to_opened`."""
+    return to_opened(image, name).photo
+
+
+def to_opened(image: Any, name: str = "image") -> Opened:
+    """A path, a pillow image, or an array as a photo with its alpha.
 
     Args:
         image: arrays are [height, width], or with 1, 3 or 4 channels: uint8, uint16, or floating sRGB in [0, 1].
@@ -84,7 +108,7 @@ def to_photo(image: Any, name: str = "image") -> Photo:
         InputError: an array of another shape or type, or with values that are not finite or not in [0, 1].
     """
     if isinstance(image, (str, os.PathLike)):
-        return read_photo(image)
+        return open_photo(image)
     if isinstance(image, Image.Image):
         image = _upright(np.asarray(icc.to_srgb(_plain(image), name)), _orientation(image))
     array = np.asarray(image)
@@ -99,16 +123,22 @@ def to_photo(image: Any, name: str = "image") -> Photo:
         array = np.clip(array, 0, 1)
     elif array.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{name}: type {array.dtype}; must be uint8, uint16 or float")
-    return _over_backdrop(array)
+    return _opened(array)
 
 
-def save_image(path: str | os.PathLike[str], image: Photo, bits: int = 8) -> None:
+def save_image(
+    path: str | os.PathLike[str],
+    image: Photo,
+    bits: int = 8,
+    alpha: Float[np.ndarray, "height width"] | None = None,
+) -> None:
     """Write an image: float sRGB in [0, 1] (clipped), or codes. The file appears whole or not at all.
 
     Args:
         path: its suffix says the format: png, tif, jpg, webp, or exr (which is written linear, half floats).
         image: as `load_image` gives it.
         bits: 8, or 16 for png and tif.
+        alpha: in [0, 1]; JPEG, which holds none, leaves it out, and that is said.
 
     Raises:
         InputError: an unknown suffix, 16 bits in a format that has none, or a file that can't be written.
@@ -117,13 +147,20 @@ def save_image(path: str | os.PathLike[str], image: Photo, bits: int = 8) -> Non
     suffix = path.suffix.lower()
     check_savable(path)
     if suffix == ".exr":
-        write_exr(path, as_linear(image).astype(np.float16))
+        linear = as_linear(image)
+        if alpha is not None:  # EXR colours are multiplied with alpha
+            linear = np.concatenate([linear, np.ones_like(linear[..., :1])], axis=-1) * alpha[..., None]
+        write_exr(path, linear.astype(np.float16))
         return
     if bits not in (8, 16) or (bits == 16 and suffix not in (".png", ".tif", ".tiff")):
         raise InputError(f"{path}: {bits} bits; must be 8, or 16 for png and tif")
     kind: Any = np.uint8 if bits == 8 else np.uint16
     codes = image if image.dtype == kind else np.round(np.clip(as_float(image), 0, 1) * np.iinfo(kind).max).astype(kind)
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
+    if alpha is not None and options:
+        note(path, "JPEG holds no alpha; what is transparent in the photo is mid grey")
+    elif alpha is not None:
+        codes = np.dstack([codes, np.round(alpha * np.float32(np.iinfo(kind).max)).astype(kind)])
     write_whole(path, encoded(codes, suffix, options))
 
 
@@ -147,18 +184,20 @@ def encoded(codes: Num[np.ndarray, "height width *channels"], suffix: str, optio
     return data.tobytes()
 
 
-def _read_exr(path: Path) -> Photo:
+def _read_exr(path: Path) -> Opened:
     linear = read_exr_linear(path)
     _check_size(path, linear.shape[1], linear.shape[0])
-    linear = np.nan_to_num(linear, nan=0.0)
+    linear, alpha = np.nan_to_num(linear, nan=0.0), None
     if linear.ndim == 3 and linear.shape[2] == 4:  # EXR colours come multiplied with alpha
         behind = srgb_to_linear(np.float32(BACKDROP))
-        linear = linear[..., :3] + (1 - np.clip(linear[..., 3:], 0, 1)) * behind
+        alpha = np.clip(linear[..., 3], 0, 1)
+        linear = linear[..., :3] + (1 - alpha[..., None]) * behind
     srgb = np.clip(linear_to_srgb(np.clip(linear, 0, 1)), 0, 1).astype(np.float32)
-    return srgb if srgb.ndim == 3 else np.repeat(srgb[..., None], 3, axis=-1)
+    photo = np.ascontiguousarray(srgb if srgb.ndim == 3 else np.repeat(srgb[..., None], 3, axis=-1))
+    return Opened(photo, None if alpha is None or (alpha == 1).all() else alpha.astype(np.float32))
 
 
-def _read_pillow(path: Path) -> Photo:
+def _read_pillow(path: Path) -> Num[np.ndarray, "height width channels"]:
     with decoding(path):
         image = open_image(path)
     with image:
@@ -167,14 +206,20 @@ def _read_pillow(path: Path) -> Photo:
             deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
             turned = _orientation(image)
             image.load()  # finds truncated files, which OpenCV would pass
+            cicp.say_gain_map(path, image)
+            colours = cicp.colours_of(path, image)
             if not deep:
                 # TIFF is turned by pillow as it loads, and then says so.
                 plain, turned = _plain(image), _orientation(image)
-                pixels = np.asarray(icc.to_srgb(plain, str(path)))
+                pixels = None if colours.is_srgb else cicp.deep_pixels(path, image)
+                if pixels is None:
+                    pixels = np.asarray(icc.to_srgb(plain, str(path)) if colours.is_srgb else plain)
         if not deep:
-            return _over_backdrop(_upright(pixels, turned))
+            pixels = _upright(pixels if pixels.ndim == 3 else pixels[..., None], turned)
+            return pixels if colours.is_srgb else cicp.as_srgb(pixels, colours, path)
         profile = image.info.get("icc_profile")
-    return _over_backdrop(_read_deep(path, turned, profile))
+    codes = _read_deep(path, turned, profile if colours.is_srgb else None)
+    return codes if colours.is_srgb else cicp.as_srgb(codes, colours, path)
 
 
 def _read_deep(path: Path, turned: int, profile: bytes | None) -> Num[np.ndarray, "height width channels"]:
@@ -245,14 +290,25 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
     return array
 
 
-def _over_backdrop(array: Num[np.ndarray, "height width channels"]) -> Photo:
+def _opened(array: Num[np.ndarray, "height width channels"]) -> Opened:
+    """Channels as a photo and its alpha."""
+    alpha = None
+    if array.shape[2] in (2, 4):
+        alpha = array[..., -1].astype(np.float32)
+        if np.issubdtype(array.dtype, np.integer):
+            alpha /= np.float32(np.iinfo(array.dtype).max)
+        alpha = None if (alpha == 1).all() else np.ascontiguousarray(alpha)
+    return Opened(np.ascontiguousarray(over_backdrop(array)), alpha)
+
+
+def over_backdrop(array: Num[np.ndarray, "height width channels"]) -> Photo:
     """One, two (grey, alpha), three or four channels to three."""
     if array.shape[2] in (1, 3):
         return np.broadcast_to(array, (*array.shape[:2], 3)) if array.shape[2] == 1 else array
     top = 1.0 if np.issubdtype(array.dtype, np.floating) else float(np.iinfo(array.dtype).max)
     color, alpha = array[..., :-1], array[..., -1:]
     if (alpha == top).all():
-        return _over_backdrop(color)
+        return over_backdrop(color)
     weight = alpha.astype(np.float32) / np.float32(top)
     mixed = color * weight + np.float32(BACKDROP * top) * (1 - weight)
-    return _over_backdrop((mixed if top == 1.0 else np.round(mixed)).astype(array.dtype))
+    return over_backdrop((mixed if top == 1.0 else np.round(mixed)).astype(array.dtype))

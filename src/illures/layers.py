@@ -57,7 +57,13 @@ def write_exr_channels(path: Path, channels: Mapping[str, Map], attributes: Mapp
         raise
 
 
-def write_layers(path: Path, photo: Map, maps: Mapping[Any, Map], attributes: Mapping[str, Any]) -> None:
+def write_layers(
+    path: Path,
+    photo: Map,
+    maps: Mapping[Any, Map],
+    attributes: Mapping[str, Any],
+    alpha: Float[np.ndarray, "height width"] | None = None,
+) -> None:
     """Write the one file.
 
     Args:
@@ -65,11 +71,15 @@ def write_layers(path: Path, photo: Map, maps: Mapping[Any, Map], attributes: Ma
         photo: linear, of the maps' type.
         maps: as the file is to hold them; those that are not there are left out.
         attributes: for the header.
+        alpha: of the photo, in [0, 1]; its colours are multiplied with it, the maps are not.
 
     Raises:
         InputError: the file can't be written.
     """
-    channels: dict[str, Map] = {"RGBA": np.concatenate([photo, np.ones_like(photo[..., :1])], axis=-1)}
+    rgba = np.concatenate([photo, np.ones_like(photo[..., :1])], axis=-1)
+    if alpha is not None:
+        rgba = (rgba * alpha[..., None]).astype(photo.dtype)
+    channels: dict[str, Map] = {"RGBA": rgba}
     channels |= {name: maps[name] for name, axes in _AXES.items() if axes == "RGB" and name in maps}
     if "normal" in maps:
         channels |= {f"normal.{axis}": maps["normal"][..., i] for i, axis in enumerate(_AXES["normal"])}

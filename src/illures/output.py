@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, Num, UInt8
 from PIL import Image
 
 import illures
 from illures import layers
 from illures.decomposition import Decomposition
 from illures.errors import InputError
-from illures.faces import to_photo
+from illures.faces import extract, to_photo
 from illures.files import whole_folder, write_whole
 from illures.formats import CROP_MAPS, MAPS, Codes, Format, MapName
 from illures.images import Photo, as_linear, encoded
@@ -62,6 +62,27 @@ class Outcome:
     error: str | None = None
 
 
+Alpha = Float[np.ndarray, "height width"]
+
+
+@dataclass(frozen=True)
+class About:
+    """How a photo was read.
+
+    Attributes:
+        alpha: 0 (transparent) to 1; None where all is opaque.
+        notes: what the user should know: HDR that was tone-mapped, a part that is missing, ...
+    """
+
+    alpha: Alpha | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """For the JSON files; empty where there is nothing to say."""
+        return {"notes": list(self.notes)} if self.notes else {}
+
+
 def write_photo(
     target: Path,
     source: Path,
@@ -71,6 +92,7 @@ def write_photo(
     weights: dict[str, Any],
     crop_only: bool = False,
     names: Collection[str] = OUTPUTS,
+    about: About = About(),  # noqa: B008 (frozen)
 ) -> None:
     """Write the maps of a photo; the folder `target` appears whole or not at all.
 
@@ -83,6 +105,7 @@ def write_photo(
         weights: what to say of the network.
         crop_only: leave out the maps of the photo's size.
         names: of `OUTPUTS`: the maps that are written.
+        about: how the photo was read.
 
     Raises:
         InputError: the folder can't be written, or is there and was not written by illures.
@@ -90,9 +113,9 @@ def write_photo(
     check_target(target)
     with whole_folder(target) as folder:
         for number, face in enumerate(faces, 1):
-            _write_face(folder / f"face-{number}", source, face, format, weights, names)
+            _write_face(folder / f"face-{number}", source, face, format, weights, names, about)
         if not crop_only:
-            write_maps(folder, photo, faces, format, names)
+            write_maps(folder, photo, faces, format, names, alpha=about.alpha)
         _write_png(folder / "sheet.png", contact_sheet(photo, faces, source.name))
         index = {
             "photo": source.name,
@@ -102,7 +125,7 @@ def write_photo(
             "regions": {str(int(region)): region.name.lower() for region in Region},
             "illures": illures.__version__,
             "weights": weights,
-        }
+        } | about.noted
         _write_json(folder / INDEX, index)
 
 
@@ -113,6 +136,7 @@ def write_maps(
     format: Format,
     names: Collection[str] = OUTPUTS,
     name: str | None = None,
+    alpha: Alpha | None = None,
 ) -> None:
     """Write the maps of the photo's size.
 
@@ -123,6 +147,7 @@ def write_maps(
         format: of the maps.
         names: of `OUTPUTS`: the maps that are written.
         name: of the one file of an EXR of layers; None: `layers.FILE`, and the labels beside it.
+        alpha: of the photo, in [0, 1]; maps of three channels get it as their fourth.
 
     Raises:
         InputError: a file can't be written.
@@ -134,12 +159,22 @@ def write_maps(
     if not format.is_exr:
         for each in MAPS:
             if each in names:
-                format.write(folder, each, maps.take(each))
+                format.write(folder, each, _with_alpha(each, maps.take(each), format, alpha))
         return
     codes = {each: maps.take(each) for each in MAPS if format.split or each != "reconstruction"}
-    _write_exr(
-        folder / (name or layers.FILE), format, codes, format.quantise("albedo", as_linear(photo)), lights, names
-    )
+    seen = format.quantise("albedo", as_linear(photo))
+    _write_exr(folder / (name or layers.FILE), format, codes, seen, lights, names, alpha)
+
+
+def _with_alpha(
+    name: MapName, codes: Codes, format: Format, alpha: Alpha | None
+) -> Num[np.ndarray, "height width *with_alpha"]:
+    """A map with the photo's alpha: as a fourth channel, or of one channel (mask, matte) times it."""
+    if alpha is None:
+        return codes
+    if codes.ndim == 2:
+        return format.quantise(name, format.decode(name, codes) * alpha)
+    return np.dstack([codes, format.quantise("matte", alpha)])
 
 
 def _write_exr(
@@ -149,16 +184,18 @@ def _write_exr(
     photo: Codes,
     lights: list[np.ndarray],
     names: Collection[str],
+    alpha: Alpha | None,
 ) -> None:
     """One file of layers, or beside its place one for each map, of those that `names` asks for."""
     about = layers.attributes_of(format.colorspace, illures.__version__, format.normals, lights)
     layers.convert(format.colorspace, codes, photo)
     if not format.split:
-        layers.write_layers(path, photo, {name: values for name, values in codes.items() if name in names}, about)
+        kept = {n: v if v.ndim == 3 else _with_alpha(n, v, format, alpha) for n, v in codes.items() if n in names}
+        layers.write_layers(path, photo, kept, about, alpha)
         return
     for name, values in codes.items():
         if name in names:
-            format.write(path.parent, name, values, about)
+            format.write(path.parent, name, _with_alpha(name, values, format, alpha), about)
 
 
 def check_target(target: Path) -> None:
@@ -206,8 +243,10 @@ def _write_face(
     format: Format,
     weights: dict[str, Any],
     names: Collection[str],
+    about: About,
 ) -> None:
     folder.mkdir()
+    alpha = None if about.alpha is None else np.clip(extract(about.alpha, face.crop), 0, 1)
     values = {
         "albedo": face.albedo,
         "normal": face.normal,
@@ -218,10 +257,11 @@ def _write_face(
     }
     codes = {name: format.quantise(name, values[name]) for name in CROP_MAPS if name in names or format.is_exr}
     if format.is_exr:
-        _write_exr(folder / layers.FILE, format, codes, format.quantise("albedo", face.image), [face.light], names)
+        seen = format.quantise("albedo", face.image)
+        _write_exr(folder / layers.FILE, format, codes, seen, [face.light], names, alpha)
     else:
         for name, each in codes.items():
-            format.write(folder, name, each)
+            format.write(folder, name, _with_alpha(name, each, format, alpha))
     if face.regions is not None and "regions" in names:
         _write_labels(folder / "regions.png", face.regions.argmax(axis=-1).astype(np.uint8))
     _write_png(folder / "probe.png", probe(face.light))
@@ -234,7 +274,7 @@ def _write_face(
         "light_upright: in the frame of the photo and of the maps of its size",
     }
     _write_json(folder / "light.json", light)
-    _write_json(folder / "face.json", _face_json(source, face, format, weights))
+    _write_json(folder / "face.json", _face_json(source, face, format, weights) | about.noted)
 
 
 def _face_json(source: Path, face: Decomposition, format: Format, weights: dict[str, Any]) -> dict[str, Any]:

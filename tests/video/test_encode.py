@@ -67,15 +67,6 @@ def _tone_hz(path: Path) -> float:
     return float(np.argmax(spectrum) * 48000 / len(samples))
 
 
-def test_odd_sides_are_padded_by_the_last_row_and_column(tmp_path: Path) -> None:
-    images = [image[:99, :121] for image in pictures(2)]
-    clip = write_clip(tmp_path / "clip.mkv", images, codec="ffv1")
-    encode(tmp_path / "out.mp4", clip, images, [0, STEP], 1)
-    seen = decode(tmp_path / "out.mp4")[0][0].astype(int)
-    assert seen.shape == (100, 122, 3)
-    assert np.abs(seen[99] - seen[98]).mean() < 4 and np.abs(seen[:, 121] - seen[:, 120]).mean() < 4
-
-
 def test_a_part_that_fails_leaves_nothing(tmp_path: Path) -> None:
     parts = Parts(tmp_path / "out.mp4", {})
     with (

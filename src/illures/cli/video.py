@@ -103,21 +103,21 @@ def video(
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int | None], None]]:
-    """A bar with speed and time left on stderr, where that is a terminal."""
+    """A bar or lines with speed and time left on stderr."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda done, total: None
-        return
-    speed = TextColumn("{task.fields[speed]}")
-    with Progress(
-        BarColumn(), MofNCompleteColumn(), speed, TimeRemainingColumn(), console=console, transient=True
-    ) as bar:
-        task = bar.add_task("frames", total=None, speed="")
+    from illures.progress import Progress
+
+    console, speed = Console(stderr=True), TextColumn("{task.fields[speed]}")
+    columns = BarColumn(), MofNCompleteColumn(), speed, TimeRemainingColumn()
+    with Progress(*columns, console=console, unit="frames", transient=True) as bar:
+        task = None
 
         def advance(done: int, total: int | None) -> None:
+            nonlocal task
+            if task is None:
+                task = bar.add_task("frames", total=total, completed=done, speed="")
             state = bar.tasks[0]
             if total is not None and done > total:  # the file's own count was an estimate
                 total = done

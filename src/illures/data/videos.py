@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from illures import __version__, jobs
 from illures.data.candidates import VideoRecipe, best_frames
@@ -20,6 +20,7 @@ from illures.data.frames import tar_bytes
 from illures.errors import InputError
 from illures.files import write_whole
 from illures.inputs import Problem
+from illures.progress import Progress
 
 _RECIPE, _REPORT = "recipe.json", "report.json"
 
@@ -225,7 +226,7 @@ def _progress(total: int, done: int) -> Iterator[Callable[[ClipReport], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, unit="clips") as progress:
         task = progress.add_task("clips", total=total, completed=done, kept=0)
         kept = 0
 

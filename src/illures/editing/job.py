@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from illures.batch import Report, for_each
+from illures.batch import Report, for_each, progress
 from illures.decompose import Decomposer
 from illures.decomposition import Decomposition
 from illures.editing.edit import apply_albedo, apply_normal, evenly_lit, retouched, toned
 from illures.editing.retouch import Retouch
 from illures.errors import InputError
-from illures.images import Photo, as_float, read_photo, save_image
+from illures.images import Photo, as_float, open_photo, save_image
 from illures.output import Outcome
 
 
@@ -76,18 +76,20 @@ def edit_all(
         else:
             report.done(_edit_one(decomposer, source, target, edit, deep))
 
-    for_each(targets, one, report)
+    with progress(len(targets), report.console) as advance:
+        for_each(targets, one, report, advance)
 
 
 def _edit_one(decomposer: Decomposer, source: Path, target: Path, edit: Edit, deep: bool) -> Outcome:
     started = time.perf_counter()
     if target.exists() and target.samefile(source):
         raise InputError(f"{target}: is the photo itself; choose another output")
-    photo = read_photo(source)
-    faces = decomposer(photo, name=str(source))
+    opened = open_photo(source)
+    photo = opened.photo
+    faces = decomposer(photo, name=str(source), alpha=opened.alpha)
     if not faces:
         raise InputError(f"{source}: no face found")
     edited = edit(photo, faces)
     bits = 16 if deep or (edited.dtype == np.uint16 and target.suffix.lower() in (".png", ".tif", ".tiff")) else 8
-    save_image(target, edited if edited.dtype == np.dtype(f"uint{bits}") else as_float(edited), bits)
+    save_image(target, edited if edited.dtype == np.dtype(f"uint{bits}") else as_float(edited), bits, opened.alpha)
     return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from illures.errors import InputError, nearest
 from illures.evaluate.benchmark import BENCHMARKS, Benchmark, Estimate, Failure, Item, Score, load_benchmark
@@ -27,6 +27,7 @@ from illures.evaluate.methods import (
 from illures.evaluate.methods.query import Method, Query, ask
 from illures.evaluate.results import About, Row, check_same, file_name, read_results, write_group
 from illures.files import DiskFullError, check_writable
+from illures.progress import Progress
 
 # Where a benchmark's data lies in the folder of `--data`; those that are not named lie under their own name.
 FOLDERS = {"yaleb": ".", "video": "clips"}
@@ -244,4 +245,4 @@ def _progress(console: Console | None) -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=console or Console(stderr=True), transient=True)
+    return Progress(*columns, console=console or Console(stderr=True), unit="groups", transient=True)

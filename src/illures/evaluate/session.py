@@ -71,6 +71,8 @@ def _benchmark(
             console.print(f"error: {name}: {words}", markup=False)
     write_summary(run.target, results, tally.unread)
     shown = choose(main_method(results), pictures)
+    if not console.is_terminal:
+        console.print(f"{entry.label}: measured; drawing {len(shown)} pictures", markup=False)
     with whole_folder(run.target / "pictures") as folder:
         write_pictures(folder, run.estimates({item: group for item, group, _ in shown}))
     changes = _changes(results, compared)

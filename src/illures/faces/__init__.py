@@ -4,7 +4,7 @@ from illures.faces.context import CONTEXT, crop_context, photo_context, thumbnai
 from illures.faces.contour import contours, draw_contour, points68
 from illures.faces.crop import alignment, at_size, crop_face, extract, inverse, padded, scale_of, to_crop, to_photo
 from illures.faces.landmarks import find_face_in_crop, find_faces
-from illures.faces.mask import face_mask, skin_mask, soften
+from illures.faces.mask import face_mask, painted_over, skin_mask, soften
 from illures.faces.mesh import mesh_mask, mesh_normals
 from illures.faces.relief import guide_normals
 
@@ -25,6 +25,7 @@ __all__ = [
     "mesh_mask",
     "mesh_normals",
     "padded",
+    "painted_over",
     "photo_context",
     "points68",
     "scale_of",

@@ -14,6 +14,10 @@ LIPS_INSIDE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 
 UPPER_INSIDE, LOWER_INSIDE = 13, 14  # the middle of that edge
 _OF_SKIN = (Region.SKIN, Region.LIPS, Region.FACIAL_HAIR, Region.EYES)
 _TOUCHING = 0.25  # probability from which pixels of skin hang together
+_FLAT = 6 / 255  # steps that JPEG leaves within one colour
+_RINGING = 20 / 255
+_LEAST_BAR = 0.006  # of the crop's area
+_FULL = 0.9  # of its upright or turned rectangle that a bar fills
 LEAST_OPENING = 0.02  # of the crop's side, from which a mouth counts as open
 
 
@@ -53,6 +57,45 @@ def skin_mask(
     ours = np.unique(pieces[(mesh_mask(landmarks, len(mask)) > 0) & (pieces > 0)])
     apart = np.isin(pieces, np.setdiff1d(np.arange(1, count), ours))
     return np.where(apart, 0, np.clip(mask, 0, 1)).astype(np.float32)
+
+
+def painted_over(
+    image: Float[np.ndarray, "size size 3"], landmarks: Float[np.ndarray, "478 3"]
+) -> Float[np.ndarray, "size size"]:
+    """1 on bars and boxes of one colour that were painted over the face, 0 elsewhere, soft at their edges.
+
+    Nothing that a camera sees is of one code over such an area and ends in straight lines at right angles: shadows and
+    highlights that are cut off do not.
+
+    Args:
+        image: aligned crop, sRGB-encoded, in [0, 1].
+        landmarks: in the crop's pixels.
+    """
+    size, face = len(image), mesh_mask(landmarks, len(image)) > 0
+    image = np.ascontiguousarray(image, np.float32)
+    around = np.ones((3, 3), np.uint8)
+    flat = ((cv2.dilate(image, around) - cv2.erode(image, around)).max(-1) <= _FLAT).astype(np.uint8)
+    count, pieces, figures, _ = cv2.connectedComponentsWithStats(flat, connectivity=4)
+    found = np.zeros((size, size), np.uint8)
+    for piece in range(1, count):
+        if figures[piece, cv2.CC_STAT_AREA] < _LEAST_BAR * size * size:
+            continue
+        seed = pieces == piece
+        if np.ptp(image[seed], axis=0).max() > 2 * _FLAT:
+            continue
+        # JPEG rings at its edges, where it is no longer flat but of nearly its colour.
+        near = np.abs(image - np.median(image[seed], axis=0)).max(-1) <= _RINGING
+        of_colour = cv2.connectedComponents(near.astype(np.uint8), connectivity=4)[1]
+        here = of_colour == np.bincount(of_colour[seed & near]).argmax()
+        if (here & face).mean() < _LEAST_BAR / 2:
+            continue
+        outline = cv2.findContours(here.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0][0]
+        (_, _), (a, b), _ = cv2.minAreaRect(outline)
+        if here.sum() >= _FULL * (a + 1) * (b + 1):
+            found |= here.astype(np.uint8)
+    # The edge is a pixel or two wide.
+    wide = cv2.dilate(found, np.ones((5, 5), np.uint8)).astype(np.float32)
+    return np.asarray(cv2.blur(wide, (3, 3)), np.float32)
 
 
 def soften(mask: Float[np.ndarray, "h w"], width: float) -> Float[np.ndarray, "h w"]:

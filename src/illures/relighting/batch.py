@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 
-from illures.batch import Report, for_each
+from illures.batch import Report, for_each, progress
 from illures.decompose import Decomposer
 from illures.errors import InputError
-from illures.images import Photo, as_float, read_photo, save_image
+from illures.images import Photo, as_float, open_photo, save_image
 from illures.output import Outcome
 from illures.relighting.paste import PhotoRelighter
 from illures.relighting.relight import Background, Residual
@@ -74,7 +75,8 @@ def relight_all(
         else:
             report.skipped(source, target)
 
-    for_each(chosen, one, report)
+    with progress(len(sources), report.console) as advance:
+        for_each(chosen, one, report, advance)
 
 
 def folders(sources: list[Path], out: Path) -> dict[Path, Path]:
@@ -96,8 +98,9 @@ def _relight_one(decomposer: Decomposer, source: Path, target: Path, files: Mapp
     started = time.perf_counter()
     if any(path.exists() and path.samefile(source) for path in files.values()):
         raise InputError(f"{target}: is the photo itself; choose another output")
-    photo = read_photo(source)
-    faces = decomposer(photo, name=str(source))
+    opened = open_photo(source)
+    photo = opened.photo
+    faces = decomposer(photo, name=str(source), alpha=opened.alpha)
     if not faces:
         raise InputError(f"{source}: no face found")
     if job.deep and photo.dtype == np.uint8:
@@ -116,10 +119,10 @@ def _relight_one(decomposer: Decomposer, source: Path, target: Path, files: Mapp
     except OSError as error:
         raise InputError(f"{folder}: can't be made ({error.strerror})") from error
     for name, path in files.items():
-        _save(path, relighter(job.lights[name].on(faces[0], job.stops)), job.kind)
+        _save(path, relighter(job.lights[name].on(faces[0], job.stops)), job.kind, opened.alpha)
     return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))
 
 
-def _save(path: Path, photo: Photo, kind: Kind) -> None:
+def _save(path: Path, photo: Photo, kind: Kind, alpha: Float[np.ndarray, "height width"] | None) -> None:
     bits = 16 if kind == "png16" else 8
-    save_image(path, photo if photo.dtype == np.dtype(f"uint{bits}") else as_float(photo), bits)
+    save_image(path, photo if photo.dtype == np.dtype(f"uint{bits}") else as_float(photo), bits, alpha)

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     Task,
     TextColumn,
@@ -23,6 +22,7 @@ from rich.text import Text
 from illures.errors import InputError
 from illures.files import write_whole
 from illures.jobs import one_writer
+from illures.progress import Progress
 from illures.synth import on_ray, pool
 from illures.synth.pool import MakePeople, People
 from illures.synth.recipes import Recipe, to_json
@@ -124,7 +124,9 @@ def _progress(counts: Iterable[int], recipe: Recipe, shards: list[int]) -> None:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=_SPEED_WINDOW) as progress:
+    with Progress(
+        *columns, console=Console(stderr=True), unit="views", speed_estimate_period=_SPEED_WINDOW
+    ) as progress:
         task = progress.add_task("views", total=sum(len(recipe.shard_views(k)) for k in shards))
         for count in counts:
             progress.advance(task, count)

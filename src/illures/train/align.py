@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from illures.errors import InputError
 from illures.model.alignnet import AlignConfig
+from illures.progress import Progress
 from illures.train.recipe import fill
 
 KIND = "align"  # what `kind` says at the top of such a recipe
@@ -146,4 +147,5 @@ def _bar() -> Progress:
         TextColumn("{task.description}"),
         console=Console(stderr=True),
         refresh_per_second=1,
+        unit="pairs",
     )

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -24,6 +23,7 @@ from illures.data.cache import SampleCache
 from illures.data.pairs import PairSampler, VideoFrames, prepare_frames, split_identities
 from illures.data.synthetic import prepare
 from illures.errors import InputError
+from illures.progress import Progress
 from illures.train.align import is_align_recipe, run_align
 from illures.train.consistency import load_consistency
 from illures.train.distributed import Ranks, joined
@@ -153,6 +153,8 @@ def _reporter(bar: Progress, task: TaskID) -> Report:
         latest[kind] = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
         held_out = f"\nheld out: {latest['validation']}" if latest["validation"] else ""
         bar.update(task, completed=seen, description=latest["loss"] + held_out)
+        if kind == "validation":
+            bar.tell(task)
 
     return report
 
@@ -166,7 +168,7 @@ def _bar(shown: bool) -> Iterator[Progress]:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=1, disable=not shown) as bar:
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=1, shown=shown, unit="images") as bar:
         yield bar
 
 

@@ -15,14 +15,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from illures.decoding import note
 from illures.errors import InputError
-from illures.video.container import open_container
+from illures.video.container import decoded, open_container
+from illures.video.picture import Picture, picture_of, whole_lines
 from illures.video.sequence import RATE, files_of, is_sequence, read_pictures
 
 USUAL_RATE = 25.0  # where a file names no frame rate [1/s]
-# Where a file names no colour matrix: BT.709 from 720 lines on, BT.601 below, as all players take it.
-_HD_LINES = 720
-_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _NO_TIME = "no time is known"
 
 
@@ -37,6 +36,7 @@ class ClipInfo:
         rate: average frame rate [1/s].
         duration_s: [s]; None where the file does not say (streams, recordings of a browser).
         has_audio: whether there is sound.
+        has_alpha: whether frames have an alpha channel.
     """
 
     path: Path
@@ -46,6 +46,7 @@ class ClipInfo:
     rate: float
     duration_s: float | None
     has_audio: bool
+    has_alpha: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,21 @@ class Frame:
         image: sRGB, upright, with square pixels.
         time_s: presentation time as the file has it [s]; steps differ where the frame rate varies.
         index: count of the frames from where reading began.
+        alpha: 0 (transparent, where the image is mid grey) to 255; None where the file holds none.
+        said: what the user should know of how it was read; empty where it is as it was stored.
     """
 
     image: UInt8[np.ndarray, "height width 3"]
     time_s: float
     index: int
+    alpha: UInt8[np.ndarray, "height width"] | None = None
+    said: str = ""
 
 
 def open_clip(path: Path) -> ClipInfo:
     """What is in a video file; its first frame is decoded, so that an unreadable one is known at once.
+
+    What is not read as it was stored (HDR, interlaced lines) is said.
 
     Raises:
         InputError: the file is missing, holds no video, or can't be read.
@@ -79,8 +86,11 @@ def open_clip(path: Path) -> ClipInfo:
         rate = _rate(stream)
         duration = _duration(container, stream, rate)
         frames = stream.frames or (max(1, round(duration * rate)) if duration else None)
+        if first.said:
+            note(path, first.said)
         height, width = first.image.shape[:2]
-        return ClipInfo(Path(path), width, height, frames, rate, duration, bool(container.streams.audio))
+        sound, alpha = bool(container.streams.audio), first.alpha is not None
+        return ClipInfo(Path(path), width, height, frames, rate, duration, sound, alpha)
 
 
 def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
@@ -103,10 +113,10 @@ def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
         if start_s > 0:
             container.seek(int(start_s / stream.time_base), stream=stream)
         index, time_s = 0, None
-        frames = container.decode(stream)
+        frames = whole_lines(decoded(container, stream), stream)
         while True:
             try:
-                frame = next(frames)
+                frame, interlaced = next(frames)
             except (StopIteration, av.error.EOFError):
                 return
             except (av.error.FFmpegError, ValueError) as error:
@@ -118,7 +128,8 @@ def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
             if frame.is_corrupt:
                 raise _broken(path, time_s, "its data are damaged")
             if time_s >= start_s - step / 2:
-                yield Frame(_picture(frame, aspect), float(time_s), index)
+                picture = picture_of(frame, aspect)
+                yield Frame(picture.image, float(time_s), index, picture.alpha, _said(picture, interlaced))
                 index += 1
 
 
@@ -224,34 +235,12 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         yield container, streams[0]
 
 
-def _picture(frame: Any, aspect: float) -> UInt8[np.ndarray, "height width 3"]:
-    """RGB as it is to be seen: the file's colour matrix, its pixels of width `aspect` made square, its rotation."""
-    width = max(1, round(frame.width * aspect)) if 0.1 < aspect < 10 else frame.width
-    matrix = None
-    if frame.colorspace == _UNSPECIFIED:
-        matrix = "ITU709" if frame.height >= _HD_LINES else "ITU601"
-    picture = frame.reformat(width=width, format="rgb24", src_colorspace=matrix).to_ndarray()
-    return np.ascontiguousarray(_upright(picture, _display_matrix(frame)))
-
-
-def _display_matrix(frame: Any) -> np.ndarray | None:
-    """The frame's display matrix: where x and y (rows) of the stored picture go; None where it is as stored."""
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            return np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
-    return None
-
-
-def _upright(picture: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """Quarter turns and mirrorings of a display matrix (FFmpeg: (x', y') = (x, y) M, y down)."""
-    if matrix is None:
-        return picture
-    (a, b), (c, d) = matrix
-    if abs(int(b)) > abs(int(a)):
-        picture, rows, columns = np.swapaxes(picture, 0, 1), b, c
-    else:
-        rows, columns = d, a
-    return picture[:: -1 if rows < 0 else 1, :: -1 if columns < 0 else 1]
+def _said(picture: Picture, interlaced: bool) -> str:
+    """How a frame was read, where that is not as it was stored."""
+    words = [] if picture.colours.is_srgb else [picture.colours.told]
+    if interlaced:
+        words.append("interlaced; the lines of each first field are filled up")
+    return "; ".join(words)
 
 
 def _rate(stream: Any) -> float:

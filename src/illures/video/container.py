@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,3 +25,22 @@ def open_container(path: Path) -> Any:
     # `file:` keeps a name such as concat:a|b from being taken for a protocol.
     options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
     return av.open(f"file:{path}", options=options)
+
+
+def decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """Frames of a stream from where the container stands; of VP8 and VP9 with alpha, which FFmpeg's own decoders drop.
+
+    Raises:
+        av.error.FFmpegError, ValueError: a frame is broken.
+    """
+    import av
+
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.codec.canonical_name)
+    if stream.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
+        yield from container.decode(stream)
+        return
+    decoder = av.CodecContext.create(name, "r")
+    for packet in container.demux(stream):
+        for frame in decoder.decode(packet if packet.size else None):
+            frame.time_base = stream.time_base
+            yield frame

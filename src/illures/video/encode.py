@@ -12,13 +12,12 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
@@ -54,10 +53,10 @@ class Coding:
     alpha: bool = False
     part: str = "nut"
 
-    @property
-    def even(self) -> bool:
-        """Whether width and height must be even: colour is stored for two by two pixels."""
-        return self.pixels == "yuv420p"
+    def for_size(self, height: int, width: int) -> Coding:
+        """The coding for frames of this size: H.264 stores an odd side only with a colour for each pixel (4:4:4)."""
+        odd = self.codec == "libx264" and (height % 2 or width % 2)
+        return replace(self, pixels="yuv444p") if odd else self
 
     @property
     def yuv(self) -> bool:
@@ -101,6 +100,15 @@ def coding_for(out: Path, alpha: bool = False) -> Coding:
     return coding
 
 
+def can_hold_alpha(out: Path) -> bool:
+    """Whether a video file or numbered pictures of this name can hold alpha."""
+    try:
+        coding_for(out, alpha=True)
+    except InputError:
+        return False
+    return True
+
+
 class PartWriter:
     """Encodes the frames of one part; used in `with`, it leaves a file only where all went well.
 
@@ -115,9 +123,10 @@ class PartWriter:
     def __init__(self, path: Path, coding: Coding, size: tuple[int, int], time_base: Fraction, rate: float) -> None:
         import av
 
+        coding = coding.for_size(*size)
         self._path, self._coding, self._time_base = path, coding, time_base
         self._partial = path.with_name(path.name + ".partial")
-        height, width = (side + side % 2 for side in size) if coding.even else size
+        height, width = size
         with writing(path):
             names = ("movie_timescale", "video_track_timescale") if coding.part == "mov" else ()
             options = dict.fromkeys(names, str(time_base.denominator))
@@ -139,9 +148,6 @@ class PartWriter:
         """Encode the next frame, shown from `pts` [time base] on."""
         import av
 
-        rows, columns = (side % 2 if self._coding.even else 0 for side in image.shape[:2])
-        if rows or columns:
-            image = cv2.copyMakeBorder(image, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
         frame = av.VideoFrame.from_ndarray(image, format="rgba" if self._coding.alpha else "rgb24")
         matrix, limits = ("ITU709", "MPEG") if self._coding.yuv else (None, None)
         frame = frame.reformat(format=self._coding.pixels, dst_colorspace=matrix, dst_color_range=limits)

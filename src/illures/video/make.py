@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 import illures
+from illures.decoding import note
 from illures.decompose import Decomposer
 from illures.decomposition import Decomposition
 from illures.errors import InputError
@@ -26,7 +27,7 @@ from illures.output import describe_weights
 from illures.relighting.light import Light
 from illures.video.ahead import ahead
 from illures.video.clip import ClipInfo, CutDetector, Frame, open_clip, read_frames
-from illures.video.encode import Coding, Parts, PartWriter, coding_for
+from illures.video.encode import Coding, Parts, PartWriter, can_hold_alpha, coding_for
 from illures.video.maps import Show, matte_of, show_frame
 from illures.video.reading import frames_after
 from illures.video.remux import join, time_base_of
@@ -47,12 +48,14 @@ class VideoFrame:
         time_s: presentation time [s].
         faces: stabilised, of the crop's size, largest first.
         cut: whether a new shot begins here.
+        alpha: of the clip, 0 (transparent) to 255; None where it holds none.
     """
 
     image: Image8
     time_s: float
     faces: list[Decomposition]
     cut: bool
+    alpha: UInt8[np.ndarray, "height width"] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class _Look:
     light: Light | None
     shadows: bool
     alpha: bool = False
+    own_alpha: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,8 +158,8 @@ def make_video(
 ) -> VideoReport:
     """Write a clip that shows one map of its faces, or all, or the faces under another light.
 
-    The output keeps the clip's size (but for "grid"; one more row or column where H.264 and VP9 need even sides), times
-    and sound. It appears when it is whole. An interrupted run leaves OUT.parts, from which the same call goes on.
+    The output keeps the clip's size (but for "grid"), times and sound; its alpha, too, where the file can hold it. It
+    appears when it is whole. An interrupted run leaves OUT.parts, from which the same call goes on.
 
     Args:
         clip: a video file.
@@ -164,7 +168,8 @@ def make_video(
         show: see `illures.video.maps.show_frame`.
         light: for "relit" and "grid", which need it.
         shadows: let relit faces cast shadows on themselves, which takes many times as long.
-        alpha: hold the faces' matte as alpha: .mov (ProRes 4444), .mkv (FFV1) or pictures; not for "grid".
+        alpha: hold the faces' matte (times the clip's own alpha) as alpha: .mov (ProRes 4444), .mkv (FFV1) or pictures;
+            not for "grid".
         every: frames from one run of the network to the next.
         skip_broken: show the last good frame longer where one can't be decoded, instead of stopping.
         part_frames: frames of a part.
@@ -180,12 +185,17 @@ def make_video(
     if alpha and show == "grid":
         raise InputError("show grid: has no matte; choose one map for alpha")
     coding, info = coding_for(out, alpha), open_clip(clip)
+    own_alpha = info.has_alpha and show != "grid" and can_hold_alpha(out)
+    if own_alpha:
+        coding = coding_for(out, alpha=True)
+    elif info.has_alpha:
+        note(out, "holds no alpha; what is transparent in the clip is mid grey")
     if out.resolve() == clip.resolve() or (out.exists() and out.samefile(clip)):
         raise InputError(f"{out}: is the clip itself; choose another output")
     if out.is_dir():
         raise InputError(f"{out}: is a folder, a file is needed")
     check_writable(out.parent)
-    look = _Look(show, light if show in ("relit", "grid") else None, shadows, alpha)
+    look = _Look(show, light if show in ("relit", "grid") else None, shadows, alpha, own_alpha)
     job = _job(clip, decomposer, coding, look, every, part_frames)
     run = _Run(info, Parts(out, job), coding, Stabilizer(decomposer, every), look, skip_broken, part_frames)
     return run(progress)
@@ -280,7 +290,12 @@ class _Run:
     def _picture(self, frame: VideoFrame) -> UInt8[np.ndarray, "height width channels"]:
         look = self._look
         picture = show_frame(frame.image, frame.faces, look.show, look.light, shadows=look.shadows)
-        return np.dstack([picture, matte_of(frame.image, frame.faces)]) if look.alpha else picture
+        if not (look.alpha or look.own_alpha):
+            return picture
+        alpha = matte_of(frame.image, frame.faces) if look.alpha else np.full(picture.shape[:2], 255, np.uint8)
+        if look.own_alpha and frame.alpha is not None:
+            alpha = np.round(alpha * (frame.alpha / np.float32(255))).astype(np.uint8)
+        return np.dstack([picture, alpha])
 
     def _with_what_is_kept(self, error: InputError, count: int) -> InputError:
         if not count:
@@ -309,7 +324,7 @@ def _decomposed(stabilizer: Stabilizer, each: _Tracked) -> VideoFrame:
     if each.cut:
         stabilizer.reset()
     image, time_s = each.frame.image, each.frame.time_s
-    return VideoFrame(image, time_s, stabilizer(image, each.faces, time_s), each.cut)
+    return VideoFrame(image, time_s, stabilizer(image, each.faces, time_s), each.cut, each.frame.alpha)
 
 
 def _job(

@@ -1,0 +1,334 @@
+"""Footage as cameras make it: HDR, ranges, matrices, turned, interlaced, alpha, odd sizes, cut by edit lists."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import colour
+import numpy as np
+import pytest
+
+from clips import STEP, TIME_BASE, audio_packets, decode, pictures, turn, write_clip
+from illures.decompose import Decomposer
+from illures.errors import InputWarning
+from illures.hdr import HLG, PQ, Colours, hlg_to_scene, pq_to_nits, to_sdr, tone_curve
+from illures.math.color import srgb_to_linear
+from illures.video.clip import open_clip, read_frames
+from illures.video.encode import Parts, PartWriter, coding_for
+from illures.video.make import make_video
+from illures.video.remux import join
+
+SKIN = np.array([0.18, 0.09, 0.06])  # linear BT.709
+
+
+@pytest.fixture(scope="module")
+def decomposer() -> Decomposer:
+    return Decomposer.from_pretrained(size=64)
+
+
+def write(
+    path: Path,
+    images: Sequence[np.ndarray],
+    *,
+    codec: str = "libx265",
+    pixels: str = "yuv420p10le",
+    matrix: int = 9,
+    primaries: int = 9,
+    transfer: int = HLG,
+    full: bool = False,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """A clip whose header says how to read its colours; the pixels are converted by that matrix and range."""
+    names = {1: "ITU709", 5: "ITU601", 9: "BT2020"}
+    quiet = {"x265-params": "log-level=none:bframes=0:" + (options or {}).pop("x265", "")} if codec == "libx265" else {}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"crf": "4"} | quiet | (options or {}))
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = pixels
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc = matrix, primaries, transfer
+        context.color_range = 2 if full else 1
+        for number, image in enumerate(images):
+            kind = {np.dtype(np.uint8): "rgb24", np.dtype(np.uint16): "rgb48le"}[image.dtype]
+            kind = kind if image.shape[2] == 3 else kind.replace("rgb24", "rgba").replace("rgb48le", "rgba64le")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=kind)
+            frame = frame.reformat(
+                format=pixels, dst_colorspace=names[matrix], dst_color_range="JPEG" if full else "MPEG"
+            )
+            frame.colorspace, frame.color_range = matrix, 2 if full else 1
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def in_hdr(linear_709: np.ndarray, transfer: int) -> np.ndarray:
+    """16-bit codes of BT.2020 HLG or PQ for light where 1 is the display's peak; by another library."""
+    space = colour.RGB_COLOURSPACES
+    wide = colour.RGB_to_RGB(linear_709, space["ITU-R BT.709"], space["ITU-R BT.2020"])
+    if transfer == PQ:
+        codes = colour.models.eotf_inverse_ST2084(1000 * np.clip(wide, 0, 1))
+    else:
+        codes = colour.models.eotf_inverse_BT2100_HLG(1000 * np.clip(wide, 0, 1))
+    return np.round(np.clip(codes, 0, 1) * 65535).astype(np.uint16)
+
+
+@pytest.mark.parametrize("transfer", [HLG, PQ])
+@pytest.mark.parametrize("suffix", [".mov", ".mkv", ".mp4"])
+def test_hdr_clips_are_tone_mapped_and_that_is_said(tmp_path: Path, transfer: int, suffix: str) -> None:
+    scene = np.empty((96, 128, 3))
+    scene[:], scene[:, 64:] = SKIN, 0.05
+    scene[:20] = 1.0
+    path = write(tmp_path / f"hdr{suffix}", [in_hdr(scene, transfer)] * 2, transfer=transfer)
+    with pytest.warns(InputWarning, match=rf"hdr\{suffix}: HDR \(BT.2020, {'PQ' if transfer == PQ else 'HLG'}\)"):
+        open_clip(path)
+    image = next(read_frames(path)).image
+    skin, grey, white = (srgb_to_linear(image[y, x] / 255.0) for y, x in ((60, 30), (60, 100), (6, 30)))
+    np.testing.assert_allclose(white, 1, atol=0.02)
+    np.testing.assert_allclose(grey, grey.mean(), atol=0.01)
+    # Hue and purity of BT.709 come back; a reading as if the primaries were BT.709's own washes them out.
+    want, found = colour.XYZ_to_xy(colour.RGB_to_XYZ(SKIN, "sRGB")), colour.XYZ_to_xy(colour.RGB_to_XYZ(skin, "sRGB"))
+    np.testing.assert_allclose(found, want, atol=0.03)
+    assert (SKIN.mean() > 0.05) == (skin.mean() > grey.mean())
+
+
+def test_hdr_curves_are_those_of_the_standards() -> None:
+    codes = np.linspace(0, 1, 101)
+    np.testing.assert_allclose(pq_to_nits(codes), colour.models.eotf_ST2084(codes), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(hlg_to_scene(codes), colour.models.oetf_inverse_BT2100_HLG(codes), atol=1e-6)
+    bent = tone_curve(codes, 1000.0)
+    assert bent[0] == 0 and bent[-1] == pytest.approx(1, abs=1e-6) and (np.diff(bent) > 0).all()
+    assert (np.diff(bent, 2) < 1e-3).all()  # highlights are bent, nothing is pulled up
+
+
+def test_hdr_says_more_steps_than_8_bits_but_no_bands() -> None:
+    ramp = np.repeat(np.arange(0, 65536, 16, dtype=np.uint16)[None, :, None], 3, axis=2)
+    out = to_sdr(np.repeat(ramp, 4, axis=0), Colours(9, HLG))[0, :, 1].astype(int)
+    assert (np.diff(out) >= 0).all() and np.diff(out).max() < 200 and out[-1] > 65500
+
+
+def test_peak_of_a_pq_clip_is_read_from_the_file(tmp_path: Path) -> None:
+    grey = np.full((64, 64, 3), int(65535 * colour.models.eotf_inverse_ST2084(1000)), np.uint16)
+    display = "hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L({},1):max-cll={},100"
+    means = []
+    for nits in (1000, 4000):
+        options = {"x265": display.format(nits * 10000, nits)}
+        path = write(tmp_path / f"{nits}.mp4", [grey] * 3, transfer=PQ, options=options)
+        means.append(next(read_frames(path)).image.mean())
+    assert means[0] > 252 > 240 > means[1]  # white of the one display is no white of the other
+
+
+def test_p3_is_taken_to_srgb_without_a_tone_curve(tmp_path: Path) -> None:
+    space = colour.RGB_COLOURSPACES
+    codes = colour.RGB_to_RGB(SKIN, space["sRGB"], space["Display P3"])
+    image = np.tile(np.round(255 * colour.models.eotf_inverse_sRGB(codes)).astype(np.uint8), (64, 64, 1))
+    path = write(tmp_path / "p3.mov", [image] * 3, matrix=1, primaries=12, transfer=1)
+    with pytest.warns(InputWarning, match="Display P3"):
+        open_clip(path)
+    found = next(read_frames(path)).image.reshape(-1, 3).mean(0) / 255
+    np.testing.assert_allclose(srgb_to_linear(found), SKIN, atol=0.01)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("matrix", [1, 5, 9])
+@pytest.mark.parametrize(
+    ("codec", "pixels"), [("libx264", "yuv420p"), ("libx264", "yuv422p"), ("libx265", "yuv420p10le")]
+)
+def test_matrix_and_range_are_as_the_file_says(
+    tmp_path: Path, full: bool, matrix: int, codec: str, pixels: str
+) -> None:
+    want = np.array([190, 70, 40], np.uint8)
+    path = write(
+        tmp_path / "a.mp4",
+        [np.tile(want, (720, 64, 1))],  # high enough to be BT.709 where nothing is said
+        codec=codec,
+        pixels=pixels,
+        matrix=matrix,
+        primaries=1,
+        transfer=1,
+        full=full,
+    )
+    np.testing.assert_allclose(next(read_frames(path)).image.reshape(-1, 3).mean(0), want, atol=3)
+
+
+def test_plain_clips_say_nothing(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", pictures(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        open_clip(path)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.webm", "out.mkv"])
+@pytest.mark.parametrize("size", [(99, 121), (99, 120), (98, 121)])
+def test_odd_sizes_are_kept(tmp_path: Path, decomposer: Decomposer, name: str, size: tuple[int, int]) -> None:
+    images = pictures(3, size=size)
+    clip = write_clip(tmp_path / "clip.mkv", images, codec="ffv1")
+    make_video(clip, tmp_path / name, decomposer, "albedo")
+    found = decode(tmp_path / name)[0]
+    assert found[0].shape[:2] == size and open_clip(tmp_path / name).height == size[0]
+    assert np.abs(found[0][:, -2:].astype(int) - images[0][:, -2:]).mean() < 6
+
+
+TURNS = {  # a, b, c, d of the track header, and what the viewer then sees
+    "flipped": ((1, 0, 0, -1), lambda p: p[::-1]),
+    "transposed": ((0, 1, 1, 0), lambda p: p.swapaxes(0, 1)),
+    "transverse": ((0, -1, -1, 0), lambda p: p[::-1, ::-1].swapaxes(0, 1)),
+}
+
+
+@pytest.mark.parametrize("turned", TURNS)
+def test_mirrored_and_turned(tmp_path: Path, turned: str) -> None:
+    picture = np.zeros((96, 128, 3), np.uint8)
+    picture[:48, :64], picture[:48, 64:], picture[48:, :64] = (200, 30, 30), (30, 180, 30), (30, 30, 200)
+    clip = write_clip(tmp_path / "a.mp4", [picture] * 2)
+    (a, b, c, d), see = TURNS[turned]
+    data = bytearray(clip.read_bytes())
+    at = data.index(b"tkhd") + 44
+    data[at : at + 20] = struct.pack(">5i", a << 16, b << 16, 0, c << 16, d << 16)
+    clip.write_bytes(data)
+    seen = next(read_frames(clip)).image
+    assert np.abs(seen.astype(int) - see(picture)).mean() < 6
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turned_clip_comes_out_upright(tmp_path: Path, decomposer: Decomposer, degrees: int) -> None:
+    images = [np.ascontiguousarray(np.rot90(p, degrees // 90)) for p in pictures(2)]
+    clip = turn(write_clip(tmp_path / "a.mp4", images), degrees)
+    report = make_video(clip, tmp_path / "out.mp4", decomposer, "albedo")
+    assert report.with_face == 2  # a face that lies on its side is not found
+    assert decode(tmp_path / "out.mp4")[0][0].shape == (200, 240, 3)
+
+
+def test_interlaced_lines_do_not_comb(tmp_path: Path) -> None:
+    """A bar that moves by 8 pixels from field to field: woven together, its edge is a comb."""
+    fields = []
+    for number in range(13):
+        field = np.full((96, 128, 3), 40, np.uint8)
+        field[:, 8 * number : 8 * number + 24] = 200
+        fields.append(field)
+    woven = []
+    for first, second in zip(fields[::2], fields[1::2], strict=False):
+        frame = second.copy()
+        frame[1::2] = first[1::2]  # the encoder says that the lower field is the first
+        woven.append(frame)
+    path = tmp_path / "a.mpg"
+    with av.open(str(path), "w") as container:
+        options = {"flags": "+ildct+ilme", "qscale": "1", "b:v": "8M"}
+        stream = container.add_stream("mpeg2video", rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv422p"
+        for number, image in enumerate(woven):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv422p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.warns(InputWarning, match="interlaced"):
+        open_clip(path)
+    frames = list(read_frames(path))
+    assert len(frames) == len(woven)
+    np.testing.assert_allclose(np.diff([f.time_s for f in frames]), 1 / 25, atol=1e-3)
+    comb = lambda image: np.abs(np.diff(image[20:70].astype(int), axis=0)).mean()  # noqa: E731
+    assert comb(np.stack(woven)[2]) > 8 > 2 > comb(frames[2].image)
+    assert (
+        np.abs(frames[2].image.astype(int) - fields[4]).mean() < np.abs(frames[2].image.astype(int) - fields[5]).mean()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels", "options"),
+    [
+        ("a.mov", "prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "16"}),
+        ("a.webm", "libvpx-vp9", "yuva420p", {"b:v": "2M"}),
+        ("a.mkv", "ffv1", "bgra", {}),
+    ],
+)
+@pytest.mark.parametrize("out", ["out.mov", "out.mkv", "out.%02d.png", "out.mp4"])
+def test_alpha_of_a_clip(tmp_path, decomposer, name: str, codec: str, pixels: str, options, out: str) -> None:
+    images = [np.dstack([p, np.full(p.shape[:2], 255, np.uint8)]) for p in pictures(2)]
+    for image in images:
+        image[:, 200:, 3] = 0
+    if pixels == "bgra":
+        clip = tmp_path / name
+        with av.open(str(clip), "w") as container:
+            stream = container.add_stream(codec, rate=25)
+            stream.height, stream.width, stream.pix_fmt = 200, 240, pixels
+            for number, image in enumerate(images):
+                frame = av.VideoFrame.from_ndarray(image, format="rgba").reformat(format=pixels)
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    else:
+        clip = write(
+            tmp_path / name, images, codec=codec, pixels=pixels, matrix=1, primaries=1, transfer=1, options=options
+        )
+    assert open_clip(clip).has_alpha
+    frame = next(read_frames(clip))
+    assert frame.alpha is not None
+    assert frame.alpha[100, 100] > 250 and frame.alpha[100, 220] < 5
+    np.testing.assert_allclose(frame.image[100, 225], 128, atol=3)
+    if out.endswith(".mp4"):
+        with pytest.warns(InputWarning, match="holds no alpha"):
+            make_video(clip, tmp_path / out, decomposer, "albedo")
+        return
+    make_video(clip, tmp_path / out, decomposer, "albedo")
+    with av.open(str(tmp_path / out), **({"format": "image2"} if "%" in out else {})) as container:
+        seen = next(container.decode(video=0)).to_ndarray(format="rgba")
+    assert seen[100, 100, 3] > 250 and seen[100, 225, 3] < 5
+
+
+def test_an_edit_list_that_skips_the_beginning(tmp_path: Path, decomposer: Decomposer) -> None:
+    """Ten frames are cut off by the header alone: what is left begins at 0, and the sound stays with it."""
+    images = [np.full((64, 96, 3), 8 * k, np.uint8) for k in range(30)]
+    clip = write_clip(tmp_path / "a.mp4", images, audio="aac")
+    data = bytearray(clip.read_bytes())
+    at = data.index(b"elst") + 4
+    assert struct.unpack_from(">I", data, at + 4) == (1,)
+    timescale = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
+    struct.pack_into(">Ii", data, at + 8, round(20 / 25 * timescale), 10 * STEP)
+    clip.write_bytes(data)
+    frames = list(read_frames(clip))
+    assert frames[0].time_s == pytest.approx(0, abs=0.001) and len(frames) == 20
+    assert frames[0].image.mean() == pytest.approx(80, abs=3)
+    make_video(clip, tmp_path / "out.mp4", decomposer, "albedo")
+    found, times = decode(tmp_path / "out.mp4")
+    assert len(found) == 20 and found[0].mean() == pytest.approx(80, abs=3) and times[0] == pytest.approx(0, abs=0.001)
+    assert audio_packets(tmp_path / "out.mp4")[0][0] == pytest.approx(audio_packets(clip)[0][0], abs=0.002)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+def test_uneven_times_and_sound_are_in_step_after_a_minute(tmp_path: Path, suffix: str) -> None:
+    rng = np.random.default_rng(0)
+    pts = np.concatenate([[0], np.cumsum(rng.integers(STEP // 2, 6 * STEP, 500))]).tolist()
+    length_s = float(pts[-1] * TIME_BASE)
+    assert length_s > 60
+    images = [np.full((32, 48, 3), 40 + k % 5, np.uint8) for k in range(len(pts))]
+    clip = write_clip(tmp_path / "clip.mp4", images, pts, audio="aac")
+    out = tmp_path / f"out{suffix}"
+    coding, parts = coding_for(out), Parts(out, {"job": 1})
+    for number, start in enumerate(range(0, len(pts), 250)):
+        with PartWriter(parts.path(number), coding, (32, 48), TIME_BASE, 12.0) as writer:
+            for image, time in zip(images[start : start + 250], pts[start : start + 250], strict=True):
+                writer.add(image, time)
+        parts.save_state(number + 1, {})
+    join(parts, parts.done(), clip, coding, TIME_BASE)
+    before, after = decode(clip)[1], decode(out)[1]
+    np.testing.assert_allclose(np.array(after) - after[0], np.array(before) - before[0], atol=0.0011)
+    sound = audio_packets(clip)[-1][0] - before[-1], audio_packets(out)[-1][0] - after[-1]
+    assert sound[1] == pytest.approx(sound[0], abs=0.03)
+
+
+def test_a_face_that_leaves_and_comes_back(tmp_path: Path, decomposer: Decomposer) -> None:
+    there = pictures(6)
+    empty = [np.full_like(there[0], 90)] * 8
+    clip = write_clip(tmp_path / "clip.mkv", [*there, *empty, *there], codec="ffv1")
+    report = make_video(clip, tmp_path / "out.mkv", decomposer, "albedo", every=2)
+    found = decode(tmp_path / "out.mkv")[0]
+    assert report.frames == 20 and report.with_face >= 11  # found again at the second frame at the latest
+    for gone in found[6:14]:
+        np.testing.assert_array_equal(gone, empty[0])  # no ghost stays behind
+    first, back = (np.abs(found[k].astype(int) - there[0]).mean() for k in (1, 15))
+    assert first > 1 and back == pytest.approx(first, rel=0.2)
