@@ -222,18 +222,25 @@ def reduced(face: Decomposition) -> Decomposition:
     size = len(face.image)
     if size <= GRID and size % 2 == 0:
         return face
-    small = min(GRID, size - size % 2)
+    return shrunk(face, min(GRID, size - size % 2))
 
-    def shrink(field: np.ndarray) -> np.ndarray:
-        return cv2.resize(field, (small, small), interpolation=cv2.INTER_AREA)
 
+def shrunk(face: Decomposition, side: int) -> Decomposition:
+    """The face on a smaller grid: means over the areas of its pixels."""
+
+    def mean(field: np.ndarray) -> np.ndarray:
+        return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_AREA))
+
+    regions = face.regions
+    if regions is not None:  # more channels than OpenCV takes at once
+        regions = np.stack([mean(np.ascontiguousarray(one)) for one in np.moveaxis(regions, -1, 0)], axis=-1)
     return replace(
         face,
-        image=shrink(face.image),
-        albedo=shrink(face.albedo),
-        normal=normalize(shrink(face.normal)),
-        residual=shrink(face.residual),
-        mask=shrink(face.mask),
-        crop=at_size(face.crop, small),
-        regions=None if face.regions is None else shrink(face.regions),
+        image=mean(face.image),
+        albedo=mean(face.albedo),
+        normal=normalize(mean(face.normal)),
+        residual=mean(face.residual),
+        mask=mean(face.mask),
+        crop=at_size(face.crop, side),
+        regions=regions,
     )
