@@ -185,7 +185,7 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
     hair = np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.HAIR]
     around = None
     if residual == "recompute":
-        around = occlusion(face.normal, face.head, points) if shadows else nothing_hidden(len(face.mask))
+        around = occlusion(face.normal, face.head, points, face.regions) if shadows else nothing_hidden(len(face.mask))
     return Surface(
         old=old_light(face, residual),
         normal=_smooth_on_hair(face.normal, hair),
