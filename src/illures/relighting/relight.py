@@ -37,7 +37,7 @@ Background = Literal["keep", "match", "relight"]
 GRID = 160
 # Hair has no surface that a pixel of the crop could show: its normals are smoothed over this part of the crop's side,
 # and its shading goes from dark to bright by this share of a matte surface's.
-HAIR_SMOOTH, HAIR_CONTRAST = 0.05, 0.7
+HAIR_SMOOTH, HAIR_CONTRAST = 0.03, 0.9
 # How much of skin's mirror each class has; others have none.
 GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.4, Region.EYES: 0.5, Region.HAIR: 0.35}
 
