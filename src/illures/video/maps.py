@@ -18,7 +18,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from illures.decomposition import Decomposition
-from illures.faces import at_size, extract, to_photo
+from illures.faces import extract, to_photo
 from illures.faces.matte import MARGIN, coarse_matte, widened
 from illures.formats import Format
 from illures.images import as_float, as_linear
