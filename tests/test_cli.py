@@ -76,6 +76,27 @@ def test_some_maps_and_subfolders(tmp_path, photos, capsys):
     assert code == 2 and "colour" in stderr
 
 
+@pytest.mark.parametrize("verb", ["decompose", "relight"])
+def test_faces_that_no_one_can_have_are_refused(tmp_path, photos, capsys, verb):
+    light = ["--light", "loop"] if verb == "relight" else []
+    for option, value, rule in [("--min-score", 1.5, "below 1"), ("--min-face", 3, "from 16")]:
+        code, _, stderr = run(capsys, verb, photos, "-o", tmp_path / "out", option, value, *light)
+        assert code == 2 and rule in stderr and str(value) in stderr and not (tmp_path / "out").exists()
+    # There is no face in noise, whoever finds one there.
+    code, stdout, _ = run(capsys, verb, photos / "b.png", "-o", tmp_path / "out", "--min-face", 20, *light)
+    assert "1 face" not in stdout
+
+
+def test_relight_searches_subfolders(tmp_path, photos, capsys):
+    folder = tmp_path / "more" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "c.png").write_bytes((photos / "b.png").read_bytes())
+    arguments = ["relight", tmp_path / "more", "-o", tmp_path / "out", "--light", "loop"]
+    assert run(capsys, *arguments)[0] == 2
+    assert run(capsys, *arguments, "--recursive")[0] == 0
+    assert names(tmp_path / "out" / "c") == {"loop.jpg"}
+
+
 def test_maps_that_one_file_cannot_hold_are_refused(tmp_path, photos, capsys):
     for maps, name, rule in [
         ("albedo", "sheet.png", "holds no maps"),

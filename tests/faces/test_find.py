@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from illures.faces import crop_face, extract, find_face_in_crop, find_faces, points68, to_crop
+from illures.cli.options import FaceOptions
+from illures.faces import crop_face, extract, find_face_in_crop, find_faces, points68, to_crop, width_of
 
 
 def turned(photo: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
@@ -83,3 +84,22 @@ def test_an_aligned_crop_needs_no_detector(face, astronaut):
 def test_float_and_byte_photos_give_the_same(face, astronaut):
     found = find_faces((astronaut / 255).astype(np.float32))
     np.testing.assert_allclose(found[0].landmarks, face.landmarks, rtol=0, atol=1e-3)
+
+
+def test_width_and_score_choose(face, astronaut):
+    wide = width_of(face)
+    assert len(FaceOptions(min_face=wide - 5).finder()(astronaut)) == 1
+    assert not FaceOptions(min_face=wide + 5).finder()(astronaut)
+    assert not FaceOptions(min_score=0.5 + face.score / 2).finder()(astronaut)
+
+
+def test_a_low_score_finds_what_a_high_one_leaves_out(face, astronaut):
+    """Noise over a face takes its score, not its place."""
+    noise = np.random.default_rng(0).integers(0, 256, astronaut.shape)
+    for share in np.arange(0.5, 1, 0.05):
+        photo = np.round(astronaut + share * (noise - astronaut)).astype(np.uint8)
+        if not find_faces(photo):
+            break
+    weak = next(found for low in (0.3, 0.1, 0.02) if (found := find_faces(photo, least=low)))
+    away = np.linalg.norm(weak[0].landmarks[:, :2].mean(0) - face.landmarks[:, :2].mean(0))
+    assert away < 0.3 * eye_distance(face.landmarks)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from illures.relighting.height import height_map, occlusion
+from illures.relighting.depth import height_map
+from illures.relighting.height import occlusion
 from illures.relighting.light import direction_of
 
 SIZE = 96

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
-from illures.cli.options import Output
+from illures.cli.options import FaceOptions, Output
 from illures.errors import InputError
 
 
@@ -26,6 +26,7 @@ def decompose(
     crop_only: Annotated[bool, Flag] = False,
     maps: str | None = None,
     recursive: Annotated[bool, Flag] = False,
+    faces: FaceOptions = FaceOptions(),  # noqa: B008 (frozen)
     skip_existing: Annotated[bool, Flag] = False,
 ) -> int:
     """Decompose every face in every photo.
@@ -61,6 +62,8 @@ def decompose(
         matte (the person, soft) and regions (what each pixel shows; legend in photo.json).
     recursive
         Search the subfolders of folders, too.
+    faces
+        Which faces count.
     skip_existing
         Leave results alone that are there already.
     """
@@ -68,6 +71,7 @@ def decompose(
     from illures.files import check_writable
     from illures.inputs import expand
 
+    faces.check()
     names = _map_names(maps)
     sources, problems = expand(photos, recursive)
     single = output if where.is_file(output) else None
@@ -87,11 +91,13 @@ def decompose(
     for path, problem in problems:
         report.failed(path, problem)
     if sources:
+        decomposer = Decomposer.from_pretrained(weights, size)
+        faces.choose(decomposer)
         decompose_all(
             sources,
             output,
             report,
-            Decomposer.from_pretrained(weights, size),
+            decomposer,
             chosen,
             crop_only,
             skip_existing,

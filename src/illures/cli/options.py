@@ -13,11 +13,54 @@ from illures.cli.app import Flag
 from illures.errors import InputError
 
 if TYPE_CHECKING:
+    from illures.decompose import Decomposer
     from illures.decomposition import Decomposition
+    from illures.images import Photo
     from illures.relighting.sources import Source
+    from illures.types import Face
 
 Many = Parameter(consume_multiple=True, negative="")
 Output = Annotated[Path, Parameter(alias="-o")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FaceOptions:
+    """Which faces of a photo count.
+
+    Attributes:
+        min_face: Width in pixels that a face must have; default: faces are sought from 64 pixels on in large photos,
+            and smaller ones that turn up count, too.
+        min_score: How sure a face must be, above 0 and below 1 (the score in face.json); less finds profiles and faces
+            under hats, and at times what is no face.
+    """
+
+    min_face: float | None = None
+    min_score: float = 0.5
+
+    def check(self) -> None:
+        """Raise an InputError where a value is out of its range."""
+        if not 0 < self.min_score < 1:
+            raise InputError(f"min-score {self.min_score:g}: must be above 0 and below 1")
+        if self.min_face is not None and not 16 <= self.min_face <= 10_000:
+            raise InputError(f"min-face {self.min_face:g}: must be from 16 to 10000 pixels")
+
+    def choose(self, decomposer: Decomposer) -> None:
+        """Have these faces alone found, where anything was asked for."""
+        if self != FaceOptions():
+            decomposer.find_faces = self.finder()
+
+    def finder(self) -> Callable[[Photo], list[Face]]:
+        """A finder of these faces."""
+        from illures.faces import find_faces, width_of
+
+        def find(photo: Photo) -> list[Face]:
+            if self.min_face is None:
+                return find_faces(photo, least=self.min_score)
+            found = find_faces(photo, self.min_face, self.min_score)
+            return [face for face in found if width_of(face) >= self.min_face]
+
+        return find
 
 
 @Parameter(name="*")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
-from illures.cli.options import LightOptions
+from illures.cli.options import FaceOptions, LightOptions
 from illures.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def relight(
     format: Literal["jpg", "png", "png16", "exr"] | None = None,
     orbit: Path | None = None,
     orbit_size: int = 720,
+    recursive: Annotated[bool, Flag] = False,
+    faces: FaceOptions = FaceOptions(),  # noqa: B008 (frozen)
     skip_existing: Annotated[bool, Flag] = False,
     json: Annotated[bool, Flag] = False,
     weights: Path | None = None,
@@ -40,7 +42,7 @@ def relight(
     Parameters
     ----------
     photos
-        Photos, or folders of photos (their subfolders are not searched).
+        Photos, or folders of photos.
     output
         NAME.jpg (or png, tif, webp, exr) for one photo under one light; else a folder, in which each photo gets the
         folder NAME with one picture for each light.
@@ -62,6 +64,10 @@ def relight(
         Also write a film of a lamp going round the face: .mp4, .gif or .webp; for a single photo.
     orbit_size
         The longer side of that film in pixels.
+    recursive
+        Search the subfolders of folders, too.
+    faces
+        Which faces count.
     skip_existing
         Leave results alone that are there already.
     json
@@ -78,9 +84,10 @@ def relight(
     if lights.light and output is None:
         raise InputError("no output: say with -o which file or folder the pictures are to go to")
     lights.check()
+    faces.check()
     if not 0 <= strength <= 1:
         raise InputError(f"strength {strength:g}: must be from 0 to 1")
-    found, problems = expand(photos)
+    found, problems = expand(photos, recursive)
     if orbit is not None:
         _check_orbit(orbit, orbit_size, len(found))
     if output is not None:
@@ -92,6 +99,7 @@ def relight(
 
     decomposer = Decomposer.from_pretrained(weights)
     chosen = sources.distinct(lights.sources(decomposer))
+    faces.choose(decomposer)
     report = Report(json, (len(found) if chosen else 0) + len(problems))
     for path, problem in problems:
         report.failed(path, problem)

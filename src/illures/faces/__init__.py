@@ -3,7 +3,7 @@
 from illures.faces.context import CONTEXT, crop_context, photo_context, thumbnail
 from illures.faces.contour import contours, draw_contour, points68
 from illures.faces.crop import alignment, at_size, crop_face, extract, inverse, padded, scale_of, to_crop, to_photo
-from illures.faces.landmarks import find_face_in_crop, find_faces
+from illures.faces.landmarks import find_face_in_crop, find_faces, width_of
 from illures.faces.mask import face_mask, painted_over, skin_mask, soften
 from illures.faces.mesh import mesh_mask, mesh_normals
 from illures.faces.relief import guide_normals
@@ -34,4 +34,5 @@ __all__ = [
     "thumbnail",
     "to_crop",
     "to_photo",
+    "width_of",
 ]

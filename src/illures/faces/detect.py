@@ -37,31 +37,32 @@ class Detection:
     score: float
 
 
-def detect(photo: UInt8[np.ndarray, "height width 3"], smallest: float = 64.0) -> list[Detection]:
+def detect(photo: UInt8[np.ndarray, "height width 3"], smallest: float = 64.0, least: float = SCORE) -> list[Detection]:
     """Faces of an upright photo (sRGB), best first; small ones are sought unless a large one is there.
 
     Args:
         photo: any size.
         smallest: width of the smallest face sought [px]; cost grows with (photo size / smallest)².
+        least: score that a detection must have.
     """
-    found = _whole(photo)
+    found = _whole(photo, least=least)
     height, width = photo.shape[:2]
     if any(d.box[2] - d.box[0] > LARGE * min(height, width) for d in found):
         return found
     scale, finest = WINDOW / max(height, width), min(1.0, SMALLEST_SEEN / smallest)
     while scale < 0.95 * finest:
         scale = min(finest, scale * LEVEL)
-        found += _tiles(photo, scale)
+        found += _tiles(photo, scale, least)
     return merge(found)
 
 
-def detect_hard(photo: UInt8[np.ndarray, "height width 3"]) -> Iterator[list[Detection]]:
+def detect_hard(photo: UInt8[np.ndarray, "height width 3"], least: float = SCORE) -> Iterator[list[Detection]]:
     """What remains to try where `detect` gave nothing: the photo with a wide border, then on its side or head."""
     height, width = photo.shape[:2]
     for share in (0.6, 0.35):
-        yield _whole(photo, share)
+        yield _whole(photo, share, least)
     for quarters in (1, 3, 2):
-        turned = [*_whole(np.rot90(photo, quarters)), *_whole(np.rot90(photo, quarters), 0.6)]
+        turned = [d for share in (1.0, 0.6) for d in _whole(np.rot90(photo, quarters), share, least)]
         yield merge([_turn_back(d, quarters, height, width) for d in turned])
 
 
@@ -80,18 +81,18 @@ def merge(found: list[Detection]) -> list[Detection]:
     return kept
 
 
-def _whole(photo: np.ndarray, share: float = 1.0) -> list[Detection]:
+def _whole(photo: np.ndarray, share: float = 1.0, least: float = SCORE) -> list[Detection]:
     """Both detectors on the whole photo, shrunk to `share` of the window and centred on black."""
     image, scale = _resized(photo, share * WINDOW / max(photo.shape[:2]))
     left, top = (WINDOW - image.shape[1]) // 2, (WINDOW - image.shape[0]) // 2
     window = np.zeros((WINDOW, WINDOW, 3), np.uint8)
     window[top : top + image.shape[0], left : left + image.shape[1]] = image
     small = cv2.resize(window, (128, 128), interpolation=cv2.INTER_AREA)
-    found = [*_run("face_detection_full_range", window), *_run("face_detector", small)]
+    found = [*_run("face_detection_full_range", window, least), *_run("face_detector", small, least)]
     return merge([_place(d, scale, left, top) for d in found])
 
 
-def _tiles(photo: np.ndarray, scale: float) -> list[Detection]:
+def _tiles(photo: np.ndarray, scale: float, least: float) -> list[Detection]:
     """The full-range detector on overlapping windows of the photo at `scale`."""
     image, exact = _resized(photo, scale)
     found = []
@@ -100,7 +101,7 @@ def _tiles(photo: np.ndarray, scale: float) -> list[Detection]:
             tile = image[y : y + WINDOW, x : x + WINDOW]
             window = np.zeros((WINDOW, WINDOW, 3), np.uint8)
             window[: tile.shape[0], : tile.shape[1]] = tile
-            found += [_place(d, exact, -x, -y) for d in _run("face_detection_full_range", window)]
+            found += [_place(d, exact, -x, -y) for d in _run("face_detection_full_range", window, least)]
     return merge(found)
 
 
@@ -118,11 +119,11 @@ def _resized(photo: np.ndarray, scale: float) -> tuple[np.ndarray, Float[np.ndar
     return cv2.resize(photo, size, interpolation=method), np.array([size[0] / width, size[1] / height])
 
 
-def _run(name: str, window: np.ndarray) -> list[Detection]:
+def _run(name: str, window: np.ndarray, least: float) -> list[Detection]:
     """One detector on one window (192 px for the full range, 128 px for the short one); pixels of a 192 px window."""
     side = window.shape[0]
     raw_boxes, raw_scores = network(name)(window.astype(np.float32) / 127.5 - 1)
-    hits = np.flatnonzero(raw_scores[0, :, 0] > math.log(SCORE / (1 - SCORE)))
+    hits = np.flatnonzero(raw_scores[0, :, 0] > math.log(least / (1 - least)))
     if not len(hits):
         return []
     # Each row: centre and size of the box, then key points, in pixels relative to the anchor; size is absolute.

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Num, UInt8
 
 from illures.faces.crop import warp
-from illures.faces.detect import Detection, detect, detect_hard
+from illures.faces.detect import SCORE, Detection, detect, detect_hard
 from illures.types import Face
 
 INPUT = 256  # side of the network's input [px]
@@ -32,20 +32,23 @@ class Region:
     roll: float
 
 
-def find_faces(photo: Num[np.ndarray, "height width 3"], smallest: float = 64.0) -> list[Face]:
+def find_faces(photo: Num[np.ndarray, "height width 3"], smallest: float = 64.0, least: float = PRESENCE) -> list[Face]:
     """Every face of a photo, largest first.
 
     Args:
         photo: sRGB-encoded RGB; uint8, or float in [0, 1].
         smallest: width of the smallest face sought in a large photo [px].
+        least: score that a face must have, above 0 and below 1; a low one finds profiles and faces under hats, too,
+            and now and then what is no face.
     """
     pixels = _as_uint8(photo)
-    faces = _landmark_all(pixels, detect(pixels, smallest))
-    for found in detect_hard(pixels):
+    seen = min(least, SCORE)  # what the detectors are less sure of may still get good landmarks
+    faces = _landmark_all(pixels, detect(pixels, smallest, seen), least)
+    for found in detect_hard(pixels, seen):
         # What is found upside down is often found as something else first, and weakly.
         if any(face.score >= SURE for face in faces):
             break
-        faces = _distinct([*faces, *_landmark_all(pixels, found)])
+        faces = _distinct([*faces, *_landmark_all(pixels, found, least)])
     return sorted(faces, key=lambda face: -_extent(face.landmarks))
 
 
@@ -55,17 +58,17 @@ def find_face_in_crop(image: Num[np.ndarray, "size size 3"]) -> Face | None:
     return follow(_as_uint8(image), Region(np.array([(size - 1) / 2] * 2), 1.1 * size, 0.0))
 
 
-def follow(photo: UInt8[np.ndarray, "height width 3"], region: Region) -> Face | None:
+def follow(photo: UInt8[np.ndarray, "height width 3"], region: Region, least: float = PRESENCE) -> Face | None:
     """Landmarks from a rough region by two passes or, rarely, more; None where there is no face."""
     face = landmark(photo, region)
     for _ in range(MOST_PASSES - 1):
-        if face.score < 0.5 * PRESENCE:
+        if face.score < 0.5 * least:
             return None
         region = region_of_landmarks(face.landmarks)
         face = landmark(photo, region)
         if _moved(region, region_of_landmarks(face.landmarks)) < STEADY:
             break
-    return face if face.score >= PRESENCE else None
+    return face if face.score >= least else None
 
 
 def landmark(photo: UInt8[np.ndarray, "height width 3"], region: Region) -> Face:
@@ -109,11 +112,11 @@ def region_of_landmarks(landmarks: Float[np.ndarray, "478 3"]) -> Region:
     return Region(axes @ ((low + high) / 2), ENLARGE * float((high - low).max()), roll)
 
 
-def _landmark_all(photo: np.ndarray, found: list[Detection]) -> list[Face]:
+def _landmark_all(photo: np.ndarray, found: list[Detection], least: float) -> list[Face]:
     """Landmarks of each detection; no false and no double faces."""
     faces: list[Face] = []
     for detection in found:
-        face = follow(photo, region_of_detection(detection))
+        face = follow(photo, region_of_detection(detection), least)
         if face is not None:
             faces.append(face)
     return _distinct(faces)
@@ -138,6 +141,11 @@ def _same(a: Face, b: Face) -> bool:
     (low_a, high_a), (low_b, high_b) = ((f.landmarks[:, :2].min(0), f.landmarks[:, :2].max(0)) for f in (a, b))
     common = np.prod(np.maximum(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0))
     return bool(common > SAME * min(np.prod(high_a - low_a), np.prod(high_b - low_b)))
+
+
+def width_of(face: Face) -> float:
+    """From ear to ear [px], as the mesh shows it."""
+    return float(np.ptp(face.landmarks[:, 0]))
 
 
 def _extent(landmarks: np.ndarray) -> float:

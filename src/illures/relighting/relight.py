@@ -37,7 +37,7 @@ Background = Literal["keep", "match", "relight"]
 GRID = 160
 # Hair has no surface that a pixel of the crop could show: its normals are smoothed over this part of the crop's side,
 # and its shading goes from dark to bright by this share of a matte surface's.
-HAIR_SMOOTH, HAIR_CONTRAST = 0.05, 0.7
+HAIR_SMOOTH, HAIR_CONTRAST = 0.03, 0.9
 # How much of skin's mirror each class has; others have none.
 GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.4, Region.EYES: 0.5, Region.HAIR: 0.35}
 
@@ -185,7 +185,7 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
     hair = np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.HAIR]
     around = None
     if residual == "recompute":
-        around = occlusion(face.normal, face.head, points) if shadows else nothing_hidden(len(face.mask))
+        around = occlusion(face.normal, face.head, points, face.regions) if shadows else nothing_hidden(len(face.mask))
     return Surface(
         old=old_light(face, residual),
         normal=_smooth_on_hair(face.normal, hair),
@@ -222,18 +222,25 @@ def reduced(face: Decomposition) -> Decomposition:
     size = len(face.image)
     if size <= GRID and size % 2 == 0:
         return face
-    small = min(GRID, size - size % 2)
+    return shrunk(face, min(GRID, size - size % 2))
 
-    def shrink(field: np.ndarray) -> np.ndarray:
-        return cv2.resize(field, (small, small), interpolation=cv2.INTER_AREA)
 
+def shrunk(face: Decomposition, side: int) -> Decomposition:
+    """The face on a smaller grid: means over the areas of its pixels."""
+
+    def mean(field: np.ndarray) -> np.ndarray:
+        return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_AREA))
+
+    regions = face.regions
+    if regions is not None:  # more channels than OpenCV takes at once
+        regions = np.stack([mean(np.ascontiguousarray(one)) for one in np.moveaxis(regions, -1, 0)], axis=-1)
     return replace(
         face,
-        image=shrink(face.image),
-        albedo=shrink(face.albedo),
-        normal=normalize(shrink(face.normal)),
-        residual=shrink(face.residual),
-        mask=shrink(face.mask),
-        crop=at_size(face.crop, small),
-        regions=None if face.regions is None else shrink(face.regions),
+        image=mean(face.image),
+        albedo=mean(face.albedo),
+        normal=normalize(mean(face.normal)),
+        residual=mean(face.residual),
+        mask=mean(face.mask),
+        crop=at_size(face.crop, side),
+        regions=regions,
     )

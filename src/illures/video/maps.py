@@ -18,7 +18,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from illures.decomposition import Decomposition
-from illures.faces import at_size, extract, to_photo
+from illures.faces import extract, to_photo
 from illures.faces.matte import MARGIN, coarse_matte, widened
 from illures.formats import Format
 from illures.images import as_float, as_linear
@@ -28,7 +28,7 @@ from illures.relighting.light import Light
 from illures.relighting.paste import mirroring
 from illures.relighting.person import reach, seen_by
 from illures.relighting.photogrid import encoded
-from illures.relighting.relight import surface_of
+from illures.relighting.relight import shrunk, surface_of
 from illures.render import shade
 from illures.types import Face, FaceCrop
 from illures.upsample import beyond, feathered, surely, upright
@@ -186,9 +186,7 @@ def _relit(
 
 def _weight(image: Image8, face: Decomposition, side: int, others: list[FaceCrop]) -> Float[np.ndarray, "wide wide"]:
     """How much of the change a pixel of the wide grid takes: its reach from a coarser grid, the matte at its own."""
-    maps = {name: _shrunk(getattr(face, name), side) for name in ("image", "albedo", "normal", "residual", "mask")}
-    regions = None if face.regions is None else _all_shrunk(face.regions, side)
-    small = replace(face, **maps, regions=regions, crop=at_size(face.crop, side))
+    small = shrunk(face, side)
     wide = widened(face.crop)
     srgb = np.clip(as_float(extract(image, wide)), 0, 1)
     alpha = coarse_matte(srgb)
@@ -198,10 +196,6 @@ def _weight(image: Image8, face: Decomposition, side: int, others: list[FaceCrop
         alpha, thin = np.ones_like(alpha), np.ones_like(thin)
     far = cv2.GaussianBlur(reach(few, small, thin, others), (0, 0), 1.0)
     return np.clip(cv2.resize(far, (wide.size, wide.size), interpolation=cv2.INTER_CUBIC), 0, 1) * alpha
-
-
-def _all_shrunk(fields: Float[np.ndarray, "size size c"], side: int) -> Float[np.ndarray, "side side c"]:
-    return np.stack([_shrunk(np.ascontiguousarray(fields[..., i]), side) for i in range(fields.shape[-1])], axis=-1)
 
 
 def _shrunk(field: Float[np.ndarray, "size size *c"], side: int) -> Float[np.ndarray, "side side *c"]:
