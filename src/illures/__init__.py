@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from illures.decomposition import Decomposition
     from illures.images import load_image, save_image
     from illures.relighting.light import Light
-    from illures.relighting.relight import relight
+    from illures.relighting.relight import relight, relight_photo
 
 __version__ = "0.1.0"
-__all__ = ["Decomposer", "Decomposition", "Light", "load_image", "relight", "save_image"]
+__all__ = ["Decomposer", "Decomposition", "Light", "load_image", "relight", "relight_photo", "save_image"]
 
 _WHERE = {
     "Decomposer": "illures.decompose",
@@ -21,6 +21,7 @@ _WHERE = {
     "Light": "illures.relighting.light",
     "load_image": "illures.images",
     "relight": "illures.relighting.relight",
+    "relight_photo": "illures.relighting.relight",
     "save_image": "illures.images",
 }
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from illures import faces as _faces
 from illures.decomposition import Decomposition
 from illures.errors import InputError
-from illures.images import Photo, as_float, to_opened
+from illures.images import Opened, Photo, as_float, is_batch, to_opened
 from illures.lightfit import with_fitted_light
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize
@@ -91,47 +91,96 @@ class Decomposer:
 
         return cls(Predictor.from_pretrained(None if path is None else os.fspath(path)), size)
 
+    @overload
+    def __call__(self, image: Sequence[Any], name: str = ..., alpha: None = ...) -> list[list[Decomposition]]: ...
+    @overload
     def __call__(
         self,
         image: str | os.PathLike[str] | np.ndarray | Any,
-        name: str = "image",
-        alpha: Float[np.ndarray, "height width"] | None = None,
-    ) -> list[Decomposition]:
+        name: str = ...,
+        alpha: Float[np.ndarray, "height width"] | None = ...,
+    ) -> list[Decomposition]: ...
+    def __call__(
+        self, image: Any, name: str = "image", alpha: Float[np.ndarray, "height width"] | None = None
+    ) -> list[Decomposition] | list[list[Decomposition]]:
         """Find and decompose every face, largest first; an empty list where there is none.
 
         Nothing is learnt from transparent pixels: they are background, outside the mask.
 
         Args:
-            image: a path, a pillow image, or an array [height, width] with 1, 3 or 4 channels: uint8, uint16, or
-                float sRGB in [0, 1].
+            image: a path, a pillow image, an array [height, width] with 1, 3 or 4 channels (uint8, uint16, or float
+                sRGB in [0, 1]), or a PyTorch tensor of such values, channels first or last. Several of them (a list, or
+                an array or tensor with one more axis in front) give a list for each; their faces go through the network
+                together.
             name: what to call an image that is no path in errors.
-            alpha: in [0, 1], of an image without a channel for it.
+            alpha: in [0, 1], of one image without a channel for it.
 
         Raises:
-            InputError: the image can't be read or is too small.
+            InputError: an image can't be read or is too small.
         """
+        if is_batch(image):
+            return self._each([self._opened(one, f"{name} {k}") for k, one in enumerate(image, 1)])
+        opened = self._opened(image, name)
+        return self._each([opened if alpha is None else replace(opened, alpha=alpha)])[0]
+
+    @staticmethod
+    def _opened(image: Any, name: str) -> Opened:
         name = str(image) if isinstance(image, (str, os.PathLike)) else name
         opened = to_opened(image, name)
-        photo, alpha = opened.photo, opened.alpha if alpha is None else alpha
-        height, width = photo.shape[:2]
+        height, width = opened.photo.shape[:2]
         if min(height, width) < MIN_SIDE:
             raise InputError(f"{name}: {width} x {height} pixels; must be at least {MIN_SIDE} a side")
-        found = self.find_faces(photo if photo.dtype == np.uint8 else _eight_bits(photo))
-        return [d for i in range(0, len(found), BATCH) for d in self._decompose(photo, alpha, found[i : i + BATCH])]
+        return opened
 
-    def _decompose(
-        self, photo: Photo, alpha: Float[np.ndarray, "height width"] | None, found: list[Face]
-    ) -> list[Decomposition]:
-        crops = [_faces.crop_face(face, photo.shape[:2], self.size) for face in found]
-        images = np.stack([np.clip(as_float(_faces.extract(photo, crop)), 0, 1) for crop in crops])
-        points = [_faces.to_crop(crop.face.landmarks, crop) for crop in crops]
-        guides = np.stack([_faces.guide_normals(p, self.size) for p in points])
-        small = np.clip(as_float(_faces.thumbnail(photo)), 0, 1)
-        contexts = np.stack([_faces.photo_context(small, photo.shape[:2], crop.matrix, crop.size) for crop in crops])
-        predictions = self.predictor(images, guides, contexts)
+    def _each(self, images: list[Opened]) -> list[list[Decomposition]]:
+        """The faces of each image, through the network side by side."""
+        prepared: list[tuple[int, _Input]] = []
+        for k, opened in enumerate(images):
+            photo = opened.photo
+            found = self.find_faces(photo if photo.dtype == np.uint8 else _eight_bits(photo))
+            if found:
+                small = np.clip(as_float(_faces.thumbnail(photo)), 0, 1)
+                prepared += [(k, self._input(opened, small, face)) for face in found]
+        decomposed: list[list[Decomposition]] = [[] for _ in images]
+        for first in range(0, len(prepared), BATCH):
+            numbers, inputs = zip(*prepared[first : first + BATCH], strict=True)
+            for k, face in zip(numbers, self._decompose(inputs), strict=True):
+                decomposed[k].append(face)
+        return decomposed
+
+    def _input(self, opened: Opened, small: Float[np.ndarray, "32 32 3"], face: Face) -> _Input:
+        photo = opened.photo
+        crop = _faces.crop_face(face, photo.shape[:2], self.size)
+        return _Input(
+            image=np.clip(as_float(_faces.extract(photo, crop)), 0, 1),
+            landmarks=_faces.to_crop(crop.face.landmarks, crop),
+            context=_faces.photo_context(small, photo.shape[:2], crop.matrix, crop.size),
+            crop=crop,
+            alpha=None if opened.alpha is None else _faces.extract(opened.alpha, crop),
+        )
+
+    def _decompose(self, inputs: Sequence[_Input]) -> list[Decomposition]:
+        predictions = self.predictor(
+            np.stack([one.image for one in inputs]),
+            np.stack([_faces.guide_normals(one.landmarks, self.size) for one in inputs]),
+            np.stack([one.context for one in inputs]),
+        )
         exact = getattr(getattr(self.predictor.info, "config", None), "albedo", "direct") == "quotient"
-        opaque = [None if alpha is None else _faces.extract(alpha, crop) for crop in crops]
-        return [_face(*values, exact) for values in zip(images, points, predictions, crops, opaque, strict=True)]
+        return [
+            _face(one.image, one.landmarks, prediction, one.crop, one.alpha, exact)
+            for one, prediction in zip(inputs, predictions, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A face as the network sees it, and where it comes from."""
+
+    image: Float[np.ndarray, "size size 3"]
+    landmarks: Float[np.ndarray, "478 3"]
+    context: Float[np.ndarray, "32 32 4"]
+    crop: FaceCrop
+    alpha: Float[np.ndarray, "size size"] | None
 
 
 def _face(

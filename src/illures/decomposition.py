@@ -6,7 +6,7 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from illures.errors import InputError
 from illures.files import write_whole
 from illures.maps import Maps
 from illures.types import Face, FaceCrop, Region
+
+if TYPE_CHECKING:
+    from illures.tensors import FaceTensors
 
 # Raised when the arrays of a saved file change their meaning.
 FILE_VERSION = 2
@@ -54,6 +57,27 @@ class Decomposition(Maps):
         from illures.upsample import at_photo_resolution
 
         return at_photo_resolution(self, to_photo(photo))
+
+    def to_torch(self, device: Any = None) -> FaceTensors:
+        """The maps as PyTorch tensors, channels first.
+
+        Args:
+            device: where to put them; default: the CPU.
+
+        Raises:
+            InputError: PyTorch is not installed.
+        """
+        try:
+            from illures.tensors import tensors_of
+        except ImportError as error:
+            raise InputError("torch: not installed; `pip install torch` for tensors") from error
+        return tensors_of(self, device)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        from illures.sheet import face_sheet, png
+
+        return png(face_sheet(self))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, which numpy can read too (`.npz`); whole or not at all.

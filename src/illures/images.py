@@ -101,7 +101,8 @@ def to_opened(image: Any, name: str = "image") -> Opened:
     """A path, a pillow image, or an array as a photo with its alpha.
 
     Args:
-        image: arrays are [height, width], or with 1, 3 or 4 channels: uint8, uint16, or floating sRGB in [0, 1].
+        image: arrays are [height, width], or with 1, 3 or 4 channels: uint8, uint16, or floating sRGB in [0, 1];
+            PyTorch tensors may have their channels first, as is usual there.
         name: what to call it in errors.
 
     Raises:
@@ -111,7 +112,7 @@ def to_opened(image: Any, name: str = "image") -> Opened:
         return open_photo(image)
     if isinstance(image, Image.Image):
         image = _upright(np.asarray(icc.to_srgb(_plain(image), name)), _orientation(image))
-    array = np.asarray(image)
+    array = _from_torch(image) if hasattr(image, "detach") else np.asarray(image)
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
@@ -124,6 +125,18 @@ def to_opened(image: Any, name: str = "image") -> Opened:
     elif array.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{name}: type {array.dtype}; must be uint8, uint16 or float")
     return _opened(array)
+
+
+def is_batch(image: Any) -> bool:
+    """Whether this is several images: a list or tuple, or an array or tensor of four axes."""
+    return isinstance(image, (list, tuple)) or getattr(image, "ndim", 0) == 4
+
+
+def _from_torch(tensor: Any) -> np.ndarray:
+    """A tensor on whatever device as an array, channels last."""
+    array: np.ndarray = tensor.detach().cpu().float().numpy() if tensor.is_floating_point() else tensor.cpu().numpy()
+    first = array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4)
+    return np.moveaxis(array, 0, -1) if first else array
 
 
 def save_image(

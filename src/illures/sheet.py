@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -64,6 +66,25 @@ def contact_sheet(photo: Photo, faces: list[Decomposition], title: str) -> UInt8
             draw.text((x, y), label, TEXT, font)
             sheet.paste(Image.fromarray(tile), (x, y + LABEL))
     return np.asarray(sheet)
+
+
+def face_sheet(face: Decomposition) -> UInt8[np.ndarray, "rows columns 3"]:
+    """One face's labelled tiles, without a photo: what notebooks show."""
+    pitch = TILE + LABEL + GAP
+    sheet = Image.new("RGB", (GAP + 4 * (TILE + GAP), GAP + 2 * pitch), BACKGROUND)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for k, (label, tile) in enumerate(_tiles(face, 1)):
+        x, y = GAP + k % 4 * (TILE + GAP), GAP + k // 4 * pitch
+        draw.text((x, y), label.removeprefix("1  "), TEXT, font)
+        sheet.paste(Image.fromarray(tile), (x, y + LABEL))
+    return np.asarray(sheet)
+
+
+def png(picture: UInt8[np.ndarray, "rows columns channels"]) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "png")
+    return buffer.getvalue()
 
 
 def _tiles(face: Decomposition, number: int) -> list[tuple[str, UInt8[np.ndarray, "TILE TILE 3"]]]:

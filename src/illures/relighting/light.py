@@ -46,6 +46,12 @@ class Light:
     sh: Float[np.ndarray, "9 3"]
     lamps: tuple[Lamp, ...] = ()
 
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: a white matte ball under the light."""
+        from illures.sheet import png, probe
+
+        return png(probe(self.sh))
+
     @property
     def ambient(self) -> Float[np.ndarray, "9 3"]:
         """SH radiance without the lamps."""
