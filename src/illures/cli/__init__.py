@@ -13,6 +13,7 @@ from illures.cli import (  # noqa: F401
     export,
     lights,
     relight,
+    serve,
     studio,
     synth,
     train,
