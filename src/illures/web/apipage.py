@@ -34,8 +34,8 @@ def api_page(schema: dict[str, Any], limits: Limits) -> str:
 <h1>illures {escape(schema["info"]["version"])}</h1>
 <p>The body of a request is the file of a photo as it is, at most {limits.photo_bytes / MEGABYTE:g} MB and
 {limits.pixels / 1e6:g} megapixels; or a ZIP file (<code>Content-Type: application/zip</code>) of up to {limits.batch}
-photos, {limits.batch_bytes / MEGABYTE:g} MB. Errors are JSON: <code>{{"error": "..."}}</code>. Where the server asks for a
-token, send <code>Authorization: Bearer TOKEN</code>. Machines read <a href="/openapi.json">openapi.json</a>.</p>
+photos, {limits.batch_bytes / MEGABYTE:g} MB. Errors are JSON: <code>{{"error": "..."}}</code>. Where the server asks
+for a token, send <code>Authorization: Bearer TOKEN</code>. Machines read <a href="/openapi.json">openapi.json</a>.</p>
 {"".join(routes)}
 </main>
 </body>
@@ -75,4 +75,7 @@ def _parameter(parameter: dict[str, Any]) -> str:
         default = ", ".join(default)
     default = "needed" if parameter.get("required") else f"default {default}"
     about = parameter.get("description", "")
-    return f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{escape(about)}<br><small>{escape(kind)}; {escape(str(default))}</small></td></tr>"
+    return (
+        f"<tr><td><code>{escape(parameter['name'])}</code></td>"
+        f"<td>{escape(about)}<br><small>{escape(kind)}; {escape(str(default))}</small></td></tr>"
+    )
