@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -196,7 +195,7 @@ def photo_id(client, example) -> str:
 
 
 def test_the_token():
-    """Asked of everything but /health and /ready; taken from the address once, then from the cookie, or as a bearer's."""
+    """Asked of everything but /health and /ready; from the address once, then the cookie, or as a bearer's."""
     client = TestClient(create_app(token=TOKEN), base_url=LOCAL, follow_redirects=False)
     for path in ("/", "/static/js/main.js", "/api/info", "/metrics", "/?token=wrong", f"/api/info?token={TOKEN}"):
         answer = client.get(path)
