@@ -14,6 +14,7 @@ from illures.cli import (  # noqa: F401
     lights,
     pack,
     relight,
+    serve,
     studio,
     synth,
     train,

@@ -53,19 +53,31 @@ def kind_of(word: str) -> Kind:
     Raises:
         InputError: nothing; the nearest names are told.
     """
-    if word == ALL or word in PRESETS:
-        return "preset"
-    values = _numbers(word)
-    if values is not None:
-        if len(values) not in (2, 9, 27):
-            raise InputError(f"light {word!r}: {len(values)} numbers; must be AZIMUTH,ELEVATION or 9 or 27 SH numbers")
-        return "direction" if len(values) == 2 else "numbers"
+    plain = _plain_kind_of(word)
+    if plain is not None:
+        return plain
     path = Path(word)
     if path.is_dir():
         raise InputError(f"light {word!r}: a folder; must be {_WORDS}")
     if not path.is_file():
         raise InputError(f"light {word!r}: no such preset or file{nearest(word, PRESETS) or f'; must be {_WORDS}'}")
     return _kind_of_file(path)
+
+
+def recognised_words(words: Iterable[str], how: How) -> list[Source]:
+    """As `recognised`, for words of strangers: none of them names a file, of which nothing is told either.
+
+    Raises:
+        InputError: a word is no name, direction or SH numbers.
+    """
+    found = []
+    for word in words:
+        kind = _plain_kind_of(word)
+        if kind is None:
+            rule = "must be a named light, AZIMUTH,ELEVATION in degrees, or 9 or 27 SH numbers"
+            raise InputError(f"light {word[:80]!r}: {rule}{nearest(word[:80], PRESETS)}")
+        found += _sources(word, kind, lambda _: [], how)
+    return found
 
 
 def recognised(
@@ -86,6 +98,18 @@ def recognised(
     for word, kind in kinds:
         found += _sources(word, kind, decompose, how)
     return found
+
+
+def _plain_kind_of(word: str) -> Kind | None:
+    """What a word names by itself, with no file looked at."""
+    if word == ALL or word in PRESETS:
+        return "preset"
+    values = _numbers(word)
+    if values is None:
+        return None
+    if len(values) not in (2, 9, 27):
+        raise InputError(f"light {word!r}: {len(values)} numbers; must be AZIMUTH,ELEVATION or 9 or 27 SH numbers")
+    return "direction" if len(values) == 2 else "numbers"
 
 
 def _sources(word: str, kind: Kind, decompose: Callable[[Path], list[Decomposition]], how: How) -> list[Source]:

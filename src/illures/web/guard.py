@@ -1,17 +1,20 @@
-"""What stands before every request: who may ask (host, origin), and what each answer says to the browser.
+"""What stands before every request: who may ask (host, origin, token), and what each answer says to the browser.
 
 A page on the web can make the browser of a visitor send requests to 127.0.0.1. It can't read answers across origins,
 unless its own name is made to point here (DNS rebinding), which the check of the Host header stops; and requests that
-do something are turned away unless they come from the studio's own page.
+do something are turned away unless they come from the studio's own page. A server for a network asks for a token
+besides: in the address of the page, which puts it into a cookie, or as `Authorization: Bearer TOKEN`.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -30,24 +33,28 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(self), microphone=(), geolocation=(), browsing-topics=()",
 }
+COOKIE = "illures_token"
+# What a supervisor asks without a token: whether the server lives, and nothing else.
+OPEN = frozenset({"/health", "/ready"})
 _SECURE = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class Guard:
     """ASGI middleware; see the module."""
 
-    def __init__(self, app: App, names: Iterable[str] = ()) -> None:
+    def __init__(self, app: App, names: Iterable[str] = (), token: str | None = None) -> None:
         """Wrap an app.
 
         Args:
             app: what to guard.
             names: hosts by which the server may be called besides localhost and plain addresses.
+            token: that a request must know; None for none.
         """
-        self._app = app
+        self._app, self._token = app, token
         self._names = frozenset(name.casefold() for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or turn it away with 400 or 403."""
+        """Pass a request on, or turn it away with 400, 401 or 403."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
@@ -66,8 +73,42 @@ class Guard:
             await _refuse(secured, 400, words)
         elif scope["path"].startswith("/api/") and not same_origin(headers, host):
             await _refuse(secured, 403, "requests of other sites are not answered")
-        else:
+        elif self._token is None or scope["path"] in OPEN or knows(headers, self._token):
             await self._app(scope, receive, secured)
+        elif scope["path"] == "/" and _same(_token_of(scope), self._token):
+            await _admit(secured, self._token)
+        else:
+            words = "a token is needed: open the address that illures printed, or send Authorization: Bearer TOKEN"
+            await _refuse(secured, 401, words, [(b"www-authenticate", b"Bearer")])
+
+
+def knows(headers: MutableMapping[str, str], token: str) -> bool:
+    """Whether the headers of a request (lower case) hold the token, as a bearer's or in the cookie."""
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    if kind.casefold() == "bearer" and _same(given.strip(), token):
+        return True
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return False
+    return cookie is not None and _same(cookie.value, token)
+
+
+def _same(given: str, token: str) -> bool:
+    """Compared in a time that tells nothing of where they differ."""
+    return secrets.compare_digest(given.encode(), token.encode())
+
+
+def _token_of(scope: Scope) -> str:
+    return parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+
+
+async def _admit(send: Send, token: str) -> None:
+    """On to the page itself, with the token in a cookie that no script can read and out of the address."""
+    cookie = f"{COOKIE}={token}; HttpOnly; SameSite=Lax; Path=/".encode()
+    headers = [(b"location", b"/"), (b"set-cookie", cookie), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def host_allowed(host: str, names: Iterable[str] = ()) -> bool:
@@ -97,8 +138,8 @@ def same_origin(headers: MutableMapping[str, str], host: str) -> bool:
     return origin is None or urlsplit(origin).netloc.casefold() == host.casefold()
 
 
-async def _refuse(send: Send, status: int, words: str) -> None:
+async def _refuse(send: Send, status: int, words: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
     body = json.dumps({"error": words}).encode()
-    kind = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    kind = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": kind})
     await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""What the studio's server accepts and holds."""
+"""What the server of `illures studio` and `illures serve` accepts and holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ class Limits:
     Attributes:
         photo_bytes, clip_bytes: of one upload.
         pixels: of one photo, map or frame of a clip.
-        at_work: requests that are received or computed at a time; more are turned away.
+        batch_bytes: of a ZIP file of photos.
+        batch: photos in it.
+        answer_bytes: of the answer to a batch.
+        at_work: requests that are received or computed at a time; more wait.
+        waiting: requests that wait, their bodies not yet read; more are turned away.
+        wait_s: longest that one waits [s].
+        slowest_bytes_s: a body that comes more slowly than this on the whole is given up [bytes / s].
+        grace_s: time that any body has [s].
         held: photos and clips that are kept; the one longest unused goes first.
         held_bytes: of them all.
         idle_s: after this time without use one is forgotten [s].
@@ -26,7 +33,14 @@ class Limits:
     photo_bytes: int = 64 * MEGABYTE
     clip_bytes: int = 256 * MEGABYTE
     pixels: int = 64_000_000
+    batch_bytes: int = 256 * MEGABYTE
+    batch: int = 32
+    answer_bytes: int = 1000 * MEGABYTE
     at_work: int = 8
+    waiting: int = 64
+    wait_s: float = 120.0
+    slowest_bytes_s: float = 50_000.0
+    grace_s: float = 10.0
     held: int = 12
     held_bytes: int = 768 * MEGABYTE
     idle_s: float = 2 * 3600.0

@@ -1,9 +1,11 @@
-"""Runs the studio's server until Ctrl-C."""
+"""Runs the server of `illures studio` and `illures serve` until Ctrl-C."""
 
 from __future__ import annotations
 
 import errno
 import ipaddress
+import secrets
+import signal
 import socket
 import threading
 import webbrowser
@@ -14,6 +16,16 @@ from typing import Any
 from illures.errors import InputError
 from illures.web.limits import Limits
 
+# What asks for no token, where one would be needed: for a proxy in front that asks by itself.
+NO_TOKEN = "off"
+_SHORTEST = 16
+# Connections at a time; more get 503.
+_CONNECTIONS = 512
+_WHAT = {
+    False: "open photos and clips of their own here and save what becomes of them",
+    True: "have photos taken apart and relit by this machine",
+}
+
 
 def serve(
     host: str = "127.0.0.1",
@@ -23,8 +35,10 @@ def serve(
     names: Sequence[str] = (),
     weights: Path | None = None,
     limits: Limits | None = None,
+    token: str | None = None,
+    rest: bool = False,
 ) -> None:
-    """Serve the studio; returns after Ctrl-C.
+    """Serve the studio or the REST interface; returns after Ctrl-C or SIGTERM.
 
     Args:
         host: address to listen on; only this machine can reach the default.
@@ -33,31 +47,65 @@ def serve(
         names: further hosts by which it may be called.
         weights: of the network.
         limits: of what is accepted.
+        token: that requests must know. None: one is made where other machines can reach the address, else none is
+            asked for; "off": none is asked for anywhere.
+        rest: the REST interface instead of the studio.
 
     Raises:
-        InputError: the address can't be listened on.
+        InputError: the address can't be listened on, or the token is too short.
     """
-    import uvicorn
+    name = "illures serve" if rest else "illures studio"
+    asked = _token(token, host)
+    try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # it says good-bye to a supervisor, too
+        import uvicorn
 
-    from illures.web.server import create_app
+        from illures.web.server import create_app
 
-    listening = _listen(host, port)
-    config = uvicorn.Config(
-        create_app(limits, weights, names),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=3,
-    )
-    address = _address(host, listening.getsockname()[1])
-    print(f"illures studio: {address}  (Ctrl-C ends it)", flush=True)
-    if not _loopback(host):
-        print("warning: other machines can reach this page, and there is no password", flush=True)
-    if open_browser:
-        threading.Timer(0.7, webbrowser.open, [address]).start()
-    with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+        listening = _listen(host, port)
+        config = uvicorn.Config(
+            create_app(limits, weights, names, token=asked, rest=rest),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=3,
+            limit_concurrency=_CONNECTIONS,
+        )
+        address = _address(host, listening.getsockname()[1]) + (f"?token={asked}" if asked else "")
+        for line in _opening(name, address, host, asked, rest):
+            print(line, flush=True)
+        if open_browser:
+            threading.Timer(0.7, webbrowser.open, [address]).start()
+        with listening:
+            uvicorn.Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    kept = "" if rest else "; what was open and not saved is gone"
+    print(f"\n{name}: good-bye{kept}", flush=True)
+
+
+def _token(token: str | None, host: str) -> str | None:
+    """What requests must know, or None."""
+    if token == NO_TOKEN:
+        return None
+    if token is None:
+        return None if _loopback(host) else secrets.token_urlsafe(16)
+    if len(token) < _SHORTEST or not all(c.isascii() and (c.isalnum() or c in "-._~") for c in token):
+        rule = f"must have at least {_SHORTEST} letters, digits and -._~"
+        raise InputError(f"token of {len(token)} characters: {rule}; or {NO_TOKEN!r} for none")
+    return token
+
+
+def _opening(name: str, address: str, host: str, token: str | None, rest: bool) -> list[str]:
+    """What is said when the server starts."""
+    lines = [f"{name}: {address}  (Ctrl-C ends it)"]
+    if _loopback(host):
+        return lines
+    who = "whoever has the token can" if token else "WHOEVER REACHES IT, as there is no token, can"
+    lines.append(f"Other machines can reach this address: {who} {_WHAT[rest]}.")
+    lines.append("No file of this machine can be read or written that way. The connection is not encrypted.")
+    return lines
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -77,8 +125,18 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _address(host: str, port: int) -> str:
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}/"
+    shown = own_address() if host in ("0.0.0.0", "::") else host
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
+
+
+def own_address() -> str:
+    """The address by which other machines are likely to reach this one; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # of TEST-NET-1 (RFC 5737); UDP connects without a packet
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
 
 
 def _loopback(host: str) -> bool:

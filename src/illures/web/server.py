@@ -10,29 +10,30 @@ import asyncio
 import base64
 import binascii
 import mimetypes
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.exceptions import HTTPException
+from pydantic import BaseModel, ConfigDict, Field
 
-import illures
+from illures import __version__ as VERSION
 from illures.decomposition import Decomposition
 from illures.errors import InputError
 from illures.web.guard import Guard
+from illures.web.intake import Gate, Refusal, read_body, read_upload, say_errors_as_json
 from illures.web.limits import MEGABYTE, Limits
-from illures.web.store import ForgottenError, Store, new_id
-from illures.web.uploads import Upload, plain_name
+from illures.web.metrics import Counted, Metrics
+from illures.web.rest import add_rest, add_watch
+from illures.web.store import Store
+from illures.web.uploads import Upload
 from illures.web.workbench import Opened, Order
-from illures.web.worker import Worker, WorkError
+from illures.web.worker import Worker
 
 STATIC = Path(__file__).parent / "static"
 EXAMPLE = Path(__file__).parent.parent / "assets" / "astronaut.jpg"
@@ -61,35 +62,13 @@ class OrderBody(BaseModel):
     side: int = Field(0, ge=0, le=20_000)
 
 
-class Refusal(HTTPException):
-    """An answer with a status and words, no fault."""
-
-
-class Gate:
-    """Counts the requests at work, and turns away those above the limit."""
-
-    def __init__(self, most: int) -> None:
-        """Nobody is in."""
-        self._most, self._inside = most, 0
-
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """One more for as long as the block runs."""
-        if self._inside >= self._most:
-            words = f"{self._most} requests are at work; try again in a moment"
-            raise Refusal(429, words, {"Retry-After": "2"})
-        self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
-
-
 def create_app(
     limits: Limits | None = None,
     weights: Path | None = None,
     names: Iterable[str] = (),
     worker: Worker | None = None,
+    token: str | None = None,
+    rest: bool = False,
 ) -> FastAPI:
     """The application, to be served by uvicorn.
 
@@ -98,6 +77,8 @@ def create_app(
         weights: of the network; None for those in the package.
         names: hosts besides localhost by which it may be called (see `guard`).
         worker: another one, for tests.
+        token: that requests must know; None for none.
+        rest: serve the REST interface (`rest`) instead of the studio's page and its interface.
     """
     limits = limits or Limits()
     crew = worker or Worker(limits, weights)
@@ -109,12 +90,20 @@ def create_app(
         yield
         crew.close()
 
-    # No page of documentation: FastAPI's loads its scripts from the network.
-    app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard, names=tuple(names))
-    _say_errors_as_json(app)
+    # FastAPI's pages of documentation load their scripts from the network; `rest` has one of its own.
+    schema = "/openapi.json" if rest else None
+    app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=schema, title="illures", version=VERSION)
+    metrics = Metrics()
+    app.add_middleware(Guard, names=tuple(names), token=token)
+    app.add_middleware(Counted, metrics=metrics)  # the last one added is the outermost
+    say_errors_as_json(app)
+    gate = Gate(limits)
+    add_watch(app, crew, gate, metrics)
+    if rest:
+        add_rest(app, limits, crew, gate)
+        return app
     _add_page(app)
-    desk = Desk(limits, crew, Store(limits), Gate(limits.at_work))
+    desk = Desk(limits, crew, Store(limits), gate)
     _add_photos(app, desk)
     _add_lights_and_files(app, desk)
     _add_clips(app, desk)
@@ -160,7 +149,7 @@ def _add_photos(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/info")
     async def info() -> dict[str, Any]:
         return {
-            "version": illures.__version__,
+            "version": VERSION,
             "photoBytes": limits.photo_bytes,
             "clipBytes": limits.clip_bytes,
             "pixels": limits.pixels,
@@ -169,8 +158,8 @@ def _add_photos(app: FastAPI, desk: Desk) -> None:
 
     @app.post("/api/photos", status_code=201)
     async def open_photo(request: Request, name: Name = "photo") -> dict[str, Any]:
-        with gate.entered():
-            upload = await _upload(request, name, limits.photo_bytes)
+        async with gate.entered():
+            upload = await read_upload(request, name, limits.photo_bytes, limits)
             opened = await worker.do("open_photo", upload)
             store.put(opened, len(upload.data) + sum(_size(face) for face in opened.faces), upload.id)
         return _describe(opened)
@@ -182,7 +171,7 @@ def _add_photos(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/photos/{id}/faces/{index}/maps")
     async def maps(id: str, index: int, side: Annotated[int, Query(ge=64, le=16384)] = 2048) -> Response:
         opened = desk.found(id, index)
-        with gate.entered():
+        async with gate.entered():
             return Response(await worker.do("pack", opened, index, side), media_type="application/octet-stream")
 
 
@@ -192,7 +181,7 @@ def _add_lights_and_files(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/photos/{id}/faces/{index}/presets")
     async def presets(id: str, index: int) -> list[dict[str, Any]]:
         opened = desk.found(id, index)
-        with gate.entered():
+        async with gate.entered():
             return await worker.do("presets", opened, index)
 
     @app.post("/api/photos/{id}/faces/{index}/light")
@@ -205,15 +194,16 @@ def _add_lights_and_files(app: FastAPI, desk: Desk) -> None:
         keep_colour: bool = False,
     ) -> dict[str, Any]:
         opened = desk.found(id, index)
-        with gate.entered():
-            upload = await _upload(request, name, _LIGHT_BYTES if kind == "json" else desk.limits.photo_bytes)
+        async with gate.entered():
+            most = _LIGHT_BYTES if kind == "json" else desk.limits.photo_bytes
+            upload = await read_upload(request, name, most, desk.limits)
             return await worker.do("light", opened, index, upload, kind, keep_colour)
 
     @app.post("/api/photos/{id}/faces/{index}/file")
     async def file(request: Request, id: str, index: int) -> Response:
         opened = desk.found(id, index)
-        with gate.entered():
-            body = OrderBody.model_validate_json(await _read(request, _ORDER_BYTES))
+        async with gate.entered():
+            body = OrderBody.model_validate_json(await read_body(request, _ORDER_BYTES, desk.limits))
             order = Order(**{**body.model_dump(), "paint": _decoded(body.paint)})
             data = await worker.do("make", opened, index, order)
         return Response(data, media_type="application/zip" if body.what == "zip" else _MEDIA[body.kind])
@@ -224,8 +214,8 @@ def _add_clips(app: FastAPI, desk: Desk) -> None:
 
     @app.post("/api/clips", status_code=201)
     async def open_clip(request: Request, name: Name = "clip") -> dict[str, Any]:
-        with gate.entered():
-            upload = await _upload(request, name, limits.clip_bytes)
+        async with gate.entered():
+            upload = await read_upload(request, name, limits.clip_bytes, limits)
             about, _ = await worker.do("frame", upload, 0.0)
             store.put(upload, len(upload.data), upload.id)
         return {"id": upload.id, "name": upload.name, **about}
@@ -233,55 +223,9 @@ def _add_clips(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/clips/{id}/frame")
     async def frame(id: str, time: Annotated[float, Query(ge=0, le=1e6)] = 0.0) -> Response:
         upload = store.get(id, Upload)
-        with gate.entered():
+        async with gate.entered():
             about, data = await worker.do("frame", upload, time)
         return Response(data, media_type="image/png", headers={"x-time": f"{about['time']:.4f}"})
-
-
-def _say_errors_as_json(app: FastAPI) -> None:
-    def said(status: int, words: str, headers: dict[str, str] | None = None) -> JSONResponse:
-        return JSONResponse({"error": words}, status, headers)
-
-    @app.exception_handler(InputError)
-    async def bad_input(request: Request, error: InputError) -> JSONResponse:
-        return said(422, str(error))
-
-    @app.exception_handler(WorkError)
-    async def not_finished(request: Request, error: WorkError) -> JSONResponse:
-        return said(422, str(error))
-
-    @app.exception_handler(ForgottenError)
-    async def forgotten(request: Request, error: ForgottenError) -> JSONResponse:
-        return said(404, "the studio no longer holds this file; open it again")
-
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> JSONResponse:
-        return said(error.status_code, str(error.detail), dict(error.headers or {}))
-
-    @app.exception_handler(RequestValidationError)
-    @app.exception_handler(ValidationError)
-    async def malformed(request: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part not in ("query", "path", "body"))
-        return said(422, f"{place or 'request'}: {first['msg']}")
-
-
-async def _upload(request: Request, name: str, most: int) -> Upload:
-    return Upload(new_id(), plain_name(name), await _read(request, most))
-
-
-async def _read(request: Request, most: int) -> bytes:
-    """The body of a request; one that is too long is turned away as soon as that is known."""
-    words = f"the file is larger than {most / MEGABYTE:.3g} MB"
-    declared = request.headers.get("content-length", "0")
-    if not declared.isdigit() or int(declared) > most:
-        raise Refusal(413, words)
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > most:
-            raise Refusal(413, words)
-    return bytes(data)
 
 
 def _decoded(text: str) -> bytes:

@@ -19,7 +19,7 @@ from illures.model.weights import FAST
 from illures.relighting import sources
 from illures.relighting.light import Light
 from illures.relighting.presets import PRESETS
-from illures.web import export
+from illures.web import export, restwork
 from illures.web.facemaps import reduced
 from illures.web.limits import Limits
 from illures.web.pack import pack_face
@@ -98,6 +98,20 @@ class Workbench:
         if not faces:
             raise InputError(f"{upload.name}: no face found; it should be turned to the camera and not too small")
         return Opened(upload, photo.shape[1], photo.shape[0], faces)
+
+    def members(self, upload: Upload) -> list[Upload]:
+        """The photos in a ZIP file; see `restwork.members`."""
+        return restwork.members(upload, self._limits)
+
+    def made(self, upload: Upload, ask: restwork.Ask) -> tuple[dict[str, Any], list[restwork.File]]:
+        """What the photo and its faces are, and the files that are asked for.
+
+        Raises:
+            InputError: it can't be read or shows no face; or a light is none.
+        """
+        opened = self.open_photo(upload)
+        photo = self._photos.pop(upload.id)  # nobody comes back for it
+        return restwork.described(photo, opened.faces), restwork.made(photo, opened.faces, ask)
 
     def pack(self, opened: Opened, index: int, side: int) -> bytes:
         """Textures of a face for the browser (see `pack`)."""

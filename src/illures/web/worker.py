@@ -25,7 +25,15 @@ _DONE, _BAD, _FAILED = "done", "bad", "failed"
 
 
 class WorkError(Exception):
-    """A piece of work that was not finished, with words for the user; the server goes on."""
+    """A piece of work that was not finished, with words for the user; the server goes on.
+
+    Attributes:
+        status: of the answer (HTTP): 422 the input's, 500 ours, 503 it took too long.
+    """
+
+    def __init__(self, words: str, status: int) -> None:
+        super().__init__(words)
+        self.status = status
 
 
 class Worker:
@@ -41,6 +49,8 @@ class Worker:
         self._limits, self._weights = limits, weights
         self._turn = threading.Lock()
         self._process: Any = None
+        self._started = 0
+        self._loaded = False
         self._pipe: Connection | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="illures-studio-"))
 
@@ -52,6 +62,16 @@ class Worker:
             WorkError: it took too long, or ended the process, or there is a fault in illures.
         """
         return await asyncio.to_thread(self._do, method, arguments)
+
+    @property
+    def started(self) -> int:
+        """How often a process was started; all but the first took the place of one that ended."""
+        return self._started
+
+    @property
+    def ready(self) -> bool:
+        """Whether a process has the network loaded."""
+        return self._loaded
 
     def close(self) -> None:
         """End the process."""
@@ -65,15 +85,15 @@ class Worker:
             except TimeoutError:
                 self._end()
                 words = f"stopped, as it took longer than {self._limits.work_s:.0f} seconds"
-                raise WorkError(words) from None
+                raise WorkError(words, 503) from None
             except (EOFError, OSError):
                 self._end()
                 words = "the process that works on files ended (the file is damaged, or too large for the memory)"
-                raise WorkError(words) from None
+                raise WorkError(words, 422) from None
         if kind == _BAD:
             raise InputError(answer)
         if kind == _FAILED:
-            raise WorkError(answer)
+            raise WorkError(answer, 500)
         return answer
 
     def _ask(self, method: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
@@ -84,7 +104,9 @@ class Worker:
         pipe.send((method, arguments))
         if not pipe.poll(self._limits.work_s):
             raise TimeoutError
-        return pipe.recv()
+        answer = pipe.recv()
+        self._loaded = True
+        return answer
 
     def _start(self) -> None:
         self._end()
@@ -93,6 +115,7 @@ class Worker:
         arguments = (theirs, self._weights, self._folder, self._limits)
         self._process = context.Process(target=_serve, args=arguments, daemon=True, name="illures-studio-worker")
         self._process.start()
+        self._started += 1
         theirs.close()
 
     def _end(self) -> None:
@@ -101,7 +124,9 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._process.join()
+            self._process.close()  # its handles are not left to the collector, which would warn
         self._process = self._pipe = None
+        self._loaded = False
         for left in self._folder.glob("*"):  # of a process that was killed
             shutil.rmtree(left, ignore_errors=True)
 
