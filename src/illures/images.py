@@ -221,13 +221,14 @@ def _read_pillow(path: Path) -> Num[np.ndarray, "height width channels"]:
             image.load()  # finds truncated files, which OpenCV would pass
             cicp.say_gain_map(path, image)
             colours = cicp.colours_of(path, image)
+            pixels: np.ndarray | None = None
             if not deep:
                 # TIFF is turned by pillow as it loads, and then says so.
                 plain, turned = _plain(image), _orientation(image)
                 pixels = None if colours.is_srgb else cicp.deep_pixels(path, image)
                 if pixels is None:
                     pixels = np.asarray(icc.to_srgb(plain, str(path)) if colours.is_srgb else plain)
-        if not deep:
+        if pixels is not None:
             pixels = _upright(pixels if pixels.ndim == 3 else pixels[..., None], turned)
             return pixels if colours.is_srgb else cicp.as_srgb(pixels, colours, path)
         profile = image.info.get("icc_profile")
