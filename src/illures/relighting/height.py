@@ -74,7 +74,8 @@ class Occlusion:
             ahead = np.array([np.cos(azimuth + aside), np.sin(azimuth + aside)])
             horizon, tangent = _horizon(self.height, self.obstacle, ahead, _PACES), _tangent(self.normal, ahead)
             total += high * _covered(horizon, elevation, high) * _is_obstacle(horizon, tangent)
-        return np.asarray(total / heights.sum(), np.float32)
+        # The edge of what casts it is known to a pixel.
+        return np.asarray(cv2.GaussianBlur(total / heights.sum(), (0, 0), 0.8), np.float32)
 
     def hides(self, direction: Float[np.ndarray, "3"], place: Float[np.ndarray, "2"]) -> bool:
         """Whether a lamp's middle is hidden from a place (column, row) by what is not next to it."""

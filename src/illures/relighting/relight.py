@@ -197,12 +197,13 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
     """What of a face (on the grid of its light) the new light finds; without `shadows` it hides nothing from it."""
     points = to_crop(face.crop.face.landmarks, face.crop)
     hair = np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.HAIR]
+    normal = _smooth_on_hair(face.normal, hair)
     around = None
     if residual == "recompute":
-        around = occlusion(face.normal, face.head, points, face.regions) if shadows else nothing_hidden(len(face.mask))
+        around = occlusion(normal, face.head, points, face.regions) if shadows else nothing_hidden(len(face.mask))
     return Surface(
         old=old_light(face, residual),
-        normal=_smooth_on_hair(face.normal, hair),
+        normal=normal,
         mask=face.mask,
         head=feathered(face.head),
         hair=hair,
