@@ -72,7 +72,7 @@ def _solved(normal: Float[np.ndarray, "size size 3"], mask: Map, broad: Map) -> 
 
 
 def _below_chin(landmarks: Float[np.ndarray, "478 3"], regions: Float[np.ndarray, "size size classes"]) -> Map:
-    """1 on skin and clothes under the mesh's lower outline; hair that hangs there has no known depth, and no step. Soft at its ends."""
+    """1 on skin and clothes under the mesh's lower outline, softly; hair that hangs there has no known depth."""
     size = len(regions)
     seen = cv2.morphologyEx(mesh_mask(landmarks, size), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0
     last = np.where(seen.any(axis=0), size - 1 - seen[::-1].argmax(axis=0), size)
