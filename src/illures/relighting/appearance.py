@@ -46,7 +46,7 @@ def appearance(
     mask: Float[np.ndarray, "size size"],
     light: Light,
     occlusion: Occlusion | None,
-    wet: Float[np.ndarray, "size size"] | None = None,
+    wet: Float[np.ndarray, "size size"],
 ) -> Appearance:
     """The face under a light.
 
@@ -55,7 +55,7 @@ def appearance(
         mask: of the face; the floor is a part of the mean over it.
         light: in the frame of the normals.
         occlusion: what the face hides from itself; None leaves shadows and highlights out: `diffuse` is f(N, L).
-        wet: share of lips, whose film of water mirrors sharply; None: no lips.
+        wet: share of lips, whose film of water mirrors sharply.
     """
     if occlusion is None:
         return Appearance(floored(shade(normal, light.sh.astype(np.float32)), mask), np.zeros_like(normal))
@@ -69,10 +69,16 @@ def appearance(
         strength = lamp.irradiance.astype(np.float32)
         diffuse = diffuse + (facing * (1 - (1 - seen) * (1 - BOUNCED / 3)))[..., None] * strength
         shine = highlight(normal, lamp)
-        if wet is not None and wet.any():
-            shine = shine + wet * highlight(normal, lamp, WET_F0, WET_ROUGHNESS)
+        for lips in _box(wet):
+            shine[lips] += wet[lips] * highlight(normal[lips], lamp, WET_F0, WET_ROUGHNESS)
         specular = specular + (seen * shine)[..., None] * strength
     return Appearance(floored(diffuse, mask), specular)
+
+
+def _box(share: Float[np.ndarray, "size size"]) -> list[tuple[slice, slice]]:
+    """The smallest rectangle around a region; none where there is no region."""
+    rows, columns = (np.flatnonzero((share > 0.1).any(axis=axis)) for axis in (1, 0))
+    return [(slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))] if len(rows) else []
 
 
 def hidden(occlusion: Occlusion, light: Float[np.ndarray, "9 3"]) -> Field:
@@ -95,8 +101,8 @@ def facing_disc(cosine: Float[np.ndarray, "*grid"], radius_deg: float) -> Float[
 
 
 def highlight(
-    normal: Field, lamp: Lamp, f0: float = F0, roughness: float = ROUGHNESS
-) -> Float[np.ndarray, "size size"]:
+    normal: Float[np.ndarray, "rows columns 3"], lamp: Lamp, f0: float = F0, roughness: float = ROUGHNESS
+) -> Float[np.ndarray, "rows columns"]:
     """What skin mirrors of a lamp of irradiance pi: pi D F G (n·l) / (4 (n·l) (n·v)), seen from the camera (+z)."""
     half = normalize(lamp.direction + np.array([0.0, 0.0, 1.0])).astype(np.float32)
     alpha2 = roughness**2 + (np.deg2rad(lamp.radius_deg) / 2) ** 2  # a larger lamp, a wider highlight
