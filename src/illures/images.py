@@ -69,6 +69,8 @@ def as_float(photo: Photo) -> Float[np.ndarray, "height width 3"]:
 
 def as_linear(photo: Photo) -> Float[np.ndarray, "height width 3"]:
     """Decode the sRGB curve of codes or floats, float32; integers by a table, which is exact and fast."""
+    if photo.dtype == np.uint8 and photo.size and photo.ndim == 3 and photo.shape[2] <= 4:
+        return np.asarray(cv2.LUT(photo, _linear_levels(255)))  # three times as fast as numpy's
     if photo.dtype == np.uint8 or photo.dtype == np.uint16:
         return _linear_levels(int(np.iinfo(photo.dtype).max)).take(photo)
     return srgb_to_linear(photo.astype(np.float32, copy=False))

@@ -78,6 +78,16 @@ def test_slow_change_is_drift_and_no_flicker(clip):
     assert found["albedo_drift_rel"] > 0.02 and found["albedo_flicker_rel"] < 0.2 * found["albedo_drift_rel"]
 
 
+def test_a_smooth_mask_wins_nothing(clip):
+    """It does not flicker; over its own contrast it does, and it has none of the frame's detail."""
+    benchmark, items = clip
+    same = summary(benchmark, items, lambda item: Estimate(albedo=srgb_to_linear(item.photo)))
+    mask = summary(benchmark, items, lambda item: Estimate(albedo=np.full_like(item.photo, 0.4)))
+    assert mask["albedo_flicker_rel"] < 0.1 * same["albedo_flicker_rel"]
+    assert mask["albedo_flicker_contrast"] > 0.9 > 3 * same["albedo_flicker_contrast"]
+    assert mask["albedo_detail_corr"] < 0.05 and same["albedo_detail_corr"] > 0.999
+
+
 def test_normals_are_compared_in_the_frame_of_the_head(clip):
     """Normals that face the viewer turn only as the found head turns, which here is by its noise."""
     benchmark, items = clip

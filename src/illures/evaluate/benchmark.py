@@ -220,6 +220,10 @@ FIGURES: dict[str, Figure] = {
     "recon_lpips": Figure("A f(N, L) + R against the photo, AlexNet LPIPS", pooled=False),
     "residual_energy_pct": Figure("share of the linear image's energy that is left to R [%]"),
     "albedo_flicker_rel": Figure("high-frequency temporal part of the aligned albedo, relative RMS"),
+    "albedo_flicker_contrast": Figure("the same over the albedo's own contrast; a constant has 1"),
+    "albedo_detail_corr": Figure(
+        "correlation of the gradients of log albedo with those of the frame; a constant has 0", "higher"
+    ),
 }
 
 # To add a benchmark: its file, and a line here. Modules are imported when they are asked for.

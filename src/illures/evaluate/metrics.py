@@ -286,6 +286,16 @@ def flicker(albedos: Float[np.ndarray, "frames points *channels"]) -> float:
     return float(np.sqrt(np.mean(change**2) / 1.5))
 
 
+def flicker_over_contrast(albedos: Float[np.ndarray, "frames points *channels"]) -> float:
+    """`flicker` over the albedo's own contrast (mean over frames of the deviation within channels): 1 is all noise.
+
+    As in `drift_over_contrast` a contrast of 0.005 is added to both in quadrature, so that a constant scores 1.
+    """
+    scaled = _scaled_to_one(albedos)
+    contrast = float(np.sqrt(np.mean((scaled - scaled.mean(axis=1, keepdims=True)) ** 2)))
+    return float(np.hypot(flicker(albedos), _FAINT) / np.hypot(contrast, _FAINT))
+
+
 def _scaled_to_one(values: np.ndarray) -> np.ndarray:
     axes = tuple(range(1, values.ndim))
     return values.astype(np.float64) / np.maximum(values.mean(axis=axes, keepdims=True, dtype=np.float64), 1e-12)

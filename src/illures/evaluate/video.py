@@ -23,6 +23,7 @@ from illures.evaluate.portrait import centre_of, portrait, window_around
 from illures.evaluate.scoring import Kept, drift, photo_mask, score_maps, score_reconstruction
 from illures.faces import atlas, scale_of
 from illures.faces.track import FaceTracker
+from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize, turn
 from illures.types import Face, FaceCrop
 from illures.video.clip import CutDetector, read_frames
@@ -40,12 +41,14 @@ class Flat:
     Attributes:
         index: of the frame.
         seen: texels of skin that face the viewer.
+        photo: linear.
         albedo: or None.
         normal: in the frame of the head, or None.
     """
 
     index: int
     seen: Bool[np.ndarray, "size size"]
+    photo: Float[np.ndarray, "size size 3"]
     albedo: Float[np.ndarray, "size size 3"] | None
     normal: Float[np.ndarray, "size size 3"] | None
 
@@ -97,7 +100,7 @@ class Video:
         return replace(score, figures=figures, kept=_flat(item, estimate))
 
     def summarise(self, scores: Sequence[Score]) -> dict[str, float]:
-        """Drift over all frames and flicker over the longest run of successive ones, at texels seen in every frame."""
+        """Drift and detail over all frames, flicker over the longest run of successive ones, at texels always seen."""
         flats: list[Flat] = [score.kept for score in scores]
         if not flats:
             return {}
@@ -105,9 +108,13 @@ class Video:
         if seen.sum() < _LEAST_TEXELS:
             return {}
         figures = drift([Kept(*(None if v is None else v[seen] for v in (f.normal, f.albedo))) for f in flats])
+        details = [metrics.gradient_correlation(f.albedo, f.photo, seen) for f in flats if f.albedo is not None]
+        if details:
+            figures["albedo_detail_corr"] = float(np.mean(details))
         run = [flat.albedo[seen] for flat in _longest_run(flats) if flat.albedo is not None]
         if len(run) > 2:
             figures["albedo_flicker_rel"] = metrics.flicker(np.stack(run))
+            figures["albedo_flicker_contrast"] = metrics.flicker_over_contrast(np.stack(run))
         return figures
 
 
@@ -159,7 +166,8 @@ def _flat(item: Item, estimate: Estimate) -> Flat:
     if estimate.albedo is not None:
         filled = metrics.fill_values(estimate.albedo.reshape(-1, 3)).reshape(estimate.albedo.shape)
         albedo = lay_flat(filled.astype(np.float32), item.face)
-    return Flat(int(item.tags["frame"]), seen_skin(item.face), albedo, normal)
+    photo = lay_flat(srgb_to_linear(item.photo).astype(np.float32), item.face)
+    return Flat(int(item.tags["frame"]), seen_skin(item.face), photo, albedo, normal)
 
 
 def _longest_run(flats: list[Flat]) -> list[Flat]:

@@ -23,6 +23,8 @@ from illures.render import shade
 # Skin's reflectance straight on (index of refraction 1.4), and the width of its lobe.
 F0 = 0.028
 ROUGHNESS = 0.32
+# Of the film of water on lips (index of refraction 1.33), which covers them in part.
+WET_F0, WET_ROUGHNESS = 0.01, 0.14
 # Shading counts as no less than this part of its mean over the face: SH rings below zero, and light bounces.
 FLOOR = 0.1
 # What is hidden from a surface is replaced by this much of light that other skin sends.
@@ -40,7 +42,11 @@ class Appearance:
 
 
 def appearance(
-    normal: Field, mask: Float[np.ndarray, "size size"], light: Light, occlusion: Occlusion | None
+    normal: Field,
+    mask: Float[np.ndarray, "size size"],
+    light: Light,
+    occlusion: Occlusion | None,
+    wet: Float[np.ndarray, "size size"],
 ) -> Appearance:
     """The face under a light.
 
@@ -49,6 +55,7 @@ def appearance(
         mask: of the face; the floor is a part of the mean over it.
         light: in the frame of the normals.
         occlusion: what the face hides from itself; None leaves shadows and highlights out: `diffuse` is f(N, L).
+        wet: share of lips, whose film of water mirrors sharply.
     """
     if occlusion is None:
         return Appearance(floored(shade(normal, light.sh.astype(np.float32)), mask), np.zeros_like(normal))
@@ -61,8 +68,17 @@ def appearance(
         facing = facing_disc(normal @ direction, lamp.radius_deg)
         strength = lamp.irradiance.astype(np.float32)
         diffuse = diffuse + (facing * (1 - (1 - seen) * (1 - BOUNCED / 3)))[..., None] * strength
-        specular = specular + (seen * highlight(normal, lamp))[..., None] * strength
+        shine = highlight(normal, lamp)
+        for lips in _box(wet):
+            shine[lips] += wet[lips] * highlight(normal[lips], lamp, WET_F0, WET_ROUGHNESS)
+        specular = specular + (seen * shine)[..., None] * strength
     return Appearance(floored(diffuse, mask), specular)
+
+
+def _box(share: Float[np.ndarray, "size size"]) -> list[tuple[slice, slice]]:
+    """The smallest rectangle around a region; none where there is no region."""
+    rows, columns = (np.flatnonzero((share > 0.1).any(axis=axis)) for axis in (1, 0))
+    return [(slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))] if len(rows) else []
 
 
 def hidden(occlusion: Occlusion, light: Float[np.ndarray, "9 3"]) -> Field:
@@ -84,14 +100,16 @@ def facing_disc(cosine: Float[np.ndarray, "*grid"], radius_deg: float) -> Float[
     return np.where(cosine > sine, cosine, rising)
 
 
-def highlight(normal: Field, lamp: Lamp) -> Float[np.ndarray, "size size"]:
+def highlight(
+    normal: Float[np.ndarray, "rows columns 3"], lamp: Lamp, f0: float = F0, roughness: float = ROUGHNESS
+) -> Float[np.ndarray, "rows columns"]:
     """What skin mirrors of a lamp of irradiance pi: pi D F G (n·l) / (4 (n·l) (n·v)), seen from the camera (+z)."""
     half = normalize(lamp.direction + np.array([0.0, 0.0, 1.0])).astype(np.float32)
-    alpha2 = ROUGHNESS**2 + (np.deg2rad(lamp.radius_deg) / 2) ** 2  # a larger lamp, a wider highlight
+    alpha2 = roughness**2 + (np.deg2rad(lamp.radius_deg) / 2) ** 2  # a larger lamp, a wider highlight
     to_half, to_lamp = np.clip(normal @ half, 0, 1), normal @ lamp.direction.astype(np.float32)
     to_eye = np.clip(normal[..., 2], 0.15, 1)
     lobe = alpha2 / (np.pi * (to_half * to_half * (alpha2 - 1) + 1) ** 2)
-    fresnel = F0 + (1 - F0) * (1 - float(np.clip(half[2], 0, 1))) ** 5
+    fresnel = f0 + (1 - f0) * (1 - float(np.clip(half[2], 0, 1))) ** 5
     lit = facing_disc(to_lamp, lamp.radius_deg)
     # Smith's shadowing, height-correlated, over 4 (n·l) (n·v) (Heitz 2014).
     visible = 0.5 / (

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from illures.faces.contour import points68
 from illures.faces.mesh import mesh_mask, triangles
@@ -26,9 +26,11 @@ _STEEPEST = 3.0
 _MESH_FROM = 0.4
 # Of the neck, in widths of the face from ear to ear: its axis behind the tip of the chin, and its radius.
 _NECK_AXIS, _NECK_RADIUS = 0.82, 0.46
+# Toward the sides of the jaw the step fades over this part of its width.
+_FADE = 0.15
 # How far hair and hats stand out from the skin at their edges, and within which distance they do, in the same widths.
-_STANDS_OUT = {Region.HAIR: 0.05, Region.CLOTHES: 0.10, Region.OBJECT: 0.15}
-_RISE = {Region.HAIR: 0.06, Region.CLOTHES: 0.02, Region.OBJECT: 0.02}
+_STANDS_OUT = {Region.HAIR: 0.025, Region.CLOTHES: 0.10, Region.OBJECT: 0.15}
+_RISE = {Region.HAIR: 0.08, Region.CLOTHES: 0.02, Region.OBJECT: 0.02}
 
 Map = Float[np.ndarray, "size size"]
 
@@ -52,13 +54,13 @@ def height_map(
         return z
     points = points68(landmarks)
     width = float(np.linalg.norm(points[16] - points[0]))
-    below = _below_chin(landmarks, len(normal))
+    below = _below_chin(landmarks, regions)
     for region, high in _STANDS_OUT.items():
-        share = np.where(below, 0, regions[..., region]).astype(np.float32)
+        share = np.where(below > 0.5, 0, _soft(regions[..., region])).astype(np.float32)
         z = z + np.float32(high * width) * _ramp(share, _RISE[region] * width)
     neck = _solved(normal, mask * below, _neck_depth(points, len(normal)))
     # What hangs below the jaw is never before it.
-    return np.where(below, np.minimum(neck, z), z)
+    return np.asarray(z + below * (np.minimum(neck, z) - z), np.float32)
 
 
 def _solved(normal: Float[np.ndarray, "size size 3"], mask: Map, broad: Map) -> Map:
@@ -69,21 +71,19 @@ def _solved(normal: Float[np.ndarray, "size size 3"], mask: Map, broad: Map) -> 
     return _integrated(slopes[..., 0], slopes[..., 1], broad, (2 * np.pi / (_MESH_FROM * 2 * len(normal))) ** 2)
 
 
-def _below_chin(landmarks: Float[np.ndarray, "478 3"], size: int) -> Bool[np.ndarray, "size size"]:
-    """What lies under the mesh's lower outline and, beside the mesh, under its widest place."""
+def _below_chin(landmarks: Float[np.ndarray, "478 3"], regions: Float[np.ndarray, "size size classes"]) -> Map:
+    """1 on skin and clothes under the mesh's lower outline, softly; hair that hangs there has no known depth."""
+    size = len(regions)
     seen = cv2.morphologyEx(mesh_mask(landmarks, size), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0
-    points = points68(landmarks)[:, :2]
-    rows = np.arange(size)
-    if not seen.any():
-        return np.zeros((size, size), bool)
-    last = np.where(seen.any(axis=0), size - 1 - seen[::-1].argmax(axis=0), -1)
-    columns = np.flatnonzero(last >= 0)
-    # Beside the face the jaw's corner is as high as the mouth.
-    beside = float(points[[4, 12], 1].mean())
-    limit = np.where(last >= 0, last, beside)
-    first, end = columns[0], columns[-1]
-    limit[:first], limit[end + 1 :] = max(beside, last[first]), max(beside, last[end])
-    return np.asarray(rows[:, None] > limit[None, :])
+    last = np.where(seen.any(axis=0), size - 1 - seen[::-1].argmax(axis=0), size)
+    share = regions[..., Region.SKIN] + regions[..., Region.CLOTHES] + regions[..., Region.FACIAL_HAIR]
+    below = (np.arange(size)[:, None] > last) & (share > 0.5)
+    columns = np.flatnonzero(last < size)
+    if not len(columns):
+        return np.zeros((size, size), np.float32)
+    at = np.arange(size)
+    aside = np.minimum(at - columns[0], columns[-1] - at) / max(_FADE * np.ptp(columns), 1.0)
+    return np.asarray(cv2.GaussianBlur(below.astype(np.float32), (0, 0), size / 128) * np.clip(aside, 0, 1), np.float32)
 
 
 def _neck_depth(points: Float[np.ndarray, "68 3"], size: int) -> Map:
@@ -98,6 +98,11 @@ def _neck_depth(points: Float[np.ndarray, "68 3"], size: int) -> Map:
     aside = np.arange(size) - axis[0]
     rise = np.sqrt(np.clip((_NECK_RADIUS * width) ** 2 - aside**2, 0, None))
     return np.broadcast_to((axis[2] + rise).astype(np.float32), (size, size))
+
+
+def _soft(share: Map) -> Map:
+    """Without single hairs."""
+    return np.asarray(cv2.GaussianBlur(share.astype(np.float32), (0, 0), len(share) / 64))
 
 
 def _ramp(share: Map, width: float) -> Map:

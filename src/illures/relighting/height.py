@@ -34,6 +34,10 @@ _STRIPS = np.array([-0.75, -0.25, 0.25, 0.75])
 _PACES = tuple(0.007 * 1.12**k for k in range(40))  # of the map's side
 
 
+# An eye's own lids are no farther away than this, and not what hides a lamp from it.
+_NEXT = 0.05
+
+
 @dataclass(frozen=True)
 class Occlusion:
     """What a face hides from itself, at the size of its height map.
@@ -70,7 +74,20 @@ class Occlusion:
             ahead = np.array([np.cos(azimuth + aside), np.sin(azimuth + aside)])
             horizon, tangent = _horizon(self.height, self.obstacle, ahead, _PACES), _tangent(self.normal, ahead)
             total += high * _covered(horizon, elevation, high) * _is_obstacle(horizon, tangent)
-        return np.asarray(total / heights.sum(), np.float32)
+        # The edge of what casts it is known to a pixel.
+        return np.asarray(cv2.GaussianBlur(total / heights.sum(), (0, 0), 0.8), np.float32)
+
+    def hides(self, direction: Float[np.ndarray, "3"], place: Float[np.ndarray, "2"]) -> bool:
+        """Whether a lamp's middle is hidden from a place (column, row) by what is not next to it."""
+        size = len(self.height)
+        at = np.clip(np.rint(place), 0, size - 1).astype(int)
+        far = np.array([pace for pace in _PACES if pace > _NEXT]) * size
+        ahead = direction[:2] / max(float(np.hypot(*direction[:2])), 1e-9)
+        columns, rows = place[0] + far * ahead[0], place[1] - far * ahead[1]
+        inside = (columns > 0) & (columns < size - 1) & (rows > 0) & (rows < size - 1)
+        seen = self.obstacle[np.rint(rows[inside]).astype(int), np.rint(columns[inside]).astype(int)]
+        rise = (seen - self.height[at[1], at[0]]) / far[inside]
+        return bool((rise > direction[2] / max(float(np.hypot(*direction[:2])), 1e-9)).any())
 
 
 @cache

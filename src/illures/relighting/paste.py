@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from jaxtyping import Float, Float16, UInt8
 
@@ -19,16 +20,18 @@ from illures.faces import at_size
 from illures.faces.matte import MARGIN, widened
 from illures.images import Photo, as_linear
 from illures.math.color import luminance
+from illures.relighting.eyes import Eye, catch_light, eyes_of, without_old
 from illures.relighting.light import Light
 from illures.relighting.person import What, around
 from illures.relighting.photogrid import Rect, encoded, finer, over_bands
 from illures.relighting.relight import Background, Residual, Surface, reduced, surface_of
-from illures.types import FaceCrop
-from illures.upsample import beyond, check_photo, illumination_at, prepare, surely, warped
+from illures.types import FaceCrop, Region
+from illures.upsample import beyond, check_photo, feathered, illumination_at, prepare, surely, warped
 
 # Above this a relit pixel that has become brighter is bent toward white instead of cut.
 SHOULDER = 0.75
 DULL = 0.07  # albedo below which a highlight of skin shows less
+GLINT = (0.4, 0.7)  # linear, of the darkest channel: from none to all of a glint on glasses
 _MOST = 100.0  # of the photo over its light: half floats end
 
 
@@ -42,6 +45,8 @@ class Patch:
         rect: of the photo (x0, y0, x1, y1): all that changes.
         base: over `rect`, the photo over its light.
         weight: over `rect`, how much of the change a pixel takes: 255 is all.
+        eyes: that are open and large enough to show a lamp.
+        glints: over `rect`, 1 where glasses mirror the old surroundings; None where there are none.
     """
 
     surface: Surface
@@ -49,6 +54,8 @@ class Patch:
     rect: Rect
     base: Float16[np.ndarray, "rows columns 3"]
     weight: UInt8[np.ndarray, "rows columns"]
+    eyes: tuple[Eye, ...] = ()
+    glints: Float16[np.ndarray, "rows columns"] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,7 @@ class PhotoRelighter:
             over_bands(slice(0, len(photo)), expose)
         for patch in self._patches:
             self._lay(out, patch, fresh_of(patch, light))
+            self._catch(out, patch, light)
         return out
 
     def _lay(self, out: Photo, patch: Patch, fresh: Fresh) -> None:
@@ -115,12 +123,29 @@ class PhotoRelighter:
             if fresh.added.any():
                 new += mirroring(base) * warped(fresh.added, fresh.crop, origin, share.shape)
             new = _shouldered(new, linear)
+            if patch.glints is not None:
+                glint = patch.glints[rows.start - y0 : rows.stop - y0, first:last, None].astype(np.float32)
+                new += glint * np.maximum(linear - new, 0)
             old = linear if self._background == "keep" else as_linear(out[here])
             # Behind the person's edge stays what was there, lit as the background is.
             new = old + (share * np.float32(1 / 255))[..., None] * (self._mixed(linear, new) - old)
             np.copyto(out[here], encoded(new, out.dtype), where=share[..., None] > 0)
 
         over_bands(slice(y0, y1), blend)
+
+    def _catch(self, out: Photo, patch: Patch, light: Light) -> None:
+        """Lamps in the eyes."""
+        x0, y0 = patch.rect[:2]
+        for eye in patch.eyes:
+            for lamp in light.lamps:
+                mirrored = catch_light(eye, lamp, patch.rect)
+                if mirrored is None or patch.surface.hidden_from(lamp, eye.centre):
+                    continue
+                (rows, columns), added = mirrored
+                here = slice(rows.start + y0, rows.stop + y0), slice(columns.start + x0, columns.stop + x0)
+                share = patch.weight[rows, columns, None] * np.float32(self._strength / 255)
+                linear = as_linear(out[here])
+                out[here] = encoded(_shouldered(linear + share * added, linear), out.dtype)
 
     def _mixed(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         return new if self._strength == 1 else old + np.float32(self._strength) * (new - old)
@@ -155,7 +180,25 @@ class PhotoRelighter:
             base[rows.start - y0 : rows.stop - y0] = np.minimum(image / old, _MOST)
 
         over_bands(slice(y0, y1), fill)
-        return Patch(surface, wide, (x0, y0, x1, y1), base, weight)
+        rect = x0, y0, x1, y1
+        if residual != "recompute":
+            return Patch(surface, wide, rect, base, weight)
+        eyes = eyes_of(face.crop.face)
+        for eye in eyes:
+            without_old(base, eye, rect)
+        return Patch(surface, wide, rect, base, weight, eyes, _glints(photo, face, rect))
+
+
+def _glints(photo: Photo, face: Decomposition, rect: Rect) -> Float16[np.ndarray, "rows columns"] | None:
+    """How far pixels are mirror images on glasses: bright, and nearly as white as the photo's white."""
+    if face.regions is None or not (face.regions[..., Region.GLASSES] > 0.5).any():
+        return None
+    x0, y0, x1, y1 = rect
+    glasses = cv2.dilate(face.regions[..., Region.GLASSES], np.ones((3, 3), np.uint8))
+    there = warped(np.ascontiguousarray(feathered(glasses)), face.crop, (x0, y0), (y1 - y0, x1 - x0))
+    image = as_linear(photo[y0:y1, x0:x1])
+    low, high = GLINT
+    return np.asarray(there * np.clip((image.min(axis=-1) - low) / (high - low), 0, 1), np.float16)
 
 
 def fresh_of(patch: Patch, light: Light) -> Fresh:

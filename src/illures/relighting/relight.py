@@ -25,9 +25,10 @@ from illures.math.normals import normalize
 from illures.quotient import illumination_of
 from illures.relighting.appearance import Appearance, appearance, floored
 from illures.relighting.height import Occlusion, nothing_hidden, occlusion
+from illures.relighting.lamps import Lamp
 from illures.relighting.light import Light
 from illures.render import shade
-from illures.types import Region
+from illures.types import FaceCrop, Region
 from illures.upsample import beyond, feathered, surely, upright
 
 Residual = Literal["drop", "keep", "recompute"]
@@ -55,8 +56,9 @@ class Surface:
         head: where the maps count, feathered.
         hair: share of hair.
         gloss: how much of a highlight shows.
+        wet: how much of a sharp highlight shows.
         occlusion: None unless shadows are to be computed.
-        turn: rotation that takes directions of the grid's frame to upright ones.
+        crop: of the grid.
     """
 
     old: Field
@@ -65,12 +67,24 @@ class Surface:
     head: Float[np.ndarray, "size size"]
     hair: Float[np.ndarray, "size size"]
     gloss: Float[np.ndarray, "size size"]
+    wet: Float[np.ndarray, "size size"]
     occlusion: Occlusion | None
-    turn: Float[np.ndarray, "3 3"]
+    crop: FaceCrop
+
+    @property
+    def turn(self) -> Float[np.ndarray, "3 3"]:
+        """Rotation that takes directions of the grid's frame to upright ones."""
+        return upright(self.crop)
+
+    def hidden_from(self, lamp: Lamp, place: Float[np.ndarray, "2"]) -> bool:
+        """Whether the head hides an upright lamp from a place of the photo (x, y)."""
+        if self.occlusion is None:
+            return False
+        return self.occlusion.hides(self.turn.T @ lamp.direction, to_crop(place[None], self.crop)[0])
 
     def under(self, light: Light, margin: int = 0) -> Appearance:
         """How an upright light shows on this face; with a margin continued by so many pixels around it."""
-        seen = appearance(self.normal, self.mask, light.rotated(self.turn.T), self.occlusion)
+        seen = appearance(self.normal, self.mask, light.rotated(self.turn.T), self.occlusion, self.wet)
         weight = self.mask[..., None]
         mean = (seen.diffuse * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6)
         share = self.hair[..., None] * (1 - HAIR_CONTRAST)
@@ -183,18 +197,20 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
     """What of a face (on the grid of its light) the new light finds; without `shadows` it hides nothing from it."""
     points = to_crop(face.crop.face.landmarks, face.crop)
     hair = np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.HAIR]
+    normal = _smooth_on_hair(face.normal, hair)
     around = None
     if residual == "recompute":
-        around = occlusion(face.normal, face.head, points, face.regions) if shadows else nothing_hidden(len(face.mask))
+        around = occlusion(normal, face.head, points, face.regions) if shadows else nothing_hidden(len(face.mask))
     return Surface(
         old=old_light(face, residual),
-        normal=_smooth_on_hair(face.normal, hair),
+        normal=normal,
         mask=face.mask,
         head=feathered(face.head),
         hair=hair,
         gloss=_gloss(face),
         occlusion=around,
-        turn=upright(face.crop),
+        wet=np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.LIPS],
+        crop=face.crop,
     )
 
 
