@@ -272,5 +272,7 @@ def test_a_real_process(verb, ending, example, tmp_path):
 
 def children(pid: int, word: str) -> list[int]:
     """Processes that this one started, in whose command line the word stands."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True
+    ).stdout
     return [int(line.split()[0]) for line in listed.splitlines() if word in line]
