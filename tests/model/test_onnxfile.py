@@ -4,9 +4,12 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+import torch
 
 from illures import cli
 from illures.errors import InputError
+from illures.model import NetworkConfig
+from illures.model.export import save_weights
 from illures.model.onnxfile import read_onnx
 from illures.model.predictor import Predictor
 from illures.model.weights import read_weights
@@ -56,6 +59,32 @@ def test_and_back(exported, tmp_path):
     for name, value in before.tensors.items():
         np.testing.assert_array_equal(again.tensors[name], value)
     Predictor(again)
+
+
+@pytest.mark.parametrize("gain", [False, True])
+def test_a_network_with_a_gain_of_the_light(gain, network_of, inputs_of, tmp_path):
+    """Weights of any network go to ONNX and back; the graph says what torch says, for another batch and size too."""
+    config = NetworkConfig(
+        form="compact", albedo="quotient", size=64, guide=True, context=True, regions=True, gain=gain, width=8, blocks=1
+    )
+    network = network_of(config)
+    if gain:
+        torch.nn.init.normal_(network.sfsnet.gain.out.weight, std=0.5)  # it starts at one
+    save_weights(tmp_path / "w.safetensors", network, {}, "random", {})
+    assert run("export", tmp_path / "w.safetensors", "-o", tmp_path / "w.onnx") == 0
+    assert run("export", tmp_path / "w.onnx", "-o", tmp_path / "b.safetensors") == 0
+    assert read_weights(tmp_path / "b.safetensors").info == read_weights(tmp_path / "w.safetensors").info
+    session = ort.InferenceSession(tmp_path / "w.onnx", providers=["CPUExecutionProvider"])
+    assert {value.name for value in session.get_inputs()} == {"image", "guide", "context"}
+    for batch, size in ((1, 64), (3, 96)):
+        given = inputs_of(config, size, batch)
+        with torch.no_grad():
+            estimate = network(*given)
+        names = ("image", "guide", "context")
+        feed = {name: value.permute(0, 2, 3, 1).numpy().copy() for name, value in zip(names, given, strict=True)}
+        found = dict(zip([o.name for o in session.get_outputs()], session.run(None, feed), strict=True))
+        for name in ("albedo", "normal", "light", "residual"):
+            np.testing.assert_allclose(found[name], getattr(estimate, name).numpy(), rtol=0, atol=1e-4)
 
 
 def test_bad_input(exported, tmp_path):

@@ -1,4 +1,4 @@
-"""The network in a real Chromium by onnxruntime-web: the maps are those of ONNX Runtime here, and nothing is fetched."""
+"""The network in a real Chromium by onnxruntime-web: its maps are those of ONNX Runtime, nothing is fetched."""
 
 import functools
 import http.server

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -132,29 +133,41 @@ def test_a_client_that_goes_away_is_no_fault():
 
 
 SIDE = (4200, 4000)  # 16.8 megapixels, above the limit of 16
-# By Pillow's names; further arguments keep the making of the test's files quick.
+# By Pillow's names: mode of the picture, and what keeps the making of the test's files quick.
 BOMBS = {
-    "JPEG": {},
-    "PNG": {},
-    "WEBP": {"method": 0},
-    "TIFF": {"compression": "tiff_deflate"},
-    "BMP": {},
-    "GIF": {},
-    "JPEG2000": {},
-    "PPM": {},
-    "AVIF": {"speed": 10},
-    "HEIF": {},
+    "JPEG": ("L", {}),
+    "PNG": ("L", {}),
+    "WEBP": ("L", {"method": 0}),
+    "TIFF": ("L", {"compression": "tiff_deflate"}),
+    "BMP": ("1", {}),
+    "PPM": ("1", {}),
+    "GIF": ("L", {}),
+    "JPEG2000": ("L", {}),
+    "AVIF": ("RGB", {}),
+    "HEIF": ("RGB", {}),
+}
+# Those of which a large one takes long to make: what stands before the size in their header, and how that is written.
+SIZES = {
+    "GIF": (b"GIF87a", lambda w, h: struct.pack("<HH", w, h)),
+    "JPEG2000": (b"ihdr", lambda w, h: struct.pack(">II", h, w)),
+    "AVIF": (b"ispe" + bytes(4), lambda w, h: struct.pack(">II", w, h)),
+    "HEIF": (b"ispe" + bytes(4), lambda w, h: struct.pack(">II", w, h)),
 }
 
 
 def bomb(kind: str) -> bytes:
-    """A whole picture of one colour."""
+    """A whole picture of one colour; of the kinds in `SIZES` a small one whose header lies."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
+    mode, options = BOMBS[kind]
     buffer = io.BytesIO()
-    Image.new("RGB" if kind in ("AVIF", "HEIF") else "L", SIDE).save(buffer, kind, **BOMBS[kind])
-    return buffer.getvalue()
+    Image.new(mode, (64, 64) if kind in SIZES else SIDE).save(buffer, kind, **options)
+    if kind not in SIZES:
+        return buffer.getvalue()
+    start, written = SIZES[kind]
+    assert start + written(64, 64) in buffer.getvalue()
+    return buffer.getvalue().replace(start + written(64, 64), start + written(*SIDE))
 
 
 @pytest.mark.parametrize("kind", BOMBS)
@@ -259,5 +272,7 @@ def test_a_real_process(verb, ending, example, tmp_path):
 
 def children(pid: int, word: str) -> list[int]:
     """Processes that this one started, in whose command line the word stands."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True
+    ).stdout
     return [int(line.split()[0]) for line in listed.splitlines() if word in line]

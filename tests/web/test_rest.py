@@ -20,7 +20,7 @@ from illures.web.limits import Limits
 from illures.web.server import create_app
 
 LOCAL = "http://127.0.0.1:8000"
-LIMITS = Limits(photo_bytes=8_000_000, batch_bytes=8_000_000, batch=4, pixels=16_000_000, work_s=90)
+LIMITS = Limits(photo_bytes=8_000_000, batch_bytes=8_000_000, pixels=16_000_000, work_s=90)
 ZIP = {"content-type": "application/zip"}
 
 
@@ -128,7 +128,7 @@ def test_bad_batches(client, worker, example):
     for data, words in (
         (b"no zip", "ZIP file"),
         (zipped({}), "0 photos"),
-        (zipped({f"{i}.jpg": b"x" for i in range(5)}), "1 to 4"),
+        (zipped({f"{i}.jpg": b"x" for i in range(33)}), "1 to 32"),
         (large, "larger than 8 MB"),
     ):
         answer = client.post("/api/v1/faces", content=data, headers=ZIP)

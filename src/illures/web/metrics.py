@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from illures.web.guard import App, Receive, Scope, Send
@@ -20,14 +20,14 @@ class Metrics:
         """Nothing has come yet."""
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._buckets: Counter[tuple[str, float]] = Counter()
-        self._seconds: Counter[str] = Counter()
+        self._seconds: dict[str, float] = defaultdict(float)
         self._counts: Counter[str] = Counter()
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request that was answered; `route` is its pattern, so that ids make no series of their own."""
         self._requests[method, route, status] += 1
         self._counts[route] += 1
-        self._seconds[route] += seconds  # type: ignore[assignment]  # a counter of seconds
+        self._seconds[route] += seconds
         for edge in BUCKETS:
             self._buckets[route, edge] += seconds <= edge
 

@@ -50,7 +50,7 @@ def _gives(*media: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "what was asked for", "content": {kind: _BINARY for kind in media}}, **_ERRORS}
 
 
-class Counter:
+class Desk:
     """Where requests are served: read, worked on by the worker, packed."""
 
     def __init__(self, limits: Limits, worker: Worker, gate: Gate) -> None:
@@ -101,11 +101,11 @@ class Counter:
 
 def add_rest(app: FastAPI, limits: Limits, worker: Worker, gate: Gate) -> None:
     """Hang the interface on an app."""
-    counter = Counter(limits, worker, gate)
+    desk = Desk(limits, worker, gate)
 
     @app.post("/api/v1/faces", openapi_extra=_BODY, responses=_ERRORS, summary="Where the faces are, and their light")
     async def faces(request: Request, name: Name = "photo") -> Response:
-        return await counter.serve(request, name, Faces())
+        return await desk.serve(request, name, Faces())
 
     @app.post(
         "/api/v1/decompose",
@@ -120,9 +120,9 @@ def add_rest(app: FastAPI, limits: Limits, worker: Worker, gate: Gate) -> None:
         format: Annotated[MapFormat, Query(description="8 bits, 16 bits, or one file of linear half floats")] = "png",
         name: Name = "photo",
     ) -> Response:
-        return await counter.serve(request, name, Maps(tuple(dict.fromkeys(maps)), format))
+        return await desk.serve(request, name, Maps(tuple(dict.fromkeys(maps)), format))
 
-    _add_relight(app, counter)
+    _add_relight(app, desk)
 
     @app.get("/api/v1/lights", summary="The named lights")
     async def lights() -> list[dict[str, str]]:
@@ -141,7 +141,7 @@ def add_rest(app: FastAPI, limits: Limits, worker: Worker, gate: Gate) -> None:
 _DEFAULT: tuple[MapName, ...] = ("albedo", "normal", "shading", "residual", "mask")
 
 
-def _add_relight(app: FastAPI, counter: Counter) -> None:
+def _add_relight(app: FastAPI, desk: Desk) -> None:
     @app.post(
         "/api/v1/relight",
         openapi_extra=_BODY,
@@ -173,7 +173,7 @@ def _add_relight(app: FastAPI, counter: Counter) -> None:
         ask = Relit(tuple(light), residual, background, strength, shadows, exposure, ambient, radius, format)
         if len(ask.sources()) > _MOST_LIGHTS and "all" not in light:  # told before the body is read
             raise Refusal(422, f"light: at most {_MOST_LIGHTS}")
-        return await counter.serve(request, name, ask)
+        return await desk.serve(request, name, ask)
 
 
 def add_watch(app: FastAPI, worker: Worker, gate: Gate, metrics: Metrics) -> None:
