@@ -23,7 +23,7 @@ from illures.types import Region
 # Slopes steeper than this are noise of normals that nearly graze [rise per pixel].
 _STEEPEST = 3.0
 # Structures wider than this part of the map follow the landmark mesh, smaller ones the normals.
-_MESH_FROM = 0.4
+_MESH_FROM = 0.5
 # Of the neck, in widths of the face from ear to ear: its axis behind the tip of the chin, and its radius.
 _NECK_AXIS, _NECK_RADIUS = 0.82, 0.46
 # Toward the sides of the jaw the step fades over this part of its width.
