@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from illures import Decomposer
 from illures.evaluate import lamps
 from illures.evaluate.lamps import LampScore, LampView
+from illures.images import Photo
 from illures.math.normals import turn
 from illures.relighting.light import Light
 from illures.synth import kernels
@@ -28,6 +30,7 @@ from illures.synth.lights import split
 from illures.synth.recipes import Recipe
 from illures.synth.scene import Pose, merge, place
 from illures.synth.transport import Transport
+from illures.types import Face
 from record import record
 
 SEED = 3_000_000
@@ -53,7 +56,7 @@ def main() -> None:
     scores: dict[str, list[LampScore]] = {"true_maps": [], "network": [], "photo_unchanged": []}
     for person in range(options.people):
         view = _view(recipe, person, lights, options)
-        decomposer.find_faces = lambda photo, view=view: [view.face]
+        decomposer.find_faces = partial(_known_face, view.face)
         images = {
             "true_maps": lamps.relit(view, lamps.known(view), lights),
             "network": lamps.relit(view, decomposer(view.srgb)[0], lights),
@@ -77,6 +80,10 @@ def summary(scores: list[LampScore]) -> dict[str, float]:
         "skin_colour_median_delta_e": round(float(np.median([score.colour for score in scores])), 2),
         "skin_colour_worst_delta_e": round(max(score.colour for score in scores), 2),
     }
+
+
+def _known_face(face: Face, photo: Photo) -> list[Face]:
+    return [face]
 
 
 def _view(recipe: Recipe, person: int, lights: list[Light], options: argparse.Namespace) -> LampView:

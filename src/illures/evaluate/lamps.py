@@ -118,7 +118,7 @@ def known(view: LampView) -> Decomposition:
     """The view taken apart without error: what relighting does with perfect maps."""
     size, light = len(view.photo), soft_light().sh.astype(np.float32)
     one_hot = (view.region[..., None] == np.arange(len(Region))).astype(np.float32)
-    normal = np.where(np.any(view.normal != 0, axis=-1, keepdims=True), view.normal, np.float32([0, 0, 1]))
+    normal = np.where(np.any(view.normal != 0, axis=-1, keepdims=True), view.normal, np.array([0, 0, 1], np.float32))
     empty = Decomposition(
         image=np.clip(view.photo, 0, 1).astype(np.float32),
         albedo=view.albedo,

@@ -40,6 +40,7 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
         yield from container.decode(stream)
         return
     decoder = av.CodecContext.create(name, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
     for packet in container.demux(stream):
         for frame in decoder.decode(packet if packet.size else None):
             frame.time_base = stream.time_base
