@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test docs lint types chromium docs-pictures clean
+.PHONY: demo test fuzz docs lint types chromium docs-pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/illures decompose src/illures/assets/astronaut.jpg -o $(OUT)
@@ -13,6 +13,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev lint types chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Damaged files of N seeds to every decoder; prints what became of them.
+N ?= 2000
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python tests/fuzz/run.py $(N)
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict
