@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test test-fast coverage docs lint types chromium docs-pictures clean
+.PHONY: demo test test-fast coverage fuzz docs lint types chromium docs-pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/illures decompose src/illures/assets/astronaut.jpg -o $(OUT)
@@ -20,6 +20,11 @@ test-fast: $(VENV)/.installed-dev
 
 coverage: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=illures --cov-report=term:skip-covered
+
+# Damaged files of N seeds to every decoder; prints what became of them.
+N ?= 2000
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python tests/fuzz/run.py $(N)
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict

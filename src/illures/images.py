@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Num
 from PIL import Image
 
-from illures import cicp, icc
+from illures import cicp, icc, jpeg
 from illures.decoding import decoding, note, open_image
 from illures.errors import InputError
 from illures.exr import read_exr_linear, write_exr
@@ -222,6 +222,7 @@ def _read_pillow(path: Path) -> Num[np.ndarray, "height width channels"]:
             turned = _orientation(image)
             image.load()  # finds truncated files, which OpenCV would pass
             cicp.say_gain_map(path, image)
+            jpeg.say_cut(path, image)
             colours = cicp.colours_of(path, image)
             pixels: np.ndarray | None = None
             if not deep:

@@ -36,6 +36,8 @@ from illures.video.stabilize import Stabilizer
 
 # Frames of a part: what a killed run may have to do again.
 PART = 250
+# Sound or rounded times may go on after the last frame so long without a word.
+_EARLY_S, _EARLY = 1.0, 0.05
 Image8 = UInt8[np.ndarray, "height width 3"]
 
 
@@ -233,11 +235,21 @@ class _Run:
             raise self._with_what_is_kept(error, count) from error
         if not count:
             raise InputError(f"{self._info.path}: holds no frame that can be read")
+        self._say_early_end(position)
         join(self._parts, count, self._info.path, self._coding, self._time_base)
         self._parts.remove()
         return VideoReport(
             position.frames, position.with_face, position.cuts, start.frames, tuple(dict.fromkeys(self._broken))
         )
+
+    def _say_early_end(self, position: _Position) -> None:
+        """A file that was cut may tell how long it was."""
+        told, end_s = self._info.duration_s, position.time_s + 1 / self._info.rate
+        if told is not None and end_s < told - max(_EARLY_S, _EARLY * told):
+            words = (
+                f"ends too early: it says that it is {told:.1f} s long, its last frame is at {position.time_s:.1f} s"
+            )
+            note(self._info.path, words)
 
     def _resume(self, count: int) -> _Position:
         if not count:
