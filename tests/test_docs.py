@@ -24,6 +24,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 ONLY_PARSED = {
     "synth": "renders for hours",
     "train": "trains for hours",
+    "pack": "needs rendered sets; tests/data/test_pack.py has it",
     "evaluate": "needs data sets that are not ours to give",
     "videos": "needs clips of people",
     "studio": "runs until Ctrl-C; tests/web has it",

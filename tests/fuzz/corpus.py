@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 from safetensors.numpy import save
 
 SIZE = (48, 64)
-RECIPES = sorted((Path(__file__).parents[2] / "src" / "illures" / "train" / "recipes").glob("*.toml"))
+RECIPE = Path(__file__).parents[2] / "src" / "illures" / "train" / "recipes" / "tiny.toml"
 
 
 @cache
@@ -213,7 +213,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "map.npy": lambda: light_map(".npy"),
     "light.json": light_json,
     "weights.safetensors": weights,
-    "recipe.toml": lambda: RECIPES[0].read_bytes(),
+    "recipe.toml": lambda: RECIPE.read_bytes(),
     "shard.tar": shard,
     "edited.png": lambda: opencv(".png", picture(65535)),
     "edited.tif": lambda: opencv(".tif", picture()),

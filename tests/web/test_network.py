@@ -267,7 +267,7 @@ def test_a_real_process(verb, ending, example, tmp_path):
         process.wait()
     assert process.returncode == 0 and "good-bye" in out and "same command" not in out + err
     assert "Warning" not in err and "Traceback" not in err, err
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("illures-*"))  # libraries leave what they like
 
 
 def children(pid: int, word: str) -> list[int]:

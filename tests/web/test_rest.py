@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from illures.errors import InputError
 from illures.formats import Format
 from illures.images import as_linear, read_photo
 from illures.layers import read_layers
 from illures.relighting.presets import PRESETS
 from illures.web.limits import Limits
+from illures.web.restwork import members
 from illures.web.server import create_app
+from illures.web.uploads import Upload
 
 LOCAL = "http://127.0.0.1:8000"
 LIMITS = Limits(photo_bytes=8_000_000, batch_bytes=8_000_000, pixels=16_000_000, work_s=90)
@@ -121,6 +124,13 @@ def test_a_batch(client, example):
     assert found["001-a/albedo.png"] == single
     report = client.post("/api/v1/faces", content=zipped(photos), headers=ZIP).json()["photos"]
     assert [bool(entry.get("faces")) for entry in report] == [True, False]
+
+
+def test_a_batch_unfolds_no_further_than_all_of_it_may():
+    some = {f"{k}.jpg": bytes(3_000_000) for k in range(3)}  # a few kB
+    with pytest.raises(InputError, match="unfold to more than 8 MB"):
+        members(Upload("id", "all.zip", zipped(some)), LIMITS)
+    assert len(members(Upload("id", "all.zip", zipped(dict(list(some.items())[:2]))), LIMITS)) == 2
 
 
 def test_bad_batches(client, worker, example):

@@ -298,7 +298,7 @@ def test_too_many_bytes(worker):
 
 
 def test_too_many_at_work(worker):
-    client = TestClient(create_app(replace(LIMITS, at_work=0), worker=worker), base_url=LOCAL)
+    client = TestClient(create_app(replace(LIMITS, at_work=0, waiting=0), worker=worker), base_url=LOCAL)
     answer = client.post("/api/photos", content=b"x")
     assert answer.status_code == 429 and answer.headers["retry-after"] and "try again" in answer.json()["error"]
 
@@ -316,13 +316,13 @@ def test_nothing_is_left_on_disk(client, photo, worker):
 
 
 def test_a_process_that_dies_is_replaced(client, worker, example):
-    process = worker._process
+    pid = worker._process.pid
 
     def kill_at_work() -> None:
         while not worker._turn.locked():
             time.sleep(0.001)
         time.sleep(0.05)
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
 
     killer = threading.Thread(target=kill_at_work)
     killer.start()
@@ -331,7 +331,7 @@ def test_a_process_that_dies_is_replaced(client, worker, example):
     assert answer.status_code == 422 and "ended" in answer.json()["error"]
     assert client.get("/api/info").status_code == 200
     assert client.post("/api/photos", content=example).status_code == 201
-    assert worker._process.pid != process.pid
+    assert worker._process.pid != pid
 
 
 def test_work_that_takes_too_long_is_stopped():

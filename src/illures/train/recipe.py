@@ -241,7 +241,7 @@ def fill(kind: Any, values: Any, where: str) -> Any:
         _check(hints[name], value, f"{where}: {name}")
     try:
         return kind(**values)
-    except TypeError as error:  # a setting without a default is missing
+    except (TypeError, InputError) as error:  # a setting without a default is missing; values that do not fit
         raise InputError(f"{where}: {error}") from error
 
 

@@ -132,7 +132,11 @@ def members(upload: Upload, limits: Limits) -> list[Upload]:
             ]
             if not 0 < len(found) <= limits.batch:
                 raise InputError(f"{name}: {len(found)} photos; a batch has 1 to {limits.batch}")
-            return [_member(archive, info, name, limits) for info in found]
+            photos, room = [], limits.batch_bytes
+            for info in found:
+                photos.append(_member(archive, info, name, limits, room))
+                room -= len(photos[-1].data)
+            return photos
     except (zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError, NotImplementedError, OSError, EOFError) as error:
         raise InputError(f"{name}: can't be read as a ZIP file ({error})") from None
     except (ValueError, ArithmeticError, LookupError) as error:
@@ -141,11 +145,13 @@ def members(upload: Upload, limits: Limits) -> list[Upload]:
         raise InputError(f"{name}: can't be read as a ZIP file ({error})") from None
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, limits: Limits) -> Upload:
-    most = limits.photo_bytes
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, limits: Limits, room: int) -> Upload:
+    most = min(limits.photo_bytes, room)
     with archive.open(info) as file:
         data = file.read(most + 1)  # the size in the header may be a lie
     if len(data) > most:
+        if most < limits.photo_bytes:
+            raise InputError(f"{name}: its photos unfold to more than {limits.batch_bytes / 1e6:.3g} MB")
         raise InputError(f"{name}: {plain_name(info.filename)} is larger than {most / 1e6:.3g} MB")
     return Upload(new_id(), plain_name(info.filename), data)
 

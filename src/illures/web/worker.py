@@ -21,7 +21,7 @@ from typing import Any
 from illures.errors import InputError
 from illures.web.limits import Limits
 
-_DONE, _BAD, _FAILED = "done", "bad", "failed"
+_BEGUN, _DONE, _BAD, _FAILED = "begun", "done", "bad", "failed"
 
 
 class WorkError(Exception):
@@ -97,16 +97,30 @@ class Worker:
         return answer
 
     def _ask(self, method: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
-        if self._process is None or not self._process.is_alive():
-            self._start()
-        pipe = self._pipe
-        assert pipe is not None
-        pipe.send((method, arguments))
-        if not pipe.poll(self._limits.work_s):
-            raise TimeoutError
-        answer = pipe.recv()
+        try:
+            self._hand_over(method, arguments)
+        except TimeoutError:
+            raise
+        except (EOFError, OSError):  # it had ended while it had nothing to do: that is not the file's doing
+            self._end()
+            self._hand_over(method, arguments)
+        answer = self._received()
         self._loaded = True
         return answer
+
+    def _hand_over(self, method: str, arguments: tuple[Any, ...]) -> None:
+        """Send the work to a process, and wait until it has begun."""
+        if self._process is None or not self._process.is_alive():
+            self._start()
+        assert self._pipe is not None
+        self._pipe.send((method, arguments))
+        self._received()
+
+    def _received(self) -> Any:
+        assert self._pipe is not None
+        if not self._pipe.poll(self._limits.work_s):
+            raise TimeoutError
+        return self._pipe.recv()
 
     def _start(self) -> None:
         self._end()
@@ -142,6 +156,7 @@ def _serve(pipe: Connection, weights: Path | None, folder: Path, limits: Limits)
     with contextlib.suppress(EOFError, OSError):
         while True:
             method, arguments = pipe.recv()
+            pipe.send(_BEGUN)
             pipe.send(_answer(bench, method, arguments))
 
 
