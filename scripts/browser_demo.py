@@ -15,20 +15,21 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from illures.model.weights import FAST, read_weights
+
 ROOT = Path(__file__).parents[1]
 ORT_WEB = "onnxruntime-web@1.30.0"
 _ORT_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 
 
-def build(target: Path, weights: Path | None = None) -> None:
-    """Fill a folder; `weights` are those of the package by default.
+def build(target: Path, weights: Path | str = FAST) -> None:
+    """Fill a folder; `weights` are those of 128 px of the package by default.
 
     Raises:
         FileNotFoundError: there is no npm.
         subprocess.CalledProcessError: npm can't fetch the package.
     """
     from illures.model.onnxfile import write_onnx
-    from illures.model.weights import read_weights
 
     target.mkdir(parents=True, exist_ok=True)
     for path in (ROOT / "docs" / "browser").iterdir():

@@ -65,8 +65,8 @@ def packaged(name: str) -> Path:
 
 
 def find_weights(name: Path | str | None) -> Path:
-    """The file of a name of the package (`FAST`, `FINE`), of a path, or of None: `FINE`, or else `FAST`."""
-    known = {one: packaged(one) for one in (FINE, FAST) if packaged(one).is_file()}
+    """The file of a name of the package (`FAST`, `FINE`), of a path, or of None: `FAST`, until `FINE` has learnt to add more."""
+    known = {one: packaged(one) for one in (FAST, FINE) if packaged(one).is_file()}
     return next(iter(known.values())) if name is None else known.get(str(name), Path(name))
 
 
