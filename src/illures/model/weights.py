@@ -65,7 +65,7 @@ def packaged(name: str) -> Path:
 
 
 def find_weights(name: Path | str | None) -> Path:
-    """The file of a name of the package (`FAST`, `FINE`), of a path, or of None: `FAST`, until `FINE` has learnt to add more."""
+    """The file of a name of the package (`FAST`, `FINE`), of a path, or of None: `FAST` until `FINE` adds more."""
     known = {one: packaged(one) for one in (FAST, FINE) if packaged(one).is_file()}
     return next(iter(known.values())) if name is None else known.get(str(name), Path(name))
 
