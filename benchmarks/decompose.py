@@ -94,7 +94,7 @@ STEPS = {"load": load, "face": face, "large": large}
 
 def _photo(options: argparse.Namespace) -> Any:
     if options.photo:
-        from illures.images import read_photo
+        from illures.io.photos import read_photo
 
         return read_photo(options.photo)
     from skimage.data import astronaut

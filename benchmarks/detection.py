@@ -17,7 +17,7 @@ import numpy as np
 from skimage.data import astronaut
 
 from illures.faces import crop_face, extract, face_mask, find_faces, mesh_normals, to_crop
-from illures.images import read_photo
+from illures.io.photos import read_photo
 from record import record
 
 

@@ -13,10 +13,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from illures.evaluate.report.summary import summary
 from illures.evaluate.results import read_folder
 from illures.evaluate.runner import parse_entry
 from illures.evaluate.session import evaluate_all
-from illures.evaluate.summary import summary
 from record import record
 
 

@@ -17,19 +17,19 @@ from typing import Any
 import numpy as np
 
 from illures import Decomposer
-from illures.evaluate import lamps
-from illures.evaluate.lamps import LampScore, LampView
-from illures.images import Photo
+from illures.evaluate.benchmarks import lamps
+from illures.evaluate.benchmarks.lamps import LampScore, LampView
+from illures.io.photos import Photo
 from illures.math.normals import turn
 from illures.relighting.light import Light
-from illures.synth import kernels
-from illures.synth.denoise import denoised
-from illures.synth.expressions import random_expression
-from illures.synth.heads import people
-from illures.synth.lights import split
-from illures.synth.recipes import Recipe
-from illures.synth.scene import Pose, merge, place
-from illures.synth.transport import Transport
+from illures.synth.heads.expressions import random_expression
+from illures.synth.heads.models import people
+from illures.synth.lighting import split
+from illures.synth.renderer import kernels
+from illures.synth.renderer.denoise import denoised
+from illures.synth.renderer.scene import Pose, merge, place
+from illures.synth.renderer.transport import Transport
+from illures.synth.sets import Recipe
 from illures.types import Face
 from record import record
 

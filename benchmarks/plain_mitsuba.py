@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from illures.synth import kernels, lights
-from illures.synth.scene import Surface, View
+from illures.synth import lighting
+from illures.synth.renderer import kernels
+from illures.synth.renderer.scene import Surface, View
 
 DEPTH = 4  # counts as Mitsuba does, with the way from the surface to the light: three surface points
 _FINER = 4  # Mitsuba interpolates its map; small steps keep our piecewise constant one
@@ -61,7 +62,7 @@ class PlainScene:
 
 def _finer(radiance: Float[np.ndarray, "128 256 3"]) -> Float[np.ndarray, "rows columns 3"]:
     """Texels as blocks; Mitsuba's map starts where ours has its middle."""
-    turned = np.roll(radiance, lights.WIDTH // 2, axis=1)
+    turned = np.roll(radiance, lighting.WIDTH // 2, axis=1)
     return np.repeat(np.repeat(turned, _FINER, axis=0), _FINER, axis=1)
 
 

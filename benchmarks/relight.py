@@ -19,11 +19,11 @@ import numpy as np
 from skimage.data import astronaut
 
 from illures import Decomposer
-from illures.images import read_photo
+from illures.decompose.full_resolution import upright
+from illures.io.photos import read_photo
 from illures.math import sh
+from illures.relighting.composite import PhotoRelighter
 from illures.relighting.light import Light
-from illures.relighting.paste import PhotoRelighter
-from illures.upsample import upright
 from processes import measured, write_large
 from record import record
 

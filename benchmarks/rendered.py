@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from illures.environment import load_hdris
 from illures.faces import find_faces
 from illures.faces.contour import (
     BROW_LEFT,
@@ -28,11 +27,12 @@ from illures.faces.contour import (
     NOSE_BASE,
     NOSE_BRIDGE,
 )
+from illures.io.environment_maps import load_hdris
 from illures.math.color import linear_to_srgb
-from illures.synth import kernels
-from illures.synth.heads import people
-from illures.synth.recipes import Recipe
-from illures.synth.views import Studio, render_view
+from illures.synth.heads.models import people
+from illures.synth.renderer import kernels
+from illures.synth.renderer.views import Studio, render_view
+from illures.synth.sets import Recipe
 from record import record
 
 SEED = 2_000_000

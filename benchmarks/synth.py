@@ -17,7 +17,7 @@ from pathlib import Path
 
 from illures.data.shards import read_views, shard_paths
 from illures.synth import generate
-from illures.synth.recipes import SETS, Recipe
+from illures.synth.sets import SETS, Recipe
 from record import record
 
 NAMES = ("expre-syn", "caric-syn")

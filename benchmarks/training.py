@@ -21,8 +21,8 @@ from illures.data.caching import build_cache
 from illures.data.context import WIDE_PX
 from illures.math.normals import normalize
 from illures.render import render
+from illures.train.data_loader import Step, StepLoader
 from illures.train.distributed import Ranks
-from illures.train.feed import Feed, Step
 from illures.train.learner import Learner, has_fast_bf16
 from illures.train.recipe import Recipe, find_recipe, load_recipe
 from illures.types import Sample
@@ -53,7 +53,7 @@ def _measured(recipe: Recipe, cache: SampleCache, device: torch.device, peak: fl
     """Figures of a recipe's last stage, on images with global illumination."""
     seen = recipe.images - recipe.batch * (STEPS + 2)
     ranks = Ranks(device=device)
-    feed = Feed(recipe, cache, np.arange(len(cache)), None, ranks)
+    feed = StepLoader(recipe, cache, np.arange(len(cache)), None, ranks)
     learner = Learner(recipe, None, ranks, fresh=True)
     ready = feed.step(seen).to(device)
 
@@ -77,7 +77,7 @@ def _measured(recipe: Recipe, cache: SampleCache, device: torch.device, peak: fl
     }
 
 
-def _through(feed: Feed, seen: int, learn: Callable[[Step], None], device: torch.device) -> float:
+def _through(feed: StepLoader, seen: int, learn: Callable[[Step], None], device: torch.device) -> float:
     """Seconds a step with the data made meanwhile, as training does it."""
     steps = feed.steps(seen)
     learn(next(steps))

@@ -24,14 +24,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from illures.environment import load_hdris
+from illures.io.environment_maps import load_hdris
 from illures.math.color import linear_to_srgb, luminance
-from illures.synth import kernels, lights
-from illures.synth.denoise import denoised
-from illures.synth.heads import people
-from illures.synth.recipes import Recipe
-from illures.synth.scene import Pose, View, merge, place
-from illures.synth.transport import Guides, Transport
+from illures.synth import lighting
+from illures.synth.heads.models import people
+from illures.synth.renderer import kernels
+from illures.synth.renderer.denoise import denoised
+from illures.synth.renderer.scene import Pose, View, merge, place
+from illures.synth.renderer.transport import Guides, Transport
+from illures.synth.sets import Recipe
 from illures.types import Head
 from plain_mitsuba import PlainScene
 from record import record
@@ -72,17 +73,17 @@ def draw(count: int, folder: Path | None, seed: int) -> Environments:
     """Environments of each kind in turn, at mean luminance 1, with their kinds."""
     maps = list(load_hdris(folder).values()) if folder else []
     kinds: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
-        "studio": lights.studio,
-        "lamp": lights.lamp,
-        "sky": lights.sky,
+        "studio": lighting.studio,
+        "lamp": lighting.lamp,
+        "sky": lighting.sky,
     }
     if maps:
-        kinds["hdri"] = lambda rng: lights.random_turn(rng, maps[rng.integers(len(maps))])
+        kinds["hdri"] = lambda rng: lighting.random_turn(rng, maps[rng.integers(len(maps))])
     drawn = []
     for k in range(count):
         kind = list(kinds)[k % len(kinds)]
         radiance = kinds[kind](np.random.default_rng([seed, k]))
-        drawn.append((kind, radiance / np.float32(lights.mean_luminance(radiance))))
+        drawn.append((kind, radiance / np.float32(lighting.mean_luminance(radiance))))
     return drawn
 
 
@@ -99,7 +100,7 @@ def traced(head: Head, view: View, samples: int) -> Transport:
 
 def lit(transport: Transport, shadow_samples: int, radiance: np.ndarray, _: int) -> Float[np.ndarray, "size size 3"]:
     """What is done for each light; its random numbers are those of the view."""
-    return denoised(transport.light(lights.split(radiance), shadow_samples), transport.guides)
+    return denoised(transport.light(lighting.split(radiance), shadow_samples), transport.guides)
 
 
 def rendered(

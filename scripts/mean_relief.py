@@ -3,7 +3,7 @@
     python scripts/mean_relief.py SET ... [--model ict] [-o src/illures/faces/weights/relief.npz]
 
 Of each view that a face is found in, the true normals minus those of the mesh, where the mesh faces the viewer and the
-mask is whole, are turned to the head's own frame and laid out in the atlas of the mesh (`illures.faces.relief`). People
+mask is whole, are turned to the head's own frame and laid out in the atlas of the mesh (`illures.faces.guide`). People
 that training leaves to validation are left out here, too. The mean is made symmetric, since the sets' heads are not on
 average. A head model that was made of scans has the relief of real people; `--model` takes the people of one alone.
 """
@@ -21,7 +21,7 @@ from rich.progress import track
 from illures.data.shards import ViewRecord, read_views, shard_paths
 from illures.data.split import is_held_out
 from illures.faces import atlas, find_face_in_crop, mesh_normals
-from illures.files import write_whole
+from illures.io.files import write_whole
 from illures.math.color import linear_to_srgb
 
 TEXELS = 192

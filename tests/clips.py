@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from illures.images import read_photo
+from illures.io.photos import read_photo
 
 ASTRONAUT = Path(__file__).parents[1] / "src" / "illures" / "assets" / "astronaut.jpg"
 SIZE = (200, 240)

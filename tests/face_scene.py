@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from illures.decomposition import Decomposition
+from illures.decompose.decomposition import Decomposition
 from illures.faces.crop import extract
 from illures.math import sh
 from illures.render import render, shade
@@ -35,7 +35,7 @@ def scene(
     dtype: type = np.uint8,
 ) -> Scene:
     """The crop is turned by `roll_deg` and a little larger than the ball."""
-    from illures.images import as_linear
+    from illures.io.photos import as_linear
     from illures.math.color import linear_to_srgb
 
     rng = np.random.default_rng(1)

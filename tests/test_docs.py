@@ -14,7 +14,7 @@ from cyclopts import CycloptsError
 from clips import ASTRONAUT, pictures, write_clip
 from illures import Decomposer, cli
 from illures.cli.app import no_option
-from illures.images import read_photo
+from illures.io.photos import read_photo
 from illures.relighting.light import Light
 
 ROOT = Path(__file__).parents[1]

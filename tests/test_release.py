@@ -10,8 +10,8 @@ import pytest
 from skimage.data import astronaut
 
 from illures import Decomposer, save_image
-from illures.formats import Format
-from illures.images import as_linear, read_photo
+from illures.io.formats import Format
+from illures.io.photos import as_linear, read_photo
 from illures.math.color import linear_to_srgb
 
 

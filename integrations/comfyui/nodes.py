@@ -17,17 +17,17 @@ import numpy as np
 import torch
 
 from illures import Decomposer, Light, save_image
-from illures.decomposition import Decomposition
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.photo_maps import photo_maps
 from illures.editing.edit import apply_albedo
 from illures.errors import InputError
 from illures.faces.track import FaceTracker
-from illures.formats import Format
-from illures.photomaps import photo_maps
+from illures.io.formats import Format
 from illures.relighting import sources
-from illures.relighting.paste import PhotoRelighter
+from illures.relighting.composite import PhotoRelighter
 from illures.relighting.presets import PRESETS
-from illures.video.clip import CutDetector
-from illures.video.maps import matte_of, show_frame
+from illures.video.read import CutDetector
+from illures.video.render import matte_of, show_frame
 from illures.video.stabilize import Stabilizer
 
 CATEGORY = "illures"

@@ -6,23 +6,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from illures.decompose import Decomposer
-    from illures.decomposition import Decomposition
-    from illures.images import load_image, save_image
+    from illures.decompose.decomposer import Decomposer
+    from illures.decompose.decomposition import Decomposition
+    from illures.io.photos import load_image, save_image
+    from illures.relighting.composite import relight_photo
     from illures.relighting.light import Light
-    from illures.relighting.relight import relight, relight_photo
+    from illures.relighting.relight import relight
 
 __version__ = "0.1.0"
 __all__ = ["Decomposer", "Decomposition", "Light", "load_image", "relight", "relight_photo", "save_image"]
 
 _WHERE = {
-    "Decomposer": "illures.decompose",
-    "Decomposition": "illures.decomposition",
+    "Decomposer": "illures.decompose.decomposer",
+    "Decomposition": "illures.decompose.decomposition",
     "Light": "illures.relighting.light",
-    "load_image": "illures.images",
+    "load_image": "illures.io.photos",
     "relight": "illures.relighting.relight",
     "relight_photo": "illures.relighting.relight",
-    "save_image": "illures.images",
+    "save_image": "illures.io.photos",
 }
 
 

@@ -31,7 +31,7 @@ def test_light_stays_and_what_is_no_skin_hair_or_cloth_stays():
 
 
 def test_tones_are_those_of_skin_and_stay_within_bounds():
-    from illures.synth.tone import tone_of
+    from illures.synth.skin.tone import tone_of
 
     image, albedo, region = _person(np.random.default_rng(0))
     slopes = []

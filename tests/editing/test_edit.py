@@ -7,15 +7,15 @@ import pytest
 
 from face_scene import scene
 from illures.cli import main
-from illures.decompose import Decomposer
-from illures.editing import regions, retouch
+from illures.decompose.decomposer import Decomposer
+from illures.decompose.photo_maps import photo_maps
+from illures.editing import retouch
 from illures.editing.edit import albedo_change, apply_albedo, apply_normal, evenly_lit, retouched, toned
 from illures.errors import InputError
-from illures.faces import to_crop
-from illures.formats import Format
-from illures.images import as_linear, read_photo, save_image
+from illures.faces import regions, to_crop
+from illures.io.formats import Format
+from illures.io.photos import as_linear, read_photo, save_image
 from illures.math.color import individual_typology_angle_deg, luminance
-from illures.photomaps import photo_maps
 
 PATCH = slice(150, 190), slice(180, 260)
 

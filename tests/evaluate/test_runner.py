@@ -13,10 +13,10 @@ from illures.evaluate import runner, session
 from illures.evaluate.benchmark import Estimate, Failure, Item, Score, Truth
 from illures.evaluate.methods import Contender, same
 from illures.evaluate.methods.dummies import Constant
+from illures.evaluate.report.summary import summary, write_summary
 from illures.evaluate.results import interval, read_folder, read_results
 from illures.evaluate.runner import Entry, Run, parse_entry
 from illures.evaluate.scoring import drift, score_maps
-from illures.evaluate.summary import summary, write_summary
 from illures.math.normals import normalize
 
 SIZE = 48

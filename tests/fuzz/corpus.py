@@ -131,7 +131,7 @@ def light_map(kind: str) -> bytes:
         return opencv(".hdr", radiance)
     if kind == ".npy":
         return written(lambda path: np.save(path, radiance), ".npy")
-    from illures.images import write_exr
+    from illures.io.photos import write_exr
 
     return written(lambda path: write_exr(path, radiance), ".exr")
 

@@ -69,11 +69,11 @@ def read(name: str, path: Path) -> None:
 
     kind = name.partition(".")[0]
     if kind == "photo":
-        from illures.images import open_photo
+        from illures.io.photos import open_photo
 
         open_photo(path)
     elif kind == "map":
-        from illures.environment import load_hdri
+        from illures.io.environment_maps import load_hdri
 
         load_hdri(path)
     elif kind == "light":
@@ -97,7 +97,7 @@ def read(name: str, path: Path) -> None:
 
         _read_map(path, np.zeros((*SIZE, 3), np.uint8))
     else:
-        from illures.video.clip import open_clip, read_frames
+        from illures.video.read import open_clip, read_frames
 
         open_clip(path)
         for _ in islice(read_frames(path), 20):

@@ -11,8 +11,8 @@ import pytest
 
 from clips import ASTRONAUT
 from illures import cli
-from illures.images import read_exr_linear
-from illures.layers import read_layers
+from illures.io.exr_layers import read_layers
+from illures.io.photos import read_exr_linear
 
 HERE = Path(__file__).parent
 PYTHON = os.environ.get("BPY_PYTHON", sys.executable if importlib.util.find_spec("bpy") else "")

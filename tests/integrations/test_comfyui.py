@@ -62,7 +62,7 @@ def test_every_node_follows_the_conventions(pack):
 def test_decompose_adds_up_to_the_image(pack, photo):
     albedo, normal, shading, residual, mask = run(pack, "IlluresDecomposeFace", image=photo)
     assert mask.shape == photo.shape[:3] and 0.01 < mask.mean() < 0.5
-    from illures.formats import SHADING_SCALE
+    from illures.io.formats import SHADING_SCALE
     from illures.math.color import srgb_to_linear
 
     codes = residual.numpy() * 65535

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from illures.environment import DIRECTIONS, HEIGHT, WIDTH
 from illures.errors import InputError
+from illures.io.environment_maps import DIRECTIONS, HEIGHT, WIDTH
 from illures.math import sh
 from illures.relighting.lamps import dominant_lamp, find_lamps
 from illures.relighting.light import PRESETS, Lamp, Light, direction_of

@@ -8,13 +8,13 @@ import pytest
 
 import illures
 from face_scene import crop_at, scene
+from illures.decompose.full_resolution import own_share
+from illures.decompose.photo_maps import photo_maps
 from illures.faces import find_faces, to_crop, to_photo
 from illures.faces.crop import crop_face
 from illures.faces.matte import PhotoMatte
-from illures.formats import Format
-from illures.images import as_float, as_linear, read_photo
-from illures.photomaps import photo_maps
-from illures.upsample import own_share
+from illures.io.formats import Format
+from illures.io.photos import as_float, as_linear, read_photo
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,17 @@ import pytest
 
 from face_scene import crop_at, scene
 from illures.cli import main
+from illures.decompose.full_resolution import bounds, upright
 from illures.errors import InputError
 from illures.faces import extract
 from illures.faces.matte import MARGIN
-from illures.images import as_linear, read_photo, save_image
+from illures.io.photos import as_linear, read_photo, save_image
 from illures.math.color import luminance
-from illures.relighting.appearance import facing_disc, highlight
+from illures.relighting.composite import PhotoRelighter, relight_photo
 from illures.relighting.light import Lamp, Light, direction_of
-from illures.relighting.paste import PhotoRelighter
-from illures.relighting.relight import exposed, matched, relight, relight_photo, tinted
+from illures.relighting.relight import exposed, matched, relight, tinted
+from illures.relighting.shading import facing_disc, highlight
 from illures.render import shade
-from illures.upsample import bounds, upright
 
 # No highlight: it would have the lamp's colour, and not the skin's.
 WHITE = Light.from_sh(np.outer([3.0, 0.6, 0.3, -0.8, 0, 0, 0, 0, 0], [1, 1, 1]).astype(np.float32))

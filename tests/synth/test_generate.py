@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from fake_people import Killer, pyramids
-from illures import jobs
 from illures.data.shards import read_shards, read_views, shard_paths
 from illures.errors import InputError
-from illures.synth import pool
+from illures.jobs import pool
+from illures.synth import render_jobs
 from illures.synth.generate import generate, shard_path
-from illures.synth.recipes import Recipe
+from illures.synth.sets import Recipe
 
 RECIPE = Recipe(
     identities=5, poses=2, expressions=1, lights=2, size=24, samples=4, shadow_samples=4, denoise=False,
@@ -79,7 +79,7 @@ def test_processes_that_always_die_are_given_up(tmp_path, monkeypatch) -> None:
             yield 0, b"progress sets the count back"
         raise BrokenProcessPool
 
-    monkeypatch.setattr(jobs, "_until_broken", broken)
+    monkeypatch.setattr(pool, "_until_broken", broken)
     with pytest.raises(InputError, match="killed 4 times"):
         generate(RECIPE, tmp_path, workers=2, make_people=pyramids)
     assert rounds == [(0, 1, 2), *[(1, 2)] * 3]
@@ -93,7 +93,7 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(made, tmp_path, mo
         raise OSError(errno.ENOSPC, "No space left on device")
 
     generate_shards = [(0, shard_path(made, 0).read_bytes())]
-    monkeypatch.setattr(pool, "render", lambda *_: (pair for pair in generate_shards))
+    monkeypatch.setattr(render_jobs, "render", lambda *_: (pair for pair in generate_shards))
     (tmp_path / "recipe.json").write_bytes((made / "recipe.json").read_bytes())
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError, match=r"shard-000000\.tar: .*no space is left"):

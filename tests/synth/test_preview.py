@@ -15,7 +15,7 @@ from illures.data.shards import ViewRecord, write_shard
 from illures.errors import InputError
 from illures.math.sh import main_direction, project_environment
 from illures.synth.preview import head_angles_deg, preview
-from illures.synth.scene import Pose, place
+from illures.synth.renderer.scene import Pose, place
 
 GREY = 0.18406  # linear, L* = 50: ITA is 0 where the colour is yellowish
 

@@ -14,7 +14,7 @@ from fake_people import Waiting, pyramids
 from illures.data.shards import shard_paths
 from illures.errors import InputError
 from illures.synth.generate import generate
-from illures.synth.recipes import Recipe
+from illures.synth.sets import Recipe
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray")

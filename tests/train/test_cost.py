@@ -8,11 +8,11 @@ import torch
 
 from illures.model.network import Estimate
 from illures.render import render
+from illures.train.collapse_monitor import collapse_signs
 from illures.train.cost import TERMS, term_means, terms, total
+from illures.train.data_loader import Step, StepLoader
 from illures.train.distributed import Ranks
-from illures.train.feed import Feed, Step
 from illures.train.losses import LossWeights
-from illures.train.watch import watch
 from tiny_training import EVERY_KIND, FakeVideos, flat_consistency
 
 
@@ -44,7 +44,7 @@ def test_the_truth_costs_nothing_but_what_moves(cache, step):
 def test_terms_of_a_batch_are_the_mean_of_those_of_its_parts(cache):
     """What several processes rest on."""
     feeds = [
-        Feed(EVERY_KIND, cache, np.arange(len(cache)), FakeVideos(cache), ranks)
+        StepLoader(EVERY_KIND, cache, np.arange(len(cache)), FakeVideos(cache), ranks)
         for ranks in (Ranks(), Ranks(0, 2), Ranks(1, 2))
     ]
     for seen in (16, 64, 96):
@@ -84,7 +84,7 @@ def test_pairs_are_pulled_from_every_collapse(cache, step):
     ]
     fine = terms(good, pairs, True, flat_consistency)["collapse"]
     assert all(terms(bad, pairs, True, flat_consistency)["collapse"] > fine + 0.1 for bad in collapsed)
-    signs = [watch(estimate, pairs) for estimate in (good, *collapsed)]
+    signs = [collapse_signs(estimate, pairs) for estimate in (good, *collapsed)]
     assert signs[1].log_albedo_std < 0.01 < signs[0].log_albedo_std
     assert signs[2].normal_slant_deg < 1 < signs[0].normal_slant_deg
     assert signs[3].residual_energy > 0.8 > signs[0].residual_energy

@@ -13,7 +13,7 @@ from illures.math.color import linear_to_srgb
 from illures.math.normals import angular_error_deg, normalize
 from illures.model import Predictor
 from illures.synth.generate import generate
-from illures.synth.recipes import Recipe
+from illures.synth.sets import Recipe
 from illures.train.run import run
 from illures.types import Sample
 

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from clips import STEP, TIME_BASE, audio_packets, decode, pictures, turn, write_clip
-from illures.decompose import Decomposer
+from illures.decompose.decomposer import Decomposer
 from illures.errors import InputWarning
-from illures.hdr import HLG, PQ, Colours, hlg_to_scene, pq_to_nits, to_sdr, tone_curve
+from illures.io.hdr import HLG, PQ, Colours, hlg_to_scene, pq_to_nits, to_sdr, tone_curve
 from illures.math.color import srgb_to_linear
-from illures.video.clip import open_clip, read_frames
-from illures.video.encode import Parts, PartWriter, coding_for
 from illures.video.make import make_video
+from illures.video.read import open_clip, read_frames
 from illures.video.remux import join
+from illures.video.write import Parts, PartWriter, coding_for
 
 SKIN = np.array([0.18, 0.09, 0.06])  # linear BT.709
 

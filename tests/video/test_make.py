@@ -16,14 +16,14 @@ import pytest
 from clips import audio_packets, decode, pan, pictures, turn, write_clip
 from face_scene import scene
 from illures.cli import main
-from illures.decompose import Decomposer
+from illures.decompose.decomposer import Decomposer
 from illures.errors import InputError
-from illures.images import as_linear
+from illures.io.photos import as_linear
 from illures.relighting.light import Light
-from illures.video.ahead import ahead
-from illures.video.clip import open_clip
 from illures.video.make import decompose_clip, make_video
-from illures.video.maps import grid_size, show_frame
+from illures.video.prefetch import prefetch
+from illures.video.read import open_clip
+from illures.video.render import grid_size, show_frame
 
 LIGHT = Light.from_direction(60, 20)
 
@@ -217,7 +217,7 @@ def test_albedo_of_a_known_face_is_its_albedo() -> None:
 
 
 def test_maps_add_up_to_the_frame() -> None:
-    from illures.formats import Format
+    from illures.io.formats import Format
 
     known, codes = scene(size=128), Format("png")
     decoded = {
@@ -250,10 +250,10 @@ def test_work_ahead_passes_errors_on_and_stops() -> None:
                 raise InputError("five")
 
     with pytest.raises(InputError, match="five"):
-        assert list(ahead(numbers())) == []
+        assert list(prefetch(numbers())) == []
     assert made == list(range(6))
     made.clear()
-    items = ahead(iter(range(1000)))
+    items = prefetch(iter(range(1000)))
     assert next(items) == 0
     items.close()
 

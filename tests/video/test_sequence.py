@@ -10,8 +10,8 @@ from clips import decode, pictures
 from fake_network import FakePredictor
 from illures import Decomposer, save_image
 from illures.errors import InputError
-from illures.video.clip import open_clip, read_frames
 from illures.video.make import make_video
+from illures.video.read import open_clip, read_frames
 from illures.video.sequence import files_of, is_sequence
 
 

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from clips import pan, pictures
-from illures.decompose import Decomposer
+from illures.decompose.decomposer import Decomposer
+from illures.decompose.full_resolution import upright
 from illures.evaluate.metrics import flicker
 from illures.faces import atlas, find_faces, to_crop
 from illures.faces.track import TrackedFace
 from illures.math import sh
 from illures.render import render
 from illures.types import Face
-from illures.upsample import upright
 from illures.video.stabilize import Stabilizer, smooth_points
 
 

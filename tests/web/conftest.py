@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from illures.web.limits import Limits
-from illures.web.server import create_app
-from illures.web.worker import Worker
+from illures.web.server.app import create_app
+from illures.web.server.limits import Limits
+from illures.web.server.worker import Worker
 
 EXAMPLE = Path(str(files("illures") / "assets" / "astronaut.jpg"))
 # Enough for these tests, so that a fault shows early.

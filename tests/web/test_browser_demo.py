@@ -14,7 +14,7 @@ import pytest
 
 from illures.faces.context import photo_context, thumbnail
 from illures.faces.crop import warp
-from illures.images import as_float, read_photo
+from illures.io.photos import as_float, read_photo
 from illures.model.predictor import Predictor
 from illures.model.weights import read_weights
 

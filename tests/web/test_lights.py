@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from illures.decompose import Decomposer
-from illures.decomposition import Decomposition
-from illures.images import read_photo
+from illures.decompose.decomposer import Decomposer
+from illures.decompose.decomposition import Decomposition
+from illures.io.photos import read_photo
 from illures.relighting import sources
 from illures.relighting.light import Light
 

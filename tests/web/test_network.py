@@ -17,12 +17,12 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from illures.errors import InputError
-from illures.exr import write_exr
-from illures.web.guard import COOKIE
-from illures.web.intake import Gate, Refusal
-from illures.web.limits import Limits
+from illures.io.exr import write_exr
 from illures.web.serve import _token, serve
-from illures.web.server import create_app
+from illures.web.server.app import create_app
+from illures.web.server.guard import COOKIE
+from illures.web.server.intake import Gate, Refusal
+from illures.web.server.limits import Limits
 
 LOCAL = "http://127.0.0.1:8000"
 TOKEN = "a-token-of-enough-letters"

@@ -6,16 +6,16 @@ import json
 import numpy as np
 import pytest
 
-from illures.formats import SHADING_SCALE
-from illures.images import as_linear
+from illures.io.formats import SHADING_SCALE
+from illures.io.photos import as_linear
 from illures.math import sh
 from illures.math.color import linear_to_srgb
 from illures.math.normals import normalize
 from illures.relighting.lamps import Lamp
 from illures.relighting.light import Light, direction_of
 from illures.render import render, shade
-from illures.web.facemaps import Maps, compose
-from illures.web.pack import unpack
+from illures.web.server.facemaps import Maps, compose
+from illures.web.server.pack import unpack
 
 DRAW = """async ({path, looks, paint}) => {
   const { Renderer, loadShaders } = await import("/static/js/renderer.js");

@@ -68,8 +68,8 @@ def decompose(
         Leave results alone that are there already.
     """
     from illures.cli import where
-    from illures.files import check_writable
-    from illures.inputs import expand
+    from illures.io.files import check_writable
+    from illures.io.inputs import expand
 
     faces.check()
     names = _map_names(maps)
@@ -81,9 +81,10 @@ def decompose(
         _check_layers(single, maps, names)
     check_writable(where.parent_of(output))
 
-    from illures.batch import Report, decompose_all
-    from illures.decompose import Decomposer
-    from illures.formats import Format
+    from illures.decompose.batch import decompose_all
+    from illures.decompose.decomposer import Decomposer
+    from illures.io.formats import Format
+    from illures.jobs.photos import Report
 
     kind = format or ("exr" if single is not None and single.suffix.lower() == ".exr" else "png")
     chosen = Format(kind, normals=normals, colorspace=colorspace, split=exr_layers == "split")
@@ -108,7 +109,7 @@ def decompose(
 
 
 def _map_names(maps: str | None) -> tuple[str, ...]:
-    from illures.output import OUTPUTS
+    from illures.decompose.folder import OUTPUTS
 
     if maps is None:
         return OUTPUTS

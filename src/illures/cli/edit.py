@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float
 
-    from illures.editing.job import Edit
+    from illures.editing.batch import Edit
 
 
 @app.command
@@ -70,12 +70,12 @@ def edit(
     """
     if all(v is None for v in (albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone)):
         raise InputError("nothing to edit: give --albedo, --normal, --lipstick, --blush, --remove-shine, ...")
-    from illures.batch import Report
     from illures.cli import where
-    from illures.decompose import Decomposer
-    from illures.editing.job import edit_all
-    from illures.files import check_writable
-    from illures.inputs import expand
+    from illures.decompose.decomposer import Decomposer
+    from illures.editing.batch import edit_all
+    from illures.io.files import check_writable
+    from illures.io.inputs import expand
+    from illures.jobs.photos import Report
 
     wanted = _edit(albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone)
     found, problems = expand(photos)
@@ -110,7 +110,7 @@ def _edit(
         raise InputError(f"skin-tone {skin_tone:g}: must be from -90 to 90 degrees")
 
     from illures.editing import retouch
-    from illures.editing.job import Edit
+    from illures.editing.batch import Edit
 
     steps = [retouch.less_shine(shine)] if shine else []
     if blush is not None:

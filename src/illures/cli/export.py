@@ -26,7 +26,7 @@ def export(weights: Path | None = None, /, *, output: Output) -> int:
         from illures.model.onnxfile import read_onnx, write_onnx, write_weights
     except ImportError as error:
         raise InputError(f"{error.name}: not installed; export needs `pip install illures[export]`") from error
-    from illures.files import check_writable
+    from illures.io.files import check_writable
     from illures.model.weights import read_weights
 
     target = output if output.suffix.lower() in (".onnx", ".safetensors") else output / "illures.onnx"

@@ -43,13 +43,13 @@ def _draw(output: Path, face: Path | None, weights: Path | None) -> Path:
     from importlib.resources import as_file, files
 
     from illures.cli import where
-    from illures.decompose import Decomposer
+    from illures.decompose.decomposer import Decomposer
     from illures.errors import InputError
-    from illures.files import check_writable
-    from illures.images import check_savable, read_photo, save_image
+    from illures.io.files import check_writable
+    from illures.io.photos import check_savable, read_photo, save_image
     from illures.relighting import sources
+    from illures.relighting.light_sheet import light_sheet
     from illures.relighting.orbit import small
-    from illures.relighting.sheet import light_sheet
 
     target = output if where.is_file(output) else output / "lights.png"
     check_savable(target)

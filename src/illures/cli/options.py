@@ -13,9 +13,9 @@ from illures.cli.app import Flag
 from illures.errors import InputError
 
 if TYPE_CHECKING:
-    from illures.decompose import Decomposer
-    from illures.decomposition import Decomposition
-    from illures.images import Photo
+    from illures.decompose.decomposer import Decomposer
+    from illures.decompose.decomposition import Decomposition
+    from illures.io.photos import Photo
     from illures.relighting.sources import Source
     from illures.types import Face
 

@@ -76,8 +76,8 @@ def relight(
         A weights file instead of those of the package.
     """
     from illures.cli import where
-    from illures.files import check_writable
-    from illures.inputs import expand
+    from illures.io.files import check_writable
+    from illures.io.inputs import expand
 
     if not (lights.light or orbit):
         raise InputError("no light: give --light (a name, AZIMUTH,ELEVATION, a file) or --orbit")
@@ -93,8 +93,8 @@ def relight(
     if output is not None:
         check_writable(where.parent_of(output))
 
-    from illures.batch import Report
-    from illures.decompose import Decomposer
+    from illures.decompose.decomposer import Decomposer
+    from illures.jobs.photos import Report
     from illures.relighting import sources
 
     decomposer = Decomposer.from_pretrained(weights)

@@ -52,7 +52,7 @@ def run(port: int, host: str, *, weights: Path | None, **how: Any) -> None:
     if not 0 <= port <= 65535:
         raise InputError(f"port {port}: must be from 0 to 65535")
     if weights is not None:
-        from illures.decompose import Decomposer
+        from illures.decompose.decomposer import Decomposer
 
         Decomposer.from_pretrained(weights)  # says now what is wrong with it
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from illures.cli.app import OK, app
-from illures.synth.recipes import SETS, Recipe
+from illures.synth.sets import SETS, Recipe
 
 synth = App(name="synth", help="Render synthetic faces; needs the extra: pip install illures[synth].")
 app.command(synth)

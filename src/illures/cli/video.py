@@ -58,7 +58,7 @@ def video(
         Side of the crops in pixels; default: what the network was trained on.
     """
     from illures.cli import where
-    from illures.decompose import Decomposer
+    from illures.decompose.decomposer import Decomposer
     from illures.errors import InputError
     from illures.model.weights import FAST
     from illures.relighting.recognise import recognised
@@ -107,7 +107,7 @@ def _progress() -> Iterator[Callable[[int, int | None], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    from illures.progress import Progress
+    from illures.jobs.progress import Progress
 
     console, speed = Console(stderr=True), TextColumn("{task.fields[speed]}")
     columns = BarColumn(), MofNCompleteColumn(), speed, TimeRemainingColumn()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from illures.errors import InputError
-from illures.inputs import SUFFIXES
+from illures.io.inputs import SUFFIXES
 
 # Those that are read alone, too: `-o out.bmp` is a mistake to be told, not a folder of that name.
 PICTURES = SUFFIXES | {".tga", ".psd", ".pdf"}
@@ -40,7 +40,7 @@ def parent_of(output: Path) -> Path:
 
 def check_format(output: Path, format: str | None) -> None:
     """Raise an InputError where a file can't be written, or --format asks for something else than its suffix."""
-    from illures.images import check_savable
+    from illures.io.photos import check_savable
 
     check_savable(output)
     rules = {"png16": (".png", ".tif", ".tiff"), "jpg": (".jpg", ".jpeg")}
@@ -63,8 +63,8 @@ def pictures(sources: list[Path], folder: Path, format: str) -> dict[Path, Path]
 
 def check_decomposition(output: Path, format: str | None, exr_layers: str) -> None:
     """Raise an InputError unless a whole decomposition fits into the file: layers of an EXR, or the sheet."""
-    from illures.images import check_savable
-    from illures.mesh3d import SUFFIXES as SAVABLE_MESHES
+    from illures.decompose.textured_mesh import SUFFIXES as SAVABLE_MESHES
+    from illures.io.photos import check_savable
 
     if output.suffix.lower() not in SAVABLE_MESHES:
         check_savable(output)

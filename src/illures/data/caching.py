@@ -17,9 +17,9 @@ from numpy.typing import DTypeLike
 from illures.data.cache import FORMAT, INDEX, MAPS
 from illures.data.context import CONTEXT_RANGE, WIDE_PX
 from illures.data.shrink import shrunk
-from illures.decoding import parse_json
 from illures.errors import InputError
-from illures.files import whole_folder
+from illures.io.decoding import parse_json
+from illures.io.files import whole_folder
 from illures.math.color import linear_to_srgb
 from illures.types import Sample
 

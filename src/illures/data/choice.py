@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, UInt8
 from illures.faces.atlas import head_rotation
 from illures.faces.mesh import mesh_normals
 from illures.faces.pose import SURFACE, pose_free
-from illures.images import as_linear
+from illures.io.photos import as_linear
 from illures.math.color import luminance
 from illures.math.sh import basis
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.errors import InputError
-from illures.inputs import Problem
+from illures.io.inputs import Problem
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".mts", ".3gp"})
 _ANNOTATIONS, _VIDEO = "annot", "vid.*"  # of a folder of 300VW

@@ -25,8 +25,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, grouped
-from illures.decoding import decoding, parse_json
 from illures.faces.pose import HeadPose
+from illures.io.decoding import decoding, parse_json
 
 
 @dataclass(frozen=True)

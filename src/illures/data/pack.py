@@ -18,9 +18,9 @@ from jaxtyping import Int8, UInt8
 
 from illures.data.cache import SampleCache
 from illures.data.caching import CacheWriter
-from illures.decoding import decoding, parse_json
 from illures.errors import InputError
-from illures.files import write_whole
+from illures.io.decoding import decoding, parse_json
+from illures.io.files import write_whole
 
 SUFFIX = ".crops"
 _FORMAT, _INDEX = "illures-crops-1", "index.json"

@@ -23,8 +23,8 @@ from illures.data.frames import FrameRecord, read_frame_shards
 from illures.data.shards import shard_paths
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
-from illures.faces.relief import guide_normals
-from illures.images import as_linear
+from illures.faces.guide import guide_normals
+from illures.io.photos import as_linear
 
 _MAPS = {"image": (np.uint8, 3), "mask": (np.uint8, 1), "guide": (np.int8, 3)}
 _ARRAYS = ("landmarks", "features", "identity", "clip", "licence", "shot", "time_s")

@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from illures.types import Region
 
-# Log albedo from light skin to dark, in units of green: the slope of the curve of tones in `synth.tone`.
+# Log albedo from light skin to dark, in units of green: the slope of the curve of tones in `synth.skin.tone`.
 _MELANIN = np.array([0.87, 1.0, 1.07])
 _SKIN, _HAIR, _CLOTHES = 0.4, 0.4, 0.6  # standard deviations of log albedo
 _HUES = {Region.SKIN: 0.06, Region.HAIR: 0.15, Region.CLOTHES: 0.3}  # and of its channels

@@ -32,10 +32,10 @@ from jaxtyping import Bool, Float, UInt8, UInt16
 
 from illures.data.context import CONTEXT_RANGE
 from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, grouped
-from illures.decoding import decoding, parse_json
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
-from illures.files import write_whole
+from illures.io.decoding import decoding, parse_json
+from illures.io.files import write_whole
 from illures.math.color import linear_to_srgb, srgb_to_linear
 from illures.math.normals import decode, encode
 from illures.render import render

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from illures.decoding import open_image
+from illures.io.decoding import open_image
 
 # Of one picture in a shard; ours have a megapixel at most.
 _PIXELS = 64_000_000

@@ -13,14 +13,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from illures import __version__, jobs
+from illures import __version__
 from illures.data.candidates import VideoRecipe, best_frames
 from illures.data.footage import Footage
 from illures.data.frames import tar_bytes
 from illures.errors import InputError
-from illures.files import write_whole
-from illures.inputs import Problem
-from illures.progress import Progress
+from illures.io.files import write_whole
+from illures.io.inputs import Problem
+from illures.jobs import pool, ray_cluster
+from illures.jobs.progress import Progress
 
 _RECIPE, _REPORT = "recipe.json", "report.json"
 
@@ -123,9 +124,9 @@ def make_videos(
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}: must be at least 1")
-    do = jobs.in_processes if ray is None else partial(jobs.on_ray, address=ray)
+    do = pool.in_processes if ray is None else partial(ray_cluster.on_ray, address=ray)
     job = VideoJob(tuple(replace(clip, path=clip.path.resolve()) for clip in clips), recipe)
-    with jobs.one_writer(out):
+    with pool.one_writer(out):
         reports = _prepare(job, out)
         missing = [k for k, clip in enumerate(job.clips) if clip.name not in reports]
         if missing:

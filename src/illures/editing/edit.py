@@ -13,22 +13,23 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures.decoding import decoding, header_size
-from illures.decomposition import Decomposition
-from illures.editing import regions
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.full_resolution import bounds, prepare, sample
+from illures.decompose.photo_maps import photo_maps
 from illures.editing.retouch import Retouch, tone_gain
 from illures.errors import InputError
-from illures.formats import Format
-from illures.images import Photo, as_linear
+from illures.faces import regions
+from illures.io.decoding import decoding
+from illures.io.formats import Format
+from illures.io.headers import header_size
+from illures.io.photos import Photo, as_linear
 from illures.math.normals import normalize
-from illures.photomaps import photo_maps
+from illures.relighting.composite import PhotoRelighter
 from illures.relighting.light import Light
-from illures.relighting.paste import PhotoRelighter
 from illures.relighting.person import around
-from illures.relighting.photogrid import encoded, inside, over_bands
+from illures.relighting.photo_grid import encoded, inside, over_bands
 from illures.relighting.relight import matched
 from illures.render import shade
-from illures.upsample import bounds, prepare, sample
 
 # Differences of an edited map of up to this many codes (of 255) are the editor's rounding.
 ROUNDING = 1.01

@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures.decomposition import Decomposition
-from illures.editing import regions
+from illures.decompose.decomposition import Decomposition
 from illures.errors import InputError, nearest
-from illures.faces import to_crop
+from illures.faces import regions, to_crop
 from illures.math.color import individual_typology_angle_deg, luminance, srgb_to_linear
 
 Retouch = Callable[[Decomposition], Decomposition]

@@ -228,7 +228,8 @@ FIGURES: dict[str, Figure] = {
 
 # To add a benchmark: its file, and a line here. Modules are imported when they are asked for.
 BENCHMARKS: dict[str, str] = {
-    name: f"illures.evaluate.{name}" for name in ("photoface", "yaleb", "synthetic", "scan", "video", "photos")
+    name: f"illures.evaluate.benchmarks.{name}"
+    for name in ("photoface", "yaleb", "synthetic", "scan", "video", "photos")
 }
 
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from illures.decoding import parse_json
 from illures.errors import InputError
 from illures.evaluate.benchmark import FIGURES, Failure, Figure, Score
 from illures.evaluate.intervals import Interval, PairedDifference, mean_interval, paired_difference
-from illures.files import write_error
+from illures.io.decoding import parse_json
+from illures.io.files import write_error
 
 _FORMAT = 1
 

@@ -22,12 +22,12 @@ from illures.evaluate.methods import (
     mean_face,
     our_contenders,
     rival_contenders,
-    steady_contenders,
+    stable_contenders,
 )
 from illures.evaluate.methods.query import Method, Query, ask
 from illures.evaluate.results import About, Row, check_same, file_name, read_results, write_group
-from illures.files import DiskFullError, check_writable
-from illures.progress import Progress
+from illures.io.files import DiskFullError, check_writable
+from illures.jobs.progress import Progress
 
 # Where a benchmark's data lies in the folder of `--data`; those that are not named lie under their own name.
 FOLDERS = {"yaleb": ".", "video": "clips"}
@@ -111,7 +111,7 @@ class Run:
         self._benchmark = load_benchmark(entry.name, entry.path, **entry.options)
         self.entry, self.target = entry, folder / entry.label
         check_writable(self.target)
-        steady = steady_contenders(methods) if entry.name == "video" else []
+        steady = stable_contenders(methods) if entry.name == "video" else []
         self._methods = [*methods, *crop_contenders(methods), *steady, mean_face(self._benchmark)]
         options = {key: v.name if isinstance(v, Path) else str(v) for key, v in entry.options.items()}
         self._abouts = {m.name: About(m.name, m.kind, m.about, entry.label, options) for m in self._methods}

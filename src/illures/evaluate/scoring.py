@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from illures.editing.regions import EYES
 from illures.evaluate import metrics
 from illures.evaluate.angles import angle_histogram
 from illures.evaluate.benchmark import Estimate, Item, Score, Target, Truth
 from illures.evaluate.lpips import Lpips
 from illures.evaluate.similarity import psnr_db, ssim
 from illures.faces import face_mask
+from illures.faces.regions import EYES
 from illures.math.color import best_scale, linear_to_srgb, srgb_to_linear
 from illures.render import shade
 from illures.types import Face

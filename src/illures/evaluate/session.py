@@ -10,12 +10,12 @@ from rich.console import Console
 from illures.errors import InputError
 from illures.evaluate.compare import Change, as_text, compare
 from illures.evaluate.methods import Contender
-from illures.evaluate.pictures import choose, write_pictures
-from illures.evaluate.report import Section, section, sentence, write_report
+from illures.evaluate.report.page import Section, section, sentence, write_report
+from illures.evaluate.report.pictures import choose, write_pictures
+from illures.evaluate.report.summary import HEADLINES, write_summary
 from illures.evaluate.results import Results, file_name, interval, read_benchmark
 from illures.evaluate.runner import Entry, Run, contenders, parse_entry
-from illures.evaluate.summary import HEADLINES, write_summary
-from illures.files import check_writable, whole_folder
+from illures.io.files import check_writable, whole_folder
 
 REPORT = "report.html"
 _REASONS = 3  # of failures that an error names at most

@@ -1,12 +1,16 @@
-"""Faces in photos: detection, dense landmarks, the aligned crop, contour, mask, normals of the mesh and the guide."""
+"""Faces in photos: detection, dense landmarks, the aligned crop, contour, mask, normals of the mesh and the guide.
+
+Ends where the network begins: what it needs of a photo is made here.
+May import `io` and what is below it.
+"""
 
 from illures.faces.context import CONTEXT, crop_context, photo_context, thumbnail
 from illures.faces.contour import contours, draw_contour, points68
 from illures.faces.crop import alignment, at_size, crop_face, extract, inverse, padded, scale_of, to_crop, to_photo
+from illures.faces.guide import guide_normals
 from illures.faces.landmarks import find_face_in_crop, find_faces, width_of
 from illures.faces.mask import face_mask, painted_over, skin_mask, soften
 from illures.faces.mesh import mesh_mask, mesh_normals
-from illures.faces.relief import guide_normals
 
 __all__ = [
     "CONTEXT",

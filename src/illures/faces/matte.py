@@ -16,7 +16,7 @@ from jaxtyping import Float, Num
 
 from illures.faces.crop import at_size, extract, inverse, padded
 from illures.faces.network import network
-from illures.images import Photo, as_float
+from illures.io.photos import Photo, as_float
 from illures.types import FaceCrop
 
 # Part of a face's crop that is added on every side: room for hair, neck and shoulders.

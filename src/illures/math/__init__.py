@@ -1,4 +1,5 @@
-"""Pure functions on arrays: spherical harmonics, normals, colour. Nothing here imports the rest of illures.
+"""Pure functions on arrays: spherical harmonics, normals, colour, filling in, the quotient of image and light.
 
-Every function takes numpy arrays and torch tensors alike (array API), keeps dtype and device, and is differentiable.
+Numpy arrays and torch tensors go in and come out alike.
+Imports nothing else of illures.
 """

@@ -1,7 +1,7 @@
 """The networks, one module per box of the method's figures, and the weights that ship with the package.
 
-What is exported here needs no torch: weights run by ONNX Runtime. The modules that define and train networks
-(`blocks`, `sfsnet`, `illuresnet`, `network`, `export`) import torch, which the extra `illures[train]` installs.
+Running weights needs no torch: `predictor`, `weights` and `config` do without it.
+May import `faces`, `io` and what is below them.
 """
 
 from illures.model.config import NetworkConfig

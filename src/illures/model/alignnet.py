@@ -18,9 +18,9 @@ from jaxtyping import Float
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from illures.decoding import decoding, parse_json, read_tensors
 from illures.errors import InputError
-from illures.files import write_whole
+from illures.io.decoding import decoding, parse_json, read_tensors
+from illures.io.files import write_whole
 from illures.math.color import linear_to_srgb, srgb_to_linear
 from illures.math.normals import normalize
 from illures.model.blocks import conv_bn, residual_stage, transposed_conv_bn

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from illures.math import sh
 from illures.math.color import srgb_to_linear
+from illures.math.quotient import albedo_of
 from illures.model.config import NetworkConfig
 from illures.model.illuresnet import IlluResNet
 from illures.model.sfsnet import CompactSfSNet, Intrinsics, SfSNet
-from illures.quotient import albedo_of
 from illures.render import render, shade
 from illures.types import Region
 

@@ -9,7 +9,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from illures.errors import InputError
-from illures.files import write_whole
+from illures.io.files import write_whole
 from illures.model.config import NetworkConfig
 from illures.model.weights import Weights, WeightsInfo, hash_tensors, metadata
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from illures.decoding import one_line
 from illures.errors import InputError
+from illures.io.decoding import one_line
 from illures.model.weights import Weights, read_weights
 
 _OUTPUTS = ["albedo", "normal", "light", "residual"]

@@ -14,8 +14,8 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
-from illures.decoding import decoding, parse_json, read_tensors
 from illures.errors import InputError
+from illures.io.decoding import decoding, parse_json, read_tensors
 from illures.model.config import NetworkConfig
 
 FAST, FINE = "illures-128", "illures-256"  # of the package: for video and live use, and for photos

@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from illures.batch import Report, for_each, progress
-from illures.decompose import Decomposer
+from illures.decompose.batch import progress
+from illures.decompose.decomposer import Decomposer
 from illures.errors import InputError
-from illures.images import Photo, as_float, open_photo, save_image
-from illures.output import Outcome
-from illures.relighting.paste import PhotoRelighter
+from illures.io.photos import Photo, as_float, open_photo, save_image
+from illures.jobs.photos import Outcome, Report, for_each
+from illures.relighting.composite import PhotoRelighter
 from illures.relighting.relight import Background, Residual
 from illures.relighting.sources import Source
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from jaxtyping import Float
 
-from illures.decoding import decoding, parse_json
 from illures.errors import InputError
+from illures.io.decoding import decoding, parse_json
 from illures.math import sh
 from illures.math.color import luminance
 from illures.math.normals import normalize
@@ -25,7 +25,7 @@ from illures.relighting.lamps import Lamp, dominant_lamp, find_lamps
 from illures.relighting.presets import PRESETS
 
 if TYPE_CHECKING:
-    from illures.decomposition import Decomposition
+    from illures.decompose.decomposition import Decomposition
 
 __all__ = ["PRESETS", "Lamp", "Light", "direction_of"]
 
@@ -48,7 +48,7 @@ class Light:
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows: a white matte ball under the light."""
-        from illures.sheet import png, probe
+        from illures.decompose.contact_sheet import png, probe
 
         return png(probe(self.sh))
 
@@ -103,7 +103,7 @@ class Light:
         Raises:
             InputError: the file is no such map.
         """
-        from illures.environment import load_hdri, rotated
+        from illures.io.environment_maps import load_hdri, rotated
 
         angle = np.deg2rad(rotation_deg)
         turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
@@ -178,7 +178,7 @@ class Light:
             decomposition: the other face.
             keep_colour: take its directions only; the result is white (`relight.matched` gives it a face's colour).
         """
-        from illures.upsample import upright
+        from illures.decompose.full_resolution import upright
 
         light = sh.rotate(decomposition.light.astype(np.float64), upright(decomposition.crop))
         if keep_colour:

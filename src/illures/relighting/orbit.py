@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from illures.decompose import Decomposer
+from illures.decompose.decomposer import Decomposer
 from illures.errors import InputError
-from illures.files import write_whole
-from illures.images import Photo, read_photo
+from illures.io.files import write_whole
+from illures.io.photos import Photo, read_photo
+from illures.relighting.composite import PhotoRelighter
 from illures.relighting.light import Light
-from illures.relighting.paste import PhotoRelighter
 from illures.relighting.relight import Background, Residual, exposed, tinted
 
 SUFFIXES = (".mp4", ".gif", ".webp")

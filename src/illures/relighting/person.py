@@ -14,15 +14,15 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Shaped, UInt8
 
-from illures.decomposition import Decomposition
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.full_resolution import FINER, bounds, feathered, own_share, surely, warped
 from illures.faces import at_size, extract, to_crop
 from illures.faces.matte import eight_bit, face_matte, on_grid, widened
-from illures.images import Photo, as_float
+from illures.io.photos import Photo, as_float
 from illures.math.color import luminance, srgb_to_linear
 from illures.math.fill import continued
-from illures.relighting.photogrid import Rect, finer, inside, over_bands
+from illures.relighting.photo_grid import Rect, finer, inside, over_bands
 from illures.types import FaceCrop, Region
-from illures.upsample import FINER, bounds, feathered, own_share, surely, warped
 
 What = Literal["skin", "head", "person"]
 # How far the relighting spreads until it has fallen to 1/e [crop sides]: over skin or hair, and over what is

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from illures.decomposition import Decomposition
+from illures.decompose.decomposition import Decomposition
 from illures.errors import InputError, nearest
 from illures.relighting import sources
 from illures.relighting.light import PRESETS, Layout, Light

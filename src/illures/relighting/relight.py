@@ -9,7 +9,6 @@ Lights are upright as the photo is, whatever the turn of the face's crop.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,19 +16,18 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures.decomposition import Decomposition
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.full_resolution import beyond, feathered, surely, upright
 from illures.faces import at_size, to_crop
-from illures.images import Photo
 from illures.math.color import luminance
 from illures.math.normals import normalize
-from illures.quotient import illumination_of
-from illures.relighting.appearance import Appearance, appearance, floored
-from illures.relighting.height import Occlusion, nothing_hidden, occlusion
+from illures.math.quotient import illumination_of
 from illures.relighting.lamps import Lamp
 from illures.relighting.light import Light
+from illures.relighting.shading import Appearance, appearance, floored
+from illures.relighting.shadows import Occlusion, nothing_hidden, occlusion
 from illures.render import shade
 from illures.types import FaceCrop, Region
-from illures.upsample import beyond, feathered, surely, upright
 
 Residual = Literal["drop", "keep", "recompute"]
 Background = Literal["keep", "match", "relight"]
@@ -117,37 +115,6 @@ def relight(face: Decomposition, light: Light, *, residual: Residual = "recomput
     weight = np.clip(2 * full(cv2.erode(surface.head, np.ones((3, 3)))) - 1, 0, 1)[..., None]
     lit = outside + weight * (inside - outside)
     return np.asarray(lit + full(seen.specular), dtype=np.float32)
-
-
-def relight_photo(
-    photo: Photo,
-    faces: Sequence[Decomposition],
-    light: Light,
-    *,
-    residual: Residual = "recompute",
-    background: Background = "keep",
-    strength: float = 1.0,
-) -> Photo:
-    """A photo with its faces under another light, of the photo's size and type.
-
-    Face, ears, neck and hair are lit as one, as far as the person's matte reaches. For many lights on one photo,
-    `paste.PhotoRelighter` does what they share once.
-
-    Args:
-        photo: sRGB-encoded: uint8, uint16, or float in [0, 1].
-        faces: those to be relit, of the network's resolution, as `Decomposer` gives them.
-        light: upright.
-        residual: see `relight`.
-        background: "keep" leaves clothes and background alone; "match" gives them the gain and the white balance of
-            the new light against the old; "relight" does, and gives clothes the light's broad direction.
-        strength: of the change; 0 gives the photo back exactly.
-
-    Raises:
-        InputError: a face was found in a photo of another size, or the strength is not from 0 to 1.
-    """
-    from illures.relighting.paste import PhotoRelighter
-
-    return PhotoRelighter(photo, faces, residual=residual, background=background, strength=strength)(light)
 
 
 def exposed(light: Light, face: Decomposition, stops: float = 0.0) -> Light:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from illures.decoding import decoding, read_npy
-from illures.decomposition import Decomposition
+from illures.decompose.decomposition import Decomposition
 from illures.errors import InputError
 from illures.faces.contour import NOSE_BRIDGE, points68
+from illures.io.decoding import decoding, read_npy
 from illures.relighting.light import LAYOUTS, PRESETS, Light
 from illures.relighting.relight import exposed, matched, tinted
 

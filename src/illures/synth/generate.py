@@ -20,12 +20,12 @@ from rich.progress import (
 from rich.text import Text
 
 from illures.errors import InputError
-from illures.files import write_whole
-from illures.jobs import one_writer
-from illures.progress import Progress
-from illures.synth import on_ray, pool
-from illures.synth.pool import MakePeople, People
-from illures.synth.recipes import Recipe, to_json
+from illures.io.files import write_whole
+from illures.jobs.pool import one_writer
+from illures.jobs.progress import Progress
+from illures.synth import ray_jobs, render_jobs
+from illures.synth.render_jobs import MakePeople, People
+from illures.synth.sets import Recipe, to_json
 
 _SPEED_WINDOW = 1800.0  # a shard may take minutes; speeds are means over this long [s]
 
@@ -54,7 +54,7 @@ def generate(
         raise InputError(f"workers = {workers}: must be at least 1")
     if make_people is None:
         _check_files(recipe)
-    backend = pool.render if ray is None else partial(on_ray.render, address=ray)
+    backend = render_jobs.render if ray is None else partial(ray_jobs.render, address=ray)
     with one_writer(out):
         missing = _prepare(recipe, out)
         if missing:
@@ -69,15 +69,15 @@ def shard_path(out: Path, shard: int) -> Path:
 
 def default_people(recipe: Recipe) -> People:
     """People of the head models that the recipe names."""
-    from illures.synth.heads import people
+    from illures.synth.heads.models import people
 
     return people(recipe)
 
 
 def _check_files(recipe: Recipe) -> None:
     """Say what is wrong with models and maps at once, before a folder is made and workers start."""
-    from illures.environment import load_hdris
-    from illures.synth.heads import load_model
+    from illures.io.environment_maps import load_hdris
+    from illures.synth.heads.models import load_model
 
     for model in recipe.models:
         load_model(model)

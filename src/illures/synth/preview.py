@@ -15,13 +15,13 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from illures.data.shards import ViewRecord, read_views, samples, shard_paths
+from illures.decompose.contact_sheet import BACKGROUND, GAP, LABEL, TEXT, probe
 from illures.errors import InputError
 from illures.faces.atlas import head_rotation
 from illures.faces.contour import draw_contour, points68
-from illures.files import check_writable, write_whole
+from illures.io.files import check_writable, write_whole
 from illures.math import sh
 from illures.math.color import individual_typology_angle_deg, linear_to_srgb, luminance
-from illures.sheet import BACKGROUND, GAP, LABEL, TEXT, probe
 
 _MOST_VIEWS = 2000  # that statistics are made from
 _TILE = 96

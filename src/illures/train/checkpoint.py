@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from illures.decoding import decoding, parse_json, read_tensors
 from illures.errors import InputError
-from illures.files import write_whole
+from illures.io.decoding import decoding, parse_json, read_tensors
+from illures.io.files import write_whole
 
 _FORMAT = "illures-checkpoint-1"
 

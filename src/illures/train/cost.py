@@ -11,7 +11,7 @@ from torch import Tensor
 from illures.model.network import Estimate
 from illures.train.augment import Frames
 from illures.train.consistency import collapse
-from illures.train.feed import Step
+from illures.train.data_loader import Step
 from illures.train.losses import LossWeights, reconstruction, supervised
 from illures.train.objective import Consistency
 

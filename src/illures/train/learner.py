@@ -22,8 +22,8 @@ from illures.model.sfsnet import ThinLevel
 from illures.model.weights import FAST, FINE, packaged
 from illures.train.checkpoint import optimizer_tensors, part, restore_optimizer
 from illures.train.cost import TERMS, terms, total
+from illures.train.data_loader import Step
 from illures.train.distributed import Ranks, share_statistics
-from illures.train.feed import Step
 from illures.train.muon import Muon
 from illures.train.objective import Consistency
 from illures.train.recipe import Recipe, shipped

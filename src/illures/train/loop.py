@@ -16,19 +16,19 @@ from torch.utils.tensorboard import SummaryWriter
 
 from illures.data.cache import SampleCache
 from illures.errors import InputError
-from illures.files import write_whole
+from illures.io.files import write_whole
 from illures.model.export import save_weights
 from illures.train.augment import Frames
 from illures.train.checkpoint import Checkpoint, check_recipe, read_checkpoint, write_checkpoint
+from illures.train.collapse_monitor import collapse_signs
 from illures.train.cost import term_means
+from illures.train.data_loader import PairSource, Step, StepLoader
 from illures.train.distributed import Ranks
-from illures.train.feed import Feed, PairSource, Step
 from illures.train.learner import Learner
 from illures.train.objective import Consistency
 from illures.train.panel import panel
 from illures.train.recipe import Recipe, Stage
 from illures.train.validate import Validation, held_out
-from illures.train.watch import watch
 
 CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
 _LOG_EVERY = 50  # steps
@@ -83,7 +83,7 @@ class Training:
         _check_inputs(recipe, cache, videos, consistency)
         self.recipe, self.folder, self._ranks, self._data = recipe, folder, ranks or Ranks(), data
         out = held_out(cache, recipe.held_out)
-        self._feed = Feed(recipe, cache, np.flatnonzero(~out), videos.train if videos else None, self._ranks)
+        self._feed = StepLoader(recipe, cache, np.flatnonzero(~out), videos.train if videos else None, self._ranks)
         self._real = videos.held_out if videos else None
         count = recipe.validation_images
         self._validation = Validation(cache, np.flatnonzero(out), count, self._real) if out.any() else None
@@ -162,7 +162,7 @@ class Training:
             report(self.seen, means)
             if self._passes(_LOG_EVERY * self.recipe.batch):
                 _write(writer, "loss", means, self.seen)
-                _write(writer, "watch", asdict(watch(taken.estimate, step)), self.seen)
+                _write(writer, "watch", asdict(collapse_signs(taken.estimate, step)), self.seen)
             if self._passes(self.recipe.panel):
                 self._draw(writer)
         return taken.stop

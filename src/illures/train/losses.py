@@ -16,8 +16,8 @@ from torch.nn.functional import cross_entropy, max_pool2d
 
 from illures.data.cache import UNKNOWN, Batch
 from illures.math.color import linear_to_srgb, srgb_to_linear
+from illures.math.quotient import BLACK
 from illures.model.network import Estimate
-from illures.quotient import BLACK
 from illures.render import render, shade
 from illures.types import Region
 

@@ -13,7 +13,7 @@ from illures.model.config import NetworkConfig
 from illures.train.augment import CameraConfig
 from illures.train.losses import LossWeights
 
-GROUP = 8  # images that are made together, see `train.feed`
+GROUP = 8  # images that are made together, see `train.data_loader`
 
 
 @dataclass(frozen=True)

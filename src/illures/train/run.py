@@ -23,8 +23,9 @@ from illures.data.cache import SampleCache
 from illures.data.pairs import PairSampler, VideoFrames, prepare_frames, split_identities
 from illures.data.synthetic import prepare
 from illures.errors import InputError
-from illures.progress import Progress
-from illures.train.align import is_align_recipe, run_align
+from illures.jobs.progress import Progress
+from illures.train.alignnet.recipe import is_align_recipe
+from illures.train.alignnet.run import run_align
 from illures.train.consistency import load_consistency
 from illures.train.distributed import Ranks, joined
 from illures.train.learner import initial_network
@@ -46,7 +47,7 @@ def run(
     cache: Path | None = None,
     compiled: bool = False,
 ) -> Path:
-    """Train, or go on training, and write `output`/weights.safetensors; return its path (an AlignNet's: `train.align`).
+    """Train, or go on, and write `output`/weights.safetensors; return its path (an AlignNet's: `alignnet.run`).
 
     Args:
         recipe_name: of a shipped recipe, or a TOML file; see `train.recipe`.

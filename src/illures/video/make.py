@@ -1,7 +1,7 @@
 """A clip in, a clip out: every face taken apart, frame by frame, and shown as one of its maps or under another light.
 
 Decoding and following faces, the network, and encoding run side by side, each in a thread of its own. The output is
-written in parts (`encode`), so that a killed run goes on where it stood.
+written in parts (`write`), so that a killed run goes on where it stood.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ import numpy as np
 from jaxtyping import UInt8
 
 import illures
-from illures.decoding import note
-from illures.decompose import Decomposer
-from illures.decomposition import Decomposition
+from illures.decompose.decomposer import Decomposer
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.folder import describe_weights
 from illures.errors import InputError
 from illures.faces.track import FaceTracker, TrackedFace
-from illures.files import check_writable
-from illures.output import describe_weights
+from illures.io.decoding import note
+from illures.io.files import check_writable
 from illures.relighting.light import Light
-from illures.video.ahead import ahead
-from illures.video.clip import ClipInfo, CutDetector, Frame, open_clip, read_frames
-from illures.video.encode import Coding, Parts, PartWriter, can_hold_alpha, coding_for
-from illures.video.maps import Show, matte_of, show_frame
-from illures.video.reading import frames_after
+from illures.video.prefetch import prefetch
+from illures.video.read import ClipInfo, CutDetector, Frame, open_clip, read_frames
 from illures.video.remux import join, time_base_of
+from illures.video.render import Show, matte_of, show_frame
+from illures.video.resume import frames_after
 from illures.video.sequence import files_of, is_sequence
 from illures.video.stabilize import Stabilizer
+from illures.video.write import Coding, Parts, PartWriter, can_hold_alpha, coding_for
 
 # Frames of a part: what a killed run may have to do again.
 PART = 250
@@ -120,10 +120,10 @@ def decompose_clip(clip: Path, decomposer: Decomposer, every: int = 4) -> Iterat
         every: frames from one run of the network to the next.
 
     Raises:
-        InputError: as `illures.video.clip.read_frames`.
+        InputError: as `illures.video.read.read_frames`.
     """
     stabilizer = Stabilizer(decomposer, every)
-    with closing(ahead(_tracked(enumerate(read_frames(clip)), None, 0))) as tracked:
+    with closing(prefetch(_tracked(enumerate(read_frames(clip)), None, 0))) as tracked:
         for each in tracked:
             yield _decomposed(stabilizer, each)
 
@@ -132,7 +132,7 @@ def first_face(clip: Path, decomposer: Decomposer) -> Decomposition | None:
     """The largest face where the clip first shows one in its first seconds: what a light's strength is set by.
 
     Raises:
-        InputError: as `illures.video.clip.read_frames`.
+        InputError: as `illures.video.read.read_frames`.
     """
     tracker = FaceTracker()
     for frame in read_frames(clip):
@@ -167,7 +167,7 @@ def make_video(
         clip: a video file.
         out: .mp4, .m4v, .mov (H.264), .webm (VP9) or .mkv (FFV1, lossless), or numbered pictures (frame.%04d.png).
         decomposer: the network; its finder of faces is not used.
-        show: see `illures.video.maps.show_frame`.
+        show: see `illures.video.render.show_frame`.
         light: for "relit" and "grid", which need it.
         shadows: let relit faces cast shadows on themselves, which takes many times as long.
         alpha: hold the faces' matte (times the clip's own alpha) as alpha: .mov (ProRes 4444), .mkv (FFV1) or pictures;
@@ -227,7 +227,7 @@ class _Run:
         start = position = self._resume(count)
         progress(start.frames, self._info.frames)
         try:
-            with closing(ahead(self._frames(start))) as frames:
+            with closing(prefetch(self._frames(start))) as frames:
                 while (first := next(frames, None)) is not None:
                     position = self._write_part(count, first, frames, position, progress)
                     count += 1
@@ -263,7 +263,7 @@ class _Run:
         """Frames taken apart, each last one of a part with the state after it."""
         last, frames = frames_after(self._info, start.time_s if start.frames else None, self._on_broken)
         numbered = enumerate(frames, start.frames)
-        with closing(ahead(_tracked(numbered, last, self._part_frames))) as tracked:
+        with closing(prefetch(_tracked(numbered, last, self._part_frames))) as tracked:
             for each in tracked:
                 frame = _decomposed(self._stabilizer, each)
                 ends = each.number % self._part_frames == self._part_frames - 1

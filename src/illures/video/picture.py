@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Num, UInt8
 
-from illures.hdr import Colours, to_sdr
-from illures.images import over_backdrop
+from illures.io.hdr import Colours, to_sdr
+from illures.io.photos import over_backdrop
 
 # Where a file names no colour matrix: BT.709 from 720 lines on, BT.601 below, as all players take it.
 _HD_LINES = 720

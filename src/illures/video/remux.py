@@ -10,9 +10,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from illures.video.container import open_container
-from illures.video.encode import Coding, Parts, writing
+from illures.io.container import open_container
 from illures.video.sequence import RATE, files_of, is_sequence, write_pictures
+from illures.video.write import Coding, Parts, writing
 
 
 def time_base_of(clip: Path) -> Fraction:

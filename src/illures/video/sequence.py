@@ -15,11 +15,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from illures.errors import InputError
-from illures.files import write_whole
-from illures.images import as_linear, check_savable, read_photo, save_image
-from illures.layers import write_exr_channels
+from illures.io.exr_layers import write_exr_channels
+from illures.io.files import write_whole
+from illures.io.photos import as_linear, check_savable, read_photo, save_image
+from illures.io.png import png
 from illures.math.colorspace import CHROMATICITIES
-from illures.png import png
 
 RATE = 25
 _PATTERN = re.compile(r"%(0?)(\d*)d")

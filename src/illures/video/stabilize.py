@@ -20,16 +20,16 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from illures import faces as _faces
-from illures.decompose import Decomposer
-from illures.decomposition import Decomposition
+from illures.decompose.decomposer import Decomposer
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.full_resolution import upright
 from illures.faces import atlas
 from illures.faces.track import TrackedFace, box_of, face_size, overlap
-from illures.images import as_linear
+from illures.io.photos import as_linear
 from illures.math import sh
 from illures.math.normals import normalize
-from illures.quotient import LEAST_ALBEDO, albedo_of, illumination_of
+from illures.math.quotient import LEAST_ALBEDO, albedo_of, illumination_of
 from illures.types import Face
-from illures.upsample import upright
 
 # How far back the means reach [s].
 ALBEDO_S = 1.0

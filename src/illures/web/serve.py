@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from illures.errors import InputError
-from illures.web.limits import Limits
+from illures.web.server.limits import Limits
 
 # What asks for no token, where one would be needed: for a proxy in front that asks by itself.
 NO_TOKEN = "off"
@@ -60,7 +60,7 @@ def serve(
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # it says good-bye to a supervisor, too
         import uvicorn
 
-        from illures.web.server import create_app
+        from illures.web.server.app import create_app
 
         listening = _listen(host, port)
         config = uvicorn.Config(

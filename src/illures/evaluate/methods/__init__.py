@@ -115,14 +115,14 @@ def crop_contenders(contenders: Sequence[Contender]) -> list[Contender]:
     ]
 
 
-def steady_contenders(contenders: Sequence[Contender]) -> list[Contender]:
+def stable_contenders(contenders: Sequence[Contender]) -> list[Contender]:
     """Our models among them once more, as `illures video` runs them; each clip with a memory of its own."""
     from illures.evaluate.methods.ours import Illures
-    from illures.evaluate.methods.steady import Steady
+    from illures.evaluate.methods.temporally_stable import TemporallyStable
 
     models = {each.name: each.method("") for each in contenders if each.kind == "ours"}
     return [
-        Contender(f"{name} video", "ours", partial(_fresh, partial(Steady, model.predictor)), model.about)
+        Contender(f"{name} video", "ours", partial(_fresh, partial(TemporallyStable, model.predictor)), model.about)
         for name, model in models.items()
         if isinstance(model, Illures)
     ]

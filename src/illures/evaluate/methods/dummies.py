@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
+from illures.decompose.full_resolution import upright
 from illures.evaluate.benchmark import Benchmark, Estimate, Item
 from illures.evaluate.methods.geometry import explain
 from illures.evaluate.methods.query import Query, spread_normals
@@ -14,7 +15,6 @@ from illures.evaluate.scoring import photo_mask
 from illures.faces import crop_face, extract
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize, turn
-from illures.upsample import upright
 
 SIZE = 128  # of the crops that mean faces are aligned in [px]
 # Benchmarks of real people in one pose, whose truth has a mean; elsewhere the mean head of our own model stands in.

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from illures.decompose.full_resolution import upright
 from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.folders import find_file, import_torch, read_tensors
@@ -25,7 +26,6 @@ from illures.math import sh
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize
 from illures.relighting.lamps import Lamp
-from illures.upsample import upright
 
 if TYPE_CHECKING:
     import torch

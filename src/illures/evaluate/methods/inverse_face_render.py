@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from illures.decompose.full_resolution import upright
 from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.folders import find_file
@@ -25,7 +26,6 @@ from illures.faces import face_mask, mesh_normals, to_crop
 from illures.math import sh
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize
-from illures.upsample import upright
 
 # Tensors of their graph, as its `isa_test.py` and `sa_test.py` name them.
 _INPUT, _MASK, _TRAINING = "gt_face:0", "gt_mask:0", "Placeholder:0"

@@ -1,6 +1,7 @@
 """A linear 3-D morphable model fitted to the landmarks of the photo: what shape alone can give, without learning.
 
-Any head model of `illures.synth.heads` does; that of the package is MakeHuman's (CC0). Its people become a linear
+Any head model of `illures.synth.heads.models` does; that of the package is MakeHuman's (CC0). Its people become a
+linear
 model by principal components of random heads; identity and expression are then the most probable ones under Gaussian
 priors, seen by a weak-perspective camera. After Blanz and Vetter, SIGGRAPH 1999, with the landmark fitting of Aldrian
 and Smith, "Inverse Rendering of Faces with a 3D Morphable Model", TPAMI 2013, sections 3 and 4.
@@ -20,7 +21,7 @@ from illures.evaluate.methods.geometry import explain_mesh
 from illures.evaluate.methods.query import Query
 from illures.evaluate.methods.raster import normal_map
 from illures.faces import to_crop, to_photo
-from illures.synth.expressions import UNITS
+from illures.synth.heads.expressions import UNITS
 
 PEOPLE = 300  # random heads that the identity modes are taken from
 MODES = 80
@@ -41,7 +42,7 @@ class LinearHead:
     Attributes:
         mean: vertices (head coordinates, m); modes: identity first, then expression.
         triangles: counter-clockwise seen from outside.
-        corners, weights: where the landmarks lie, as in `synth.embedding.Embedding`.
+        corners, weights: where the landmarks lie, as in `synth.heads.embedding.Embedding`.
     """
 
     mean: Float[np.ndarray, "vertices 3"]
@@ -65,7 +66,7 @@ def linear_head(model: str = "makehuman", people: int = PEOPLE, modes: int = MOD
     """Principal components of random heads of a model, and its face units.
 
     Args:
-        model: as `illures.synth.heads.load_model`: "makehuman", "ict=FILE" or "linear=FILE".
+        model: as `illures.synth.heads.models.load_model`: "makehuman", "ict=FILE" or "linear=FILE".
         people: random heads.
         modes: identity modes kept.
 
@@ -73,7 +74,7 @@ def linear_head(model: str = "makehuman", people: int = PEOPLE, modes: int = MOD
         InputError: there is no such model.
     """
     try:
-        from illures.synth.heads import load_model
+        from illures.synth.heads.models import load_model
     except ImportError as error:
         raise InputError(f"{error.name}: not installed; head models need `pip install illures[evaluate]`") from error
     head = load_model(model)
@@ -172,7 +173,7 @@ def mean_head_normals(size: int) -> Float[np.ndarray, "size size 3"]:
         InputError: as `linear_head`.
     """
     from illures.faces import alignment, points68
-    from illures.synth.makehuman import MakeHumanModel
+    from illures.synth.heads.makehuman import MakeHumanModel
 
     model = MakeHumanModel()
     pixels = model.average() * np.array([1.0, -1, 1]) * 1000  # some size; the alignment gives the right one

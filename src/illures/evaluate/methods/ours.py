@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from illures.decompose import Decomposer
-from illures.decomposition import Decomposition
+from illures.decompose.decomposer import Decomposer
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.full_resolution import upright
+from illures.decompose.photo_maps import photo_maps
 from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.query import Query, spread, spread_normals
 from illures.faces import guide_normals, to_crop
-from illures.formats import Format, MapName
+from illures.io.formats import Format, MapName
 from illures.math import sh
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize
 from illures.model import Predictor
-from illures.photomaps import photo_maps
+from illures.relighting.composite import PhotoRelighter
 from illures.relighting.light import Light
-from illures.relighting.paste import PhotoRelighter
 from illures.relighting.relight import exposed
-from illures.upsample import upright
 
 if TYPE_CHECKING:
     from illures.model.predictor import Prediction

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from illures.decompose.full_resolution import upright
 from illures.evaluate.benchmark import Estimate, Item
 from illures.faces import crop_face, extract, find_faces
 from illures.math.normals import normalize, turn
 from illures.types import Face, FaceCrop
-from illures.upsample import upright
 
 # A face found in the photo is that of the alignment if its points lie this near, in widths of the alignment's face.
 _SAME_FACE = 0.25

@@ -1,4 +1,4 @@
-// The binary answer of /maps: see illures/web/pack.py for its layout.
+// The binary answer of /maps: see illures/web/server/pack.py for its layout.
 
 const VIEWS = { uint8: Uint8Array, float16: Uint16Array };
 

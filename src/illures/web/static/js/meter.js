@@ -3,7 +3,7 @@
 import { halfToFloat } from "./maps.js";
 import { ATTENUATION, basis } from "./sh.js";
 
-const FLOOR = 0.1; // as illures/relighting/appearance.py: shading is kept above this part of its mean
+const FLOOR = 0.1; // as illures/relighting/shading.py: shading is kept above this part of its mean
 
 export class FaceMeter {
   /** sample: normals and mask of the face, of its maps (see maps.js). */

@@ -35,7 +35,7 @@ out vec4 colour;
 #define RESIDUAL 5
 const float DARKEST = 0.004;          // as facemaps.py
 const float MOST_GAIN = 4.0;          // as facemaps.py
-const float SHOULDER = 0.75;          // as illures/relighting/paste.py
+const float SHOULDER = 0.75;          // as illures/relighting/composite.py
 const float SHADING_SCALE = 1.98853;  // as formats.py: shading 1 is code 188
 
 vec3 decode(vec3 code) {

@@ -1,0 +1,243 @@
+"""Photo in, decompositions out: faces, crops, network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from illures import faces as _faces
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.light_fit import with_fitted_light
+from illures.errors import InputError
+from illures.io.photos import Opened, Photo, as_float, is_batch, to_opened
+from illures.math.color import srgb_to_linear
+from illures.math.normals import normalize
+from illures.types import Face, FaceCrop, Region
+
+if TYPE_CHECKING:
+    from illures.model.predictor import Prediction
+
+# Below this a photo has no room for a face that could be taken apart [px a side].
+MIN_SIDE = 16
+# Crops that go through the network at once: more is not faster on a CPU and takes memory.
+BATCH = 8
+
+
+@runtime_checkable
+class PredictorLike(Protocol):
+    """What `Decomposer` needs of a network: `illures.model.Predictor`, or a stand-in."""
+
+    size: int
+    info: Any
+
+    def __call__(
+        self,
+        images: Float[np.ndarray, "batch size size 3"],
+        guides: Float[np.ndarray, "batch size size 3"],
+        contexts: Float[np.ndarray, "batch 32 32 4"],
+    ) -> list[Prediction]:
+        """Maps of each crop; images sRGB-encoded in [0, 1], guides the normals of the face mesh, contexts of photos."""
+        ...
+
+
+class Decomposer:
+    """Takes every face of a photo apart. Keeps no state between photos.
+
+    Attributes:
+        predictor: the network.
+        size: side of the crops [px].
+        find_faces: the finder of faces.
+    """
+
+    def __init__(
+        self,
+        predictor: PredictorLike,
+        size: int | None = None,
+        find_faces: Callable[[Photo], list[Face]] | None = None,
+    ) -> None:
+        """Use a network that is already loaded.
+
+        Args:
+            predictor: the network.
+            size: side of the crops [px]; default: what the network was trained on.
+            find_faces: another finder of faces in an sRGB photo; default: `illures.faces.find_faces`.
+
+        Raises:
+            InputError: a size that the network can't take.
+        """
+        self.predictor = predictor
+        self.size = predictor.size if size is None else size
+        if self.size % 16 or not 64 <= self.size <= 1024:
+            raise InputError(f"size {self.size}: must be a multiple of 16 from 64 to 1024")
+        self.find_faces = find_faces or _faces.find_faces
+
+    @classmethod
+    def from_pretrained(cls, path: str | os.PathLike[str] | None = None, size: int | None = None) -> Decomposer:
+        """Load weights that ship with the package, or those of a file; nothing is fetched.
+
+        Args:
+            path: a file, or a name of the package such as "illures-128"; None takes the best that the package has.
+            size: side of the crops [px]; default: what the network was trained on.
+
+        Raises:
+            InputError: the file is missing or is no weights file.
+        """
+        from illures.model.predictor import Predictor
+
+        return cls(Predictor.from_pretrained(None if path is None else os.fspath(path)), size)
+
+    @overload
+    def __call__(self, image: Sequence[Any], name: str = ..., alpha: None = ...) -> list[list[Decomposition]]: ...
+    @overload
+    def __call__(
+        self,
+        image: str | os.PathLike[str] | np.ndarray | Any,
+        name: str = ...,
+        alpha: Float[np.ndarray, "height width"] | None = ...,
+    ) -> list[Decomposition]: ...
+    def __call__(
+        self, image: Any, name: str = "image", alpha: Float[np.ndarray, "height width"] | None = None
+    ) -> list[Decomposition] | list[list[Decomposition]]:
+        """Find and decompose every face, largest first; an empty list where there is none.
+
+        Nothing is learnt from transparent pixels: they are background, outside the mask.
+
+        Args:
+            image: a path, a pillow image, an array [height, width] with 1, 3 or 4 channels (uint8, uint16, or float
+                sRGB in [0, 1]), or a PyTorch tensor of such values, channels first or last. Several of them (a list, or
+                an array or tensor with one more axis in front) give a list for each; their faces go through the network
+                together.
+            name: what to call an image that is no path in errors.
+            alpha: in [0, 1], of one image without a channel for it.
+
+        Raises:
+            InputError: an image can't be read or is too small.
+        """
+        if is_batch(image):
+            return self._each([self._opened(one, f"{name} {k}") for k, one in enumerate(image, 1)])
+        opened = self._opened(image, name)
+        return self._each([opened if alpha is None else replace(opened, alpha=alpha)])[0]
+
+    @staticmethod
+    def _opened(image: Any, name: str) -> Opened:
+        name = str(image) if isinstance(image, (str, os.PathLike)) else name
+        opened = to_opened(image, name)
+        height, width = opened.photo.shape[:2]
+        if min(height, width) < MIN_SIDE:
+            raise InputError(f"{name}: {width} x {height} pixels; must be at least {MIN_SIDE} a side")
+        return opened
+
+    def _each(self, images: list[Opened]) -> list[list[Decomposition]]:
+        """The faces of each image, through the network side by side."""
+        prepared: list[tuple[int, _Input]] = []
+        for k, opened in enumerate(images):
+            photo = opened.photo
+            found = self.find_faces(photo if photo.dtype == np.uint8 else _eight_bits(photo))
+            if found:
+                small = np.clip(as_float(_faces.thumbnail(photo)), 0, 1)
+                prepared += [(k, self._input(opened, small, face)) for face in found]
+        decomposed: list[list[Decomposition]] = [[] for _ in images]
+        for first in range(0, len(prepared), BATCH):
+            numbers, inputs = zip(*prepared[first : first + BATCH], strict=True)
+            for k, face in zip(numbers, self._decompose(inputs), strict=True):
+                decomposed[k].append(face)
+        return decomposed
+
+    def _input(self, opened: Opened, small: Float[np.ndarray, "32 32 3"], face: Face) -> _Input:
+        photo = opened.photo
+        crop = _faces.crop_face(face, photo.shape[:2], self.size)
+        return _Input(
+            image=np.clip(as_float(_faces.extract(photo, crop)), 0, 1),
+            landmarks=_faces.to_crop(crop.face.landmarks, crop),
+            context=_faces.photo_context(small, photo.shape[:2], crop.matrix, crop.size),
+            crop=crop,
+            alpha=None if opened.alpha is None else _faces.extract(opened.alpha, crop),
+        )
+
+    def _decompose(self, inputs: Sequence[_Input]) -> list[Decomposition]:
+        predictions = self.predictor(
+            np.stack([one.image for one in inputs]),
+            np.stack([_faces.guide_normals(one.landmarks, self.size) for one in inputs]),
+            np.stack([one.context for one in inputs]),
+        )
+        exact = getattr(getattr(self.predictor.info, "config", None), "albedo", "direct") == "quotient"
+        return [
+            _face(one.image, one.landmarks, prediction, one.crop, one.alpha, exact)
+            for one, prediction in zip(inputs, predictions, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A face as the network sees it, and where it comes from."""
+
+    image: Float[np.ndarray, "size size 3"]
+    landmarks: Float[np.ndarray, "478 3"]
+    context: Float[np.ndarray, "32 32 4"]
+    crop: FaceCrop
+    alpha: Float[np.ndarray, "size size"] | None
+
+
+def _face(
+    image: Float[np.ndarray, "size size 3"],
+    landmarks: Float[np.ndarray, "478 3"],
+    prediction: Prediction,
+    crop: FaceCrop,
+    alpha: Float[np.ndarray, "size size"] | None,
+    exact: bool,
+) -> Decomposition:
+    """The network's word on a crop, with its light fitted to the photo.
+
+    What is transparent is background, and what is painted over an object.
+    """
+    regions = prediction.regions
+    mask = _faces.face_mask(image, landmarks) if regions is None else _faces.skin_mask(regions, landmarks)
+    normal, painted = prediction.normal, _faces.painted_over(image, landmarks)
+    if painted.any():  # what covers the face is no skin; its surface is as the screen's
+        mask, regions = _taken_out(mask, regions, painted, Region.OBJECT)
+        normal = normalize(normal + painted[..., None] * (np.array([0, 0, 1], np.float32) - normal))
+    if alpha is not None:
+        mask, regions = _taken_out(mask, regions, np.clip(1 - alpha, 0, 1), Region.BACKGROUND)
+    face = with_fitted_light(
+        Decomposition(
+            image=srgb_to_linear(image),
+            albedo=prediction.albedo,
+            normal=normal,
+            light=prediction.light,
+            residual=prediction.residual,
+            mask=mask.astype(np.float32),
+            crop=crop,
+            regions=regions,
+        ),
+        exact=exact,
+    )
+    if not painted.any():
+        return face
+    flat = np.clip(face.image / np.maximum(face.shading, 1e-3), 0, 1)
+    albedo = face.albedo + painted[..., None] * (flat - face.albedo)
+    return replace(face, albedo=albedo, residual=face.image - albedo * face.shading)
+
+
+def _taken_out(
+    mask: Float[np.ndarray, "size size"],
+    regions: Float[np.ndarray, "size size classes"] | None,
+    share: Float[np.ndarray, "size size"],
+    region: Region,
+) -> tuple[Float[np.ndarray, "size size"], Float[np.ndarray, "size size classes"] | None]:
+    """Mask and classes where a share of each pixel is known to be of another class."""
+    if regions is not None:
+        regions = regions * (1 - share[..., None])
+        regions[..., region] += share
+    return mask * (1 - share), regions
+
+
+def _eight_bits(photo: Photo) -> Photo:
+    """What the finder of faces works on; a 16-bit photo as floats would take four times the memory."""
+    if photo.dtype == np.uint16:
+        return (photo >> 8).astype(np.uint8)
+    return np.round(np.clip(photo, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,290 @@
+"""From the network's maps to the photo's own resolution, upright, with A ∘ f(N, L) + R = photo.
+
+Albedo is what remains of the photo: A = I / E, at any resolution. The illumination E = I / A of the crop comes up
+smoothly, so that all of the photo's finer detail goes to albedo. Where E itself has edges (shadows, highlights) it
+takes its share of that detail, found by a guided filter (He and Sun, "Fast Guided Filter", 2015) on log luminance:
+slope 1 where the crop's E follows the photo, 0 where albedo does. Normals come up by interpolation; the light is only
+turned. R is what then remains, so that the sum holds whatever the network says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+
+from illures.decompose.maps import Maps
+from illures.errors import InputError
+from illures.faces import at_size, extract, padded, scale_of, to_crop, to_photo
+from illures.io.photos import Photo, as_linear
+from illures.math import sh
+from illures.math.color import luminance
+from illures.math.fill import continued
+from illures.math.normals import normalize
+from illures.math.quotient import BLACK, albedo_of, illumination_of
+from illures.render import shade
+from illures.types import FaceCrop
+
+# Radius of the guided filter [px of a crop of 128], and the variance of log luminance that counts as noise.
+GUIDE_RADIUS = 3
+GUIDE_EPS = 0.05**2
+# Albedo takes this much of the photo's detail at most [log]: darker, brighter. What is brighter yet is a glint.
+DETAIL = (2.0, 0.7)
+# Shading that something is divided by is no less than this part of the face's mean shading: SH can ring to zero.
+SHADING_FLOOR = 0.1
+# Toward the crop's edge the maps fade over this part of its side.
+FADE = 0.04
+# Faces side by side give way to each other over this difference of their distances [crop sides].
+BETWEEN = 0.15
+# Maps of a small crop are interpolated to this many times its size by cubics before the warp, which is linear.
+FINER = 4
+
+M = TypeVar("M", bound=Maps)
+Map1 = Float[np.ndarray, "rows columns"]
+Map3 = Float[np.ndarray, "rows columns 3"]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What is to be interpolated, on the (finer) grid of the crop, upright as the photo.
+
+    Attributes:
+        normal: in the photo's frame; not of unit length between pixels.
+        light: in the photo's frame.
+        illumination: log E.
+        low: log luminance of the crop as the network saw it: what `share` measures detail against.
+        share: of the photo's detail, what E takes; in [0, 1].
+        seen: 1 where `low` is known.
+        floor: least shading that something is divided by.
+        head: how far the maps count; 0 along the crop's edge.
+        mask: skin; 0 along the crop's edge.
+        crop: of this grid: that of the face, with the margin that was asked for.
+    """
+
+    normal: Map3
+    light: Float[np.ndarray, "9 3"]
+    illumination: Map3
+    low: Map1
+    share: Map1
+    seen: Map1
+    floor: float
+    head: Map1
+    mask: Map1
+    crop: FaceCrop
+
+
+@dataclass(frozen=True)
+class Window:
+    """One face's maps over a rectangle of the photo; `albedo * shading + residual = image`. `head` is their weight."""
+
+    image: Map3
+    illumination: Map3
+    albedo: Map3
+    normal: Map3
+    shading: Map3
+    residual: Map3
+    mask: Map1
+    head: Map1
+
+
+def at_photo_resolution(face: M, photo: Photo) -> M:
+    """See `Decomposition.photo_resolution`."""
+    check_photo(face.crop, photo)
+    fields = prepare(face)
+    x0, y0, x1, y1 = bounds(face.crop)
+    matrix = np.array([[1, 0, -x0], [0, 1, -y0]], np.float32)
+    crop = FaceCrop(matrix=matrix, size=max(x1 - x0, y1 - y0), photo_size=face.crop.photo_size, face=face.crop.face)
+    image = as_linear(extract(photo, crop))
+    window = sample(fields, (x0, y0), image)
+    return replace(
+        face,
+        image=image,
+        albedo=window.albedo,
+        normal=window.normal,
+        light=fields.light,
+        residual=window.residual,
+        mask=window.mask,
+        crop=crop,
+        regions=None,
+    )
+
+
+def bounds(crop: FaceCrop) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 of the photo pixels around the turned crop (not clipped to the photo; ends exclusive)."""
+    edge = crop.size - 0.5
+    corners = to_photo(np.array([[-0.5, -0.5], [edge, -0.5], [-0.5, edge], [edge, edge]]), crop)
+    x0, y0 = np.ceil(corners.min(0)).astype(int)
+    side = int(np.ceil(np.ptp(corners, axis=0).max()))
+    return int(x0), int(y0), int(x0) + side, int(y0) + side
+
+
+def upright(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
+    """Rotation about the line of sight that takes directions of the crop's frame to the photo's."""
+    cos, sin = crop.matrix[0, :2].astype(np.float64) / scale_of(crop)
+    # crop = [[cos, sin], [-sin, cos]] photo with y down; its inverse with y up has the signs of the sines so.
+    return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+
+
+def prepare(face: Maps, margin: int = 0) -> Fields:
+    """Filter at the crop's size, turn to the photo's frame, and interpolate to the finer grid.
+
+    Args:
+        face: at the network's resolution.
+        margin: that the fields are continued by around the crop, from where a head was seen [crop px]. Without it they
+            are those of the crop, background and all.
+    """
+    size, shading = face.crop.size, face.shading
+    weight = face.mask[..., None] + 0.01  # outside the mask the network's values mean less
+    floor = SHADING_FLOOR * max(float((shading * weight).mean() / weight.mean()), 0.01)
+    illumination = np.log(illumination_of(face.image, face.albedo)).astype(np.float32)
+    low = _log_luminance(face.image)
+    share = _share(low, illumination.mean(axis=-1), max(1, round(GUIDE_RADIUS * size / 128)))
+    turn = upright(face.crop)
+    normal = (face.normal @ turn.T).astype(np.float32)
+    head, seen = feathered(face.head), np.ones_like(low)
+    mask = head if face.regions is None else feathered(face.mask)
+    if margin:
+        known = surely(head)
+        illumination, normal = (beyond(v, known, margin) for v in (illumination, normal))
+        low, head, mask, share, seen = (np.pad(v, margin) for v in (low, head, mask, share * known, feathered(seen)))
+    wide = padded(face.crop, margin)
+    zoom = scale_of(face.crop)
+    factor = FINER if zoom < 0.5 else 1
+
+    def finer(field: np.ndarray) -> np.ndarray:
+        if factor > 1:
+            field = cv2.resize(field, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        # Half a crop pixel smooths the creases of the cubics; a photo coarser than the crop needs its own low-pass.
+        return np.ascontiguousarray(_blur(field, max(factor / 2, zoom / 2) if factor > 1 or zoom > 1 else 0.0))
+
+    return Fields(
+        normal=finer(normal),
+        light=sh.rotate(face.light, turn).astype(np.float32),
+        illumination=finer(illumination),
+        low=finer(low),
+        share=finer(share),
+        seen=finer(seen),
+        floor=floor,
+        head=np.clip(finer(head.astype(np.float32)), 0, 1),
+        mask=np.clip(finer(mask.astype(np.float32)), 0, 1),
+        crop=at_size(wide, wide.size * factor),
+    )
+
+
+def sample(fields: Fields, origin: tuple[int, int], image: Map3) -> Window:
+    """The maps over a rectangle of the photo: it begins at pixel `origin` (x, y) and its linear pixels are `image`."""
+    normal = normalize(warped(fields.normal, fields.crop, origin, image.shape[:2]))
+    shading = shade(normal, fields.light)
+    illumination = illumination_at(fields, origin, image)
+    albedo = albedo_of(image, illumination)
+    return Window(
+        image=image,
+        illumination=illumination,
+        albedo=albedo,
+        normal=normal,
+        shading=shading,
+        residual=image - albedo * shading,
+        mask=warped(fields.mask, fields.crop, origin, image.shape[:2]),
+        head=warped(fields.head, fields.crop, origin, image.shape[:2]),
+    )
+
+
+def illumination_at(fields: Fields, origin: tuple[int, int], image: Map3) -> Map3:
+    """E over a rectangle of the photo, with the part of the photo's detail that is E's."""
+
+    def there(field: np.ndarray) -> np.ndarray:
+        return warped(field, fields.crop, origin, image.shape[:2])
+
+    detail = _log_luminance(image) - there(fields.low)
+    kept = np.clip((1 - there(fields.share)) * detail, -DETAIL[0], DETAIL[1])
+    return np.exp(there(fields.illumination) + (there(fields.seen) * (detail - kept))[..., None])
+
+
+def warped(
+    field: Float[np.ndarray, "a a *channels"], crop: FaceCrop, origin: tuple[int, int], shape: tuple[int, int]
+) -> Float[np.ndarray, "rows columns *channels"]:
+    """A field of a crop's grid over a rectangle of the photo that begins at `origin` (x, y)."""
+    back = crop.matrix.astype(np.float64).copy()
+    back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(field, back, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE))
+
+
+def surely(head: Float[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
+    """Where a feathered head's maps are taken as they are; in one place at least."""
+    return head >= min(0.5, float(head.max()))
+
+
+def beyond(
+    field: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray, "size size"], margin: int
+) -> Float[np.ndarray, "wide wide 3"]:
+    """A field of the crop with a margin, continued from where it is known."""
+    around = ((margin, margin), (margin, margin))
+    return continued(np.pad(field, (*around, (0, 0))), np.pad(known, around))
+
+
+def own_share(crop: FaceCrop, grid: FaceCrop, others: Sequence[FaceCrop]) -> Float[np.ndarray, "size size"]:
+    """1 where this face is nearer than any other of the photo, 0 where another one is, on a grid of the photo.
+
+    Distances are counted from the middles of the crops and in their sides: a small face keeps what is around it.
+    """
+    side = grid.size
+    share = np.ones((side, side), np.float32)
+    if not others:
+        return share
+    x, y = np.meshgrid(np.arange(side, dtype=np.float64), np.arange(side, dtype=np.float64))
+    points = to_photo(np.stack([x.ravel(), y.ravel()], axis=-1), grid)
+
+    def distance(other: FaceCrop) -> Float[np.ndarray, "size size"]:
+        from_middle = to_crop(points, other) - (other.size - 1) / 2
+        return np.asarray(np.linalg.norm(from_middle, axis=-1).reshape(side, side) / other.size)
+
+    mine = distance(crop)
+    for other in others:
+        share = np.minimum(share, np.clip(0.5 + (distance(other) - mine) / BETWEEN, 0, 1))
+    return share.astype(np.float32)
+
+
+def feathered(mask: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
+    """A soft mask that fades to 0 at the image's edge."""
+    return np.minimum(mask, _inside(len(mask))).astype(np.float32)
+
+
+def _inside(size: int) -> Float[np.ndarray, "size size"]:
+    """1 in the crop, falling smoothly to 0 at its edge."""
+    at = np.arange(size) + 0.5
+    t = np.clip(np.minimum(at, size - at) / max(FADE * size, 1) - 0.5 / max(FADE * size, 1), 0, 1)
+    ramp = (t * t * (3 - 2 * t)).astype(np.float32)
+    return np.minimum(ramp[:, None], ramp[None, :])
+
+
+def _log_luminance(image: Map3) -> Map1:
+    return np.log(luminance(np.maximum(image, 0)) + np.float32(BLACK)).astype(np.float32)
+
+
+def _share(guide: Map1, target: Map1, radius: int) -> Map1:
+    """Slope of `target` against `guide` in each neighbourhood: a of He and Sun 2015, eq. 4, smoothed (eq. 8)."""
+
+    def mean(field: np.ndarray) -> np.ndarray:
+        return cv2.blur(field, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT_101)
+
+    mean_guide = mean(guide)
+    covariance = mean(guide * target) - mean_guide * mean(target)
+    variance = mean(guide * guide) - mean_guide * mean_guide
+    return mean(np.clip(covariance / (np.maximum(variance, 0) + GUIDE_EPS), 0, 1).astype(np.float32))
+
+
+def _blur(field: np.ndarray, sigma: float) -> np.ndarray:
+    return cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101) if sigma > 0 else field
+
+
+def check_photo(crop: FaceCrop, photo: Photo) -> None:
+    """Raise an InputError unless the crop was made of a photo of this size."""
+    if photo.shape[:2] != tuple(crop.photo_size):
+        height, width = crop.photo_size
+        found = f"{photo.shape[1]} x {photo.shape[0]}"
+        raise InputError(f"photo: {found} pixels, but the face was found in one of {width} x {height}")

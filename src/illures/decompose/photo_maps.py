@@ -1,0 +1,163 @@
+"""All faces of a photo in one set of maps of the photo's size, with no seam, as codes ready to be written.
+
+Outside the heads albedo is the photo, shading 1, residual 0 and the normal looks at the viewer; at their edges the
+two blend. The residual is computed after the blend and from the codes of albedo and shading, so that A ∘ S + R is
+the photo everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Num, UInt8
+
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.full_resolution import Fields, Window, bounds, check_photo, own_share, prepare, sample, warped
+from illures.faces import padded
+from illures.faces.matte import PhotoMatte
+from illures.io.formats import Codes, Format, MapName
+from illures.io.photos import Photo, as_float, as_linear
+from illures.math.normals import normalize
+from illures.types import FaceCrop, Region
+
+# Rows worked on at a time: floats of a whole 12-megapixel photo would take gigabytes.
+BAND = 128
+
+
+@dataclass(frozen=True)
+class PhotoMaps:
+    """Codes of the maps of a whole photo, in one format; see `Format`.
+
+    Attributes:
+        regions: numbers of `types.Region`; background where no face is near; None where the network tells none.
+    """
+
+    format: Format
+    albedo: Num[np.ndarray, "height width 3"]
+    normal: Num[np.ndarray, "height width 3"]
+    shading: Num[np.ndarray, "height width 3"]
+    residual: Num[np.ndarray, "height width 3"]
+    mask: Num[np.ndarray, "height width"]
+    matte: Num[np.ndarray, "height width"]
+    regions: UInt8[np.ndarray, "height width"] | None
+
+    def take(self, name: MapName) -> Codes:
+        """Codes of a map; the reconstruction is made from the others' codes, band by band."""
+        if name != "reconstruction":
+            return np.asarray(getattr(self, name))
+        codes = np.empty_like(self.albedo)
+        for rows in _bands(0, len(codes)):
+            decoded = {n: self.format.decode(n, getattr(self, n)[rows]) for n in ("albedo", "shading", "residual")}
+            total = decoded["albedo"] * decoded["shading"] + decoded["residual"]
+            codes[rows] = self.format.quantise("reconstruction", total)
+        return codes
+
+
+def photo_maps(photo: Photo, faces: list[Decomposition], format: Format) -> PhotoMaps:
+    """Bring every face to the photo's resolution and lay them into the photo.
+
+    Raises:
+        InputError: a face was found in a photo of another size.
+    """
+    for face in faces:
+        check_photo(face.crop, photo)
+    maps = _blank(photo, faces, format)
+    for face in faces:
+        own = own_share(face.crop, face.crop, [other.crop for other in faces if other is not face])
+        fields = prepare(face)
+        fields = replace(fields, head=fields.head * _at_size(own, fields), mask=fields.mask * _at_size(own, fields))
+        height, width = photo.shape[:2]
+        x0, y0, x1, y1 = bounds(face.crop)
+        x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+        for rows in _bands(y0, y1):
+            image = as_linear(photo[rows, x0:x1])
+            _lay(maps, (rows, slice(x0, x1)), sample(fields, (x0, rows.start), image))
+            if maps.regions is not None and face.regions is not None:
+                _label(maps.regions[rows, x0:x1], face.regions, own, face.crop, (x0, rows.start))
+    return maps
+
+
+def _at_size(share: Float[np.ndarray, "size size"], fields: Fields) -> Float[np.ndarray, "fine fine"]:
+    side = fields.crop.size
+    return np.asarray(cv2.resize(share, (side, side), interpolation=cv2.INTER_LINEAR))
+
+
+def _label(
+    out: UInt8[np.ndarray, "rows columns"],
+    regions: Float[np.ndarray, "size size classes"],
+    own: Float[np.ndarray, "size size"],
+    crop: FaceCrop,
+    origin: tuple[int, int],
+) -> None:
+    """Write the likeliest class where this face is the nearest and the pixel lies in its crop."""
+    inside = cv2.copyMakeBorder(own, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    here = warped(inside, padded(crop, 1), origin, out.shape) >= 0.5
+    best, label = np.zeros(out.shape, np.float32), np.zeros(out.shape, np.uint8)
+    for region in Region:
+        likely = warped(np.ascontiguousarray(regions[..., region]), crop, origin, out.shape)
+        label[likely > best] = region
+        np.maximum(best, likely, out=best)
+    np.copyto(out, label, where=here)
+
+
+def _blank(photo: Photo, faces: list[Decomposition], format: Format) -> PhotoMaps:
+    """The maps of a photo with no face, but with the matte of its people."""
+    shape = photo.shape[:2]
+
+    def constant(name: MapName, value: tuple[float, ...]) -> Codes:
+        code = format.quantise(name, np.array([[value]], np.float32))
+        return np.broadcast_to(code, (*shape, 3)).copy()
+
+    albedo = np.empty((*shape, 3), format.dtype)
+    for rows in _bands(0, shape[0]):
+        if format.is_exr:
+            albedo[rows] = format.quantise("albedo", as_linear(photo[rows]))
+        else:
+            albedo[rows] = np.round(as_float(photo[rows]) * np.iinfo(format.dtype).max)
+    shading = constant("shading", (1.0, 1.0, 1.0))
+    residual = np.empty_like(albedo)
+    for rows in _bands(0, shape[0]):
+        residual[rows] = _residual(format, as_linear(photo[rows]), albedo[rows], shading[rows])
+    normal = constant("normal", (0.0, 0.0, 1.0))
+    matte = np.empty(shape, format.dtype)
+    person = PhotoMatte(photo, [face.crop for face in faces])
+    for rows in _bands(0, shape[0]):
+        matte[rows] = format.quantise("matte", person.over(as_float(photo[rows]), (0, rows.start)))
+    regions = None if all(face.regions is None for face in faces) else np.zeros(shape, np.uint8)
+    return PhotoMaps(format, albedo, normal, shading, residual, np.zeros(shape, format.dtype), matte, regions)
+
+
+def _lay(maps: PhotoMaps, where: tuple[slice, slice], window: Window) -> None:
+    """Blend a window into the maps where it shows a head; pixels where that weight is 0 stay as they are."""
+    format, weight = maps.format, window.head[..., None]
+    inside = weight > 0
+    if not inside.any():
+        return
+
+    def blend(name: MapName, over: np.ndarray) -> np.ndarray:
+        under = format.decode(name, getattr(maps, name)[where])
+        return under + weight * (over - under)
+
+    blended: dict[MapName, np.ndarray] = {
+        "albedo": blend("albedo", window.albedo),
+        "shading": blend("shading", window.shading),
+        "normal": normalize(blend("normal", window.normal)),
+    }
+    for name, values in blended.items():
+        np.copyto(getattr(maps, name)[where], format.quantise(name, values), where=inside)
+    residual = _residual(format, window.image, maps.albedo[where], maps.shading[where])
+    np.copyto(maps.residual[where], residual, where=inside)
+    maps.mask[where] = np.maximum(maps.mask[where], format.quantise("mask", window.mask))
+
+
+def _residual(format: Format, image: np.ndarray, albedo: Codes, shading: Codes) -> Codes:
+    """Codes of what albedo ∘ shading, as the files will hold them, leave of the image."""
+    return format.quantise("residual", image - format.decode("albedo", albedo) * format.decode("shading", shading))
+
+
+def _bands(start: int, stop: int) -> Iterator[slice]:
+    for first in range(start, stop, BAND):
+        yield slice(first, min(first + BAND, stop))

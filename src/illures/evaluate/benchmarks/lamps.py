@@ -1,0 +1,204 @@
+"""Relighting against path-traced renders: one person, many lamps, everything known.
+
+A person is rendered under a soft light (the photo) and under lamps from all over the front. The photo, relit to a lamp,
+is compared with the render under it: its pixels, where its cast shadows end, and the colour of its skin. All lights are
+white, so that relighting must not change the skin's hue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from illures.decompose.decomposition import Decomposition
+from illures.faces import crop_face
+from illures.io.environment_maps import DIRECTIONS, SOLID_ANGLE
+from illures.math.color import best_scale, lab, linear_to_srgb, luminance, srgb_to_linear
+from illures.relighting.composite import PhotoRelighter
+from illures.relighting.light import Light
+from illures.relighting.relight import exposed
+from illures.types import Face, Region
+
+# Share of light from all around: of the photo, and of the lamps.
+SOFT, DIM = 0.45, 0.1
+# Surfaces that a lamp meets at less than this cosine are in their own shade: no cast shadow can be told there.
+_LEAST_FACING = 0.25
+# A shadow of fewer pixels of 256 x 256 is a speck.
+_LEAST_SHADOW = 30
+# Where one of the images has no edge at all, its distance counts as this much [px].
+FARTHEST = 32.0
+# Luminance of the colour whose a* and b* are compared.
+_GREY = 0.2
+
+
+@dataclass(frozen=True)
+class LampView:
+    """A rendered person.
+
+    Attributes:
+        albedo, normal: linear; unit vectors, upright.
+        region: numbers of `Region`.
+        mask: skin, eyes and lips.
+        landmarks: in pixels.
+        photo: under `soft_light()`, linear.
+        images: under each of the lamps, linear.
+    """
+
+    albedo: Float[np.ndarray, "size size 3"]
+    normal: Float[np.ndarray, "size size 3"]
+    region: UInt8[np.ndarray, "size size"]
+    mask: Bool[np.ndarray, "size size"]
+    landmarks: Float[np.ndarray, "478 3"]
+    photo: Float[np.ndarray, "size size 3"]
+    images: Float[np.ndarray, "lamps size size 3"]
+
+    @property
+    def head(self) -> Bool[np.ndarray, "size size"]:
+        """Skin and all that grows on it."""
+        others = (Region.BACKGROUND, Region.CLOTHES, Region.OBJECT)
+        return np.asarray(~np.isin(self.region, others))
+
+    @property
+    def face(self) -> Face:
+        """For the decomposer."""
+        return Face(self.landmarks.astype(np.float32), 1.0)
+
+    @property
+    def srgb(self) -> Float[np.ndarray, "size size 3"]:
+        """The photo as a file holds it."""
+        return linear_to_srgb(np.clip(self.photo, 0, 1)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LampScore:
+    """One photo relit to one lamp.
+
+    Attributes:
+        psnr_db: over the head, sRGB, after one best scale of linear light.
+        edges_px: distances between the edges of cast shadows on skin, both ways; empty where neither image has one.
+        colour: ΔE of the chroma plane (a*, b*) between the skin's mean colour before and after.
+    """
+
+    psnr_db: float
+    edges_px: Float[np.ndarray, " edges"]
+    colour: float
+
+
+def soft_light() -> Light:
+    """What the photo is taken under: a large lamp aside, and much light from around."""
+    return Light.from_direction(25, 25, ambient=SOFT, radius_deg=30)
+
+
+def lamps(count: int) -> list[Light]:
+    """Lamps from image left to image right, at all heights and of three sizes, each with a little light around."""
+    heights, radii = (10, 45, -10, 28, 62), (3, 6, 12)
+    azimuths = -75 + 150 * (np.arange(count) + 0.5) / count
+    return [
+        Light.from_direction(float(azimuth), heights[k % 5], ambient=DIM, radius_deg=radii[k % 3])
+        for k, azimuth in enumerate(azimuths)
+    ]
+
+
+def environment_of(light: Light) -> Float[np.ndarray, "128 256 3"]:
+    """A map of a light whose lamps are discs and whose rest is even."""
+    radiance = np.full((*DIRECTIONS.shape[:2], 3), light.ambient[0] / np.sqrt(4 * np.pi), np.float32)
+    for lamp in light.lamps:
+        angle = np.rad2deg(np.arccos(np.clip(DIRECTIONS @ lamp.direction.astype(np.float32), -1, 1)))
+        disc = np.clip((lamp.radius_deg - angle) / 1.4 + 0.5, 0, 1)  # a rim of a texel
+        facing = (disc * np.cos(np.deg2rad(np.minimum(angle, 90))) * SOLID_ANGLE).sum() / np.pi
+        radiance += disc[..., None] * (lamp.irradiance / facing).astype(np.float32)
+    return radiance
+
+
+def known(view: LampView) -> Decomposition:
+    """The view taken apart without error: what relighting does with perfect maps."""
+    size, light = len(view.photo), soft_light().sh.astype(np.float32)
+    one_hot = (view.region[..., None] == np.arange(len(Region))).astype(np.float32)
+    normal = np.where(np.any(view.normal != 0, axis=-1, keepdims=True), view.normal, np.array([0, 0, 1], np.float32))
+    empty = Decomposition(
+        image=np.clip(view.photo, 0, 1).astype(np.float32),
+        albedo=view.albedo,
+        normal=normal.astype(np.float32),
+        light=light,
+        residual=np.zeros_like(view.photo),
+        mask=view.mask.astype(np.float32),
+        crop=crop_face(view.face, (size, size), size),
+        regions=one_hot,
+    )
+    return Decomposition(**(vars(empty) | {"residual": empty.image - empty.reconstruct()}))
+
+
+def relit(view: LampView, face: Decomposition, lights: Sequence[Light]) -> list[Float[np.ndarray, "size size 3"]]:
+    """The view's photo under each light as `illures relight` gives it, linear, up to a scale; nothing is cut off."""
+    relighter = PhotoRelighter(view.srgb, [face])
+    return [srgb_to_linear(np.asarray(relighter(exposed(light, face, -1.0)), np.float32)) for light in lights]
+
+
+def score(view: LampView, index: int, light: Light, image: Float[np.ndarray, "size size 3"]) -> LampScore:
+    """Compare a relit image (linear, up to a scale) with the render under the lamp of that index."""
+    truth, head = np.clip(view.images[index], 0, 1), view.head
+    scaled = np.clip(image * best_scale(image[head], truth[head]), 0, 1)
+    error = np.mean((linear_to_srgb(scaled[head]) - linear_to_srgb(truth[head])) ** 2)
+    edges = edge_distances(cast_shadow(view, light, scaled), cast_shadow(view, light, truth))
+    return LampScore(float(-10 * np.log10(max(error, 1e-12))), edges, colour_change(view, scaled))
+
+
+def cast_shadow(
+    view: LampView, light: Light, image: Float[np.ndarray, "size size 3"]
+) -> tuple[Bool[np.ndarray, "size size"], Bool[np.ndarray, "size size"]]:
+    """Where skin that faces the lamp gets less than half of its light, and where that can be told."""
+    lamp, size = light.lamps[0], len(image)
+    facing = view.normal @ lamp.direction.astype(np.float32)
+    full = DIM + np.clip(facing, 0, None) * float(luminance(lamp.irradiance))
+    got = luminance(image) / np.maximum(luminance(view.albedo), 0.01)
+    lit = (got - DIM) / np.maximum(full - DIM, 1e-3)
+    seen = (view.region == Region.SKIN) & (facing > _LEAST_FACING)
+    # Exposure is free: what is fully lit counts as 1.
+    lit = lit / max(float(np.quantile(lit[seen], 0.75)), 1e-3) if seen.any() else lit
+    lit = cv2.GaussianBlur(lit.astype(np.float32), (0, 0), size / 256)
+    return _no_specks((lit < 0.5) & seen, _LEAST_SHADOW * (size / 256) ** 2), seen
+
+
+def edge_distances(
+    found: tuple[Bool[np.ndarray, "size size"], Bool[np.ndarray, "size size"]],
+    true: tuple[Bool[np.ndarray, "size size"], Bool[np.ndarray, "size size"]],
+) -> Float[np.ndarray, " edges"]:
+    """From each edge pixel of either image's shadows to the nearest of the other's [px of 256]."""
+    a, b = _edges(*found), _edges(*true)
+    factor = 256 / len(a)
+    return np.concatenate([_nearest(a, b, factor), _nearest(b, a, factor)])
+
+
+def colour_change(view: LampView, image: Float[np.ndarray, "size size 3"]) -> float:
+    """ΔE of (a*, b*) between the mean colours of the photo's skin and of the image's, at one luminance."""
+    skin = (view.region == Region.SKIN) & (view.photo.max(-1) < 0.98) & (image.max(-1) < 0.98)
+    before, after = (_chroma(colours[skin].mean(axis=0)) for colours in (view.photo, image))
+    return float(np.linalg.norm(after - before))
+
+
+def _chroma(colour: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2"]:
+    return lab(colour.astype(np.float64) * (_GREY / max(float(luminance(colour)), 1e-6)))[1:]
+
+
+def _edges(shadow: Bool[np.ndarray, "size size"], seen: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
+    """Shadow next to lit skin; where the skin ends is no edge of the shadow."""
+    lit = cv2.dilate((seen & ~shadow).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return shadow & lit
+
+
+def _nearest(a: Bool[np.ndarray, "size size"], b: Bool[np.ndarray, "size size"], factor: float) -> np.ndarray:
+    if not b.any():
+        return np.full(int(a.sum()), FARTHEST)
+    away = cv2.distanceTransform((~b).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.minimum(away[a] * factor, FARTHEST)
+
+
+def _no_specks(shadow: Bool[np.ndarray, "size size"], least: float) -> Bool[np.ndarray, "size size"]:
+    _, label, stats, _ = cv2.connectedComponentsWithStats(shadow.astype(np.uint8), connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] >= least
+    large[0] = False
+    return np.asarray(large[label])

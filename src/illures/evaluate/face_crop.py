@@ -1,0 +1,55 @@
+"""The crop around one face, upright, at a size that every method can take."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from illures.faces import crop_face, extract, scale_of, to_crop, to_photo
+from illures.io.photos import Photo, as_float
+from illures.types import Face, FaceCrop
+
+SIDE = 320  # px; faces smaller in their photo keep their pixels
+ROOM = 1.8  # side of the portrait over that of the aligned crop: enough for other methods' own framing
+
+
+def window_around(face: Face, photo_size: tuple[int, int], side: int = SIDE) -> FaceCrop:
+    """A square around a face, not turned.
+
+    Args:
+        face: in the photo's pixels.
+        photo_size: height and width [px].
+        side: of the square at most [px]; nothing is enlarged.
+    """
+    crop = crop_face(face, photo_size, 128)
+    reach = ROOM * crop.size / scale_of(crop)  # of the square, in photo pixels
+    size = max(16, min(side, round(reach)))
+    scale = size / reach
+    shift = (size - 1) / 2 - scale * centre_of(crop)
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
+    return FaceCrop(matrix=matrix, size=size, photo_size=photo_size, face=face)
+
+
+def centre_of(crop: FaceCrop) -> Float[np.ndarray, "2"]:
+    """Where in the photo the middle of a crop lies [px]."""
+    return to_photo(np.full((1, 2), (crop.size - 1) / 2), crop)[0]
+
+
+def portrait(
+    photo: Photo | Num[np.ndarray, "height width 3"], face: Face, window: FaceCrop
+) -> tuple[Float[np.ndarray, "height2 width2 3"], Face]:
+    """As much of the window as the photo shows, and the face in its pixels.
+
+    Args:
+        photo: uint8, uint16, or float sRGB in [0, 1].
+        face: in the photo's pixels.
+        window: see `window_around`.
+    """
+    pixels = np.clip(as_float(extract(photo, window)), 0, 1).astype(np.float32)
+    # What lies beyond the photo's edge is its mirror image, with faces of its own.
+    scale, shift = window.matrix[0, 0].astype(float), window.matrix[:, 2].astype(float)
+    low = np.maximum(np.ceil(shift - scale / 2), 0).astype(int)
+    high = np.floor(shift + scale * (np.array(photo.shape[1::-1]) - 0.5)).astype(int) + 1
+    landmarks = to_crop(face.landmarks, window)
+    landmarks[:, :2] -= low.astype(landmarks.dtype)
+    return pixels[low[1] : high[1], low[0] : high[0]], Face(landmarks, face.score)

@@ -1,0 +1,199 @@
+"""Files by strangers: what is opened at all, how far it may unfold, and how a decoder's failure is told.
+
+Everything that reads a file of the user's choice goes through here. No decoder may start a program or open a second
+file; a size is checked in the header, before memory is asked for; whatever a decoder raises is told as bad input.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from io import BytesIO
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from illures.errors import InputError, InputWarning
+
+# Pillow knows dozens of kinds. One of them (EPS) starts Ghostscript on the file; these are the ones that we mean.
+PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF", "JPEG2000", "PPM")
+# Of an array from a file [bytes]: larger ones are damaged headers or bombs.
+MOST_BYTES = 1 << 30
+# The largest double has 309 digits.
+_MOST_DIGITS = 309
+_EXR_MAGIC = b"\x76\x2f\x31\x01"
+
+
+@contextmanager
+def decoding(path: str | os.PathLike[str], kind: str = "an image") -> Iterator[None]:
+    """Around the call of a decoder, and nothing else: whatever it raises becomes an InputError that names the file.
+
+    Args:
+        path: of the file.
+        kind: what it was to be read as.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder, where {kind} is expected") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: not an image, or of a kind that is not read") from None
+    except MemoryError as error:
+        raise InputError(f"{path}: needs more memory than there is") from error
+    except Exception as error:
+        raise InputError(f"{path}: can't be read as {kind} ({one_line(error)})") from error
+
+
+def open_image(file: str | os.PathLike[str] | BytesIO) -> Image.Image:
+    """Pillow's image of a file in one of the `PHOTO_FORMATS`; no pixel is decoded yet.
+
+    Raises:
+        UnidentifiedImageError: it is in none of them. Else whatever the decoder raises; see `decoding`.
+    """
+    if _begins(file)[4:8] == b"ftyp":  # HEIC and AVIF, also those that were renamed to .jpg
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    Image.init()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limits are checked by the caller
+        return Image.open(file, formats=[name for name in PHOTO_FORMATS if name in Image.OPEN])
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON from a file.
+
+    Raises:
+        ValueError: it is none, is nested too deeply, or holds a whole number that no double can hold.
+    """
+    try:
+        return json.loads(text, parse_int=_whole)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_npy(path: Path, most_bytes: int = MOST_BYTES) -> np.ndarray:
+    """A .npy file of plain numbers; its header is checked before memory is asked for.
+
+    Raises:
+        InputError: it is none, is empty, holds something else than numbers, or is larger than `most_bytes`.
+    """
+    with decoding(path, "a .npy file"), path.open("rb") as file:
+        array = _npy(file, os.fstat(file.fileno()).st_size, most_bytes)
+        if not array.size:
+            raise ValueError(f"shape {array.shape} holds nothing")
+        return array
+
+
+def read_npz(path: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> dict[str, np.ndarray]:
+    """The arrays of a .npz file, numbers or text, each checked as in `read_npy`.
+
+    Raises:
+        InputError: it is none, or its arrays together are larger than `most_bytes`.
+    """
+    with decoding(path, "a .npz file"), zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > most_bytes:
+            raise InputError(f"{path}: unfolds to more than {most_bytes >> 20} MiB")
+        arrays = {}
+        for member in members:
+            with archive.open(member) as file:
+                arrays[member.filename.removesuffix(".npy")] = _npy(file, member.file_size, most_bytes, text=True)
+        return arrays
+
+
+_NOTES: ContextVar[list[str] | None] = ContextVar("notes", default=None)
+
+
+def note(path: str | os.PathLike[str], words: str) -> None:
+    """Say that a file is read, but not all of it or not as it is."""
+    kept = _NOTES.get()
+    if kept is not None and words not in kept:
+        kept.append(words)
+    warnings.warn(f"{path}: {words}", InputWarning, stacklevel=2)
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """Collects what `note` says within the block, without the names of the files, to be kept with the results."""
+    words: list[str] = []
+    token = _NOTES.set(words)
+    try:
+        yield words
+    finally:
+        _NOTES.reset(token)
+
+
+def read_tensors(path: Path, kind: str, framework: str = "numpy") -> tuple[dict[str, Any], dict[str, str]]:
+    """Tensors and header of a safetensors file.
+
+    Args:
+        path: of the file.
+        kind: what it was to be read as.
+        framework: "numpy", or "pt" for torch's tensors.
+
+    Raises:
+        InputError: it is none.
+    """
+    from safetensors import safe_open
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with decoding(path, kind), safe_open(path, framework=framework) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 (not a dict)
+
+
+def one_line(error: BaseException) -> str:
+    """What an exception says, on one line."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _npy(file: Any, size: int, most_bytes: int, text: bool = False) -> np.ndarray:
+    """A .npy stream of `size` bytes."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise ValueError(f"version {version}; 1.0 and 2.0 are read")
+    if dtype.kind not in ("biufU" if text else "biuf"):
+        raise ValueError(f"holds {dtype}, where plain numbers are expected")
+    bytes_ = prod(shape) * dtype.itemsize
+    if bytes_ > most_bytes:
+        raise ValueError(f"shape {shape}: {bytes_ / 2**20:.3g} MiB; at most {most_bytes >> 20} are read")
+    if bytes_ > size:
+        raise ValueError(f"shape {shape} says {bytes_} bytes, the file has {size}")
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _begins(file: str | os.PathLike[str] | BytesIO, count: int = 12) -> bytes:
+    """The first bytes of a file."""
+    if isinstance(file, (str, os.PathLike)):
+        with open(file, "rb") as opened:
+            return opened.read(count)
+    place = file.tell()
+    start = file.read(count)
+    file.seek(place)
+    return start
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    number = int(digits)
+    float(number)  # raises where it is beyond a double
+    return number

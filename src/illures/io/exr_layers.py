@@ -1,0 +1,145 @@
+"""All maps of a photo in one EXR file of many layers, as compositing programs read them; and back.
+
+Layers: R, G, B, A the photo; albedo.R/G/B, normal.X/Y/Z, shading.R/G/B, residual.R/G/B, mask.A (skin), matte.A (the
+person). Attributes say primaries, version, frame, and the light as 27 numbers. The user's page: docs/outputs.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from illures.errors import InputError
+from illures.io.files import write_error
+from illures.math.colorspace import CHROMATICITIES, ColorSpaceName, from_linear_srgb
+
+FILE = "maps.exr"
+# Rows worked on at a time.
+_BAND = 128
+_AXES = {"albedo": "RGB", "normal": "XYZ", "shading": "RGB", "residual": "RGB"}
+
+Map = Num[np.ndarray, "height width *channels"]
+
+
+def write_exr_channels(path: Path, channels: Mapping[str, Map], attributes: Mapping[str, Any]) -> None:
+    """Write an EXR file, ZIP-compressed scan lines, whole or not at all.
+
+    Args:
+        path: of the file.
+        channels: by name; three-channel arrays become NAME.R, NAME.G, NAME.B (or R, G, B under "RGB").
+        attributes: for the header.
+
+    Raises:
+        InputError: the file can't be written; what was written of it is removed.
+    """
+    import OpenEXR
+
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **attributes}
+    try:
+        # The library takes no strides: what is not contiguous would come out wrong, without an error.
+        packed = {name: np.ascontiguousarray(pixels) for name, pixels in channels.items()}
+        with OpenEXR.File(header, packed) as file:
+            file.write(str(partial))
+        os.replace(partial, path)
+    except (RuntimeError, OSError) as error:  # the library tells the system's error in words alone
+        partial.unlink(missing_ok=True)
+        code = next((c for c in (errno.ENOSPC, errno.EDQUOT) if os.strerror(c) in str(error)), None)
+        raise write_error(path, OSError(code, " ".join(str(error).split()))) from error
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_layers(
+    path: Path,
+    photo: Map,
+    maps: Mapping[Any, Map],
+    attributes: Mapping[str, Any],
+    alpha: Float[np.ndarray, "height width"] | None = None,
+) -> None:
+    """Write the one file.
+
+    Args:
+        path: of the file.
+        photo: linear, of the maps' type.
+        maps: as the file is to hold them; those that are not there are left out.
+        attributes: for the header.
+        alpha: of the photo, in [0, 1]; its colours are multiplied with it, the maps are not.
+
+    Raises:
+        InputError: the file can't be written.
+    """
+    rgba = np.concatenate([photo, np.ones_like(photo[..., :1])], axis=-1)
+    if alpha is not None:
+        rgba = (rgba * alpha[..., None]).astype(photo.dtype)
+    channels: dict[str, Map] = {"RGBA": rgba}
+    channels |= {name: maps[name] for name, axes in _AXES.items() if axes == "RGB" and name in maps}
+    if "normal" in maps:
+        channels |= {f"normal.{axis}": maps["normal"][..., i] for i, axis in enumerate(_AXES["normal"])}
+    channels |= {f"{name}.A": maps[name] for name in ("mask", "matte") if name in maps}
+    write_exr_channels(path, channels, attributes)
+
+
+def read_layers(path: Path) -> dict[str, Float[np.ndarray, "height width *channels"]]:
+    """The layers of a file of `write_layers` as float32, as they stand: "photo", and the maps that it holds.
+
+    Raises:
+        InputError: the file can't be read, or is none of ours.
+    """
+    import OpenEXR
+
+    try:
+        with OpenEXR.File(str(path), separate_channels=True) as file:
+            found = {name: np.asarray(channel.pixels, np.float32) for name, channel in file.channels().items()}
+        held = {name: axes for name, axes in _AXES.items() if f"{name}.{axes[0]}" in found}
+        layers = {name: np.stack([found[f"{name}.{c}"] for c in axes], axis=-1) for name, axes in held.items()}
+        alphas = {name: found[f"{name}.A"] for name in ("mask", "matte") if f"{name}.A" in found}
+        return {"photo": np.stack([found[c] for c in "RGB"], axis=-1), **layers, **alphas}
+    except KeyError as error:
+        raise InputError(f"{path}: has no channel {error}, where the layers of illures are expected") from None
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read as an EXR file ({' '.join(str(error).split())})") from error
+
+
+def attributes_of(
+    space: ColorSpaceName, version: str, normals: str, lights: list[Float[np.ndarray, "9 3"]]
+) -> dict[str, Any]:
+    """Header attributes; `lights` in the maps' frame, largest face first, linear sRGB."""
+    about: dict[str, Any] = {
+        "chromaticities": CHROMATICITIES[space],
+        "illures:version": version,
+        "illures:frame": "camera: x right, y up, z toward the viewer",
+        "illures:normals": normals,
+    }
+    for number, light in enumerate(lights, 1):
+        converted = light.astype(np.float64) @ from_linear_srgb(space).T
+        about["illures:light" if number == 1 else f"illures:light{number}"] = [float(v) for v in converted.ravel()]
+    return about
+
+
+def convert(space: ColorSpaceName, maps: Mapping[Any, Map], photo: Map | None = None) -> None:
+    """Take maps from linear sRGB to another space, in place.
+
+    Albedo times shading is a product channel by channel, which no other primaries give back; so albedo, shading and the
+    sum are converted, and the residual is what then is left of the sum.
+    """
+    if space == "srgb-linear":
+        return
+    matrix = from_linear_srgb(space).T.astype(np.float32)
+    albedo, shading, residual = (maps[name] for name in ("albedo", "shading", "residual"))
+    for start in range(0, len(albedo), _BAND):
+        rows = slice(start, start + _BAND)
+        a, s, r = (m[rows].astype(np.float32) for m in (albedo, shading, residual))
+        albedo[rows], shading[rows] = a @ matrix, s @ matrix
+        held = albedo[rows].astype(np.float32) * shading[rows].astype(np.float32)  # as the file has them
+        residual[rows] = (a * s + r) @ matrix - held
+        for whole in (photo, maps.get("reconstruction")):
+            if whole is not None:
+                whole[rows] = whole[rows].astype(np.float32) @ matrix

@@ -1,0 +1,55 @@
+"""JPEG files that end too early, but with a mark that they are whole: libjpeg fills up what is missing, and is silent.
+
+Such files come from broken transfers that were mended, from recovery tools and from cameras whose power failed.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from illures.io.decoding import note
+
+_END = b"\xff\xd9"
+# Entropy-coded data that are no end, and that no table takes for zeros, as which missing data are read.
+_MORE = b"\x55" * 4096
+_BLOCK = 8
+
+
+def say_cut(path: Path, image: Image.Image) -> None:
+    """Say which part of a loaded JPEG is not in the file.
+
+    Where more data before the end mark change the picture, the decoder had not had all that it needed.
+    """
+    if image.format not in ("JPEG", "MPO") or not _may_be_cut(image):
+        return
+    data = path.read_bytes()
+    begin = re.search(rb"\xff\xda", data)  # of the scan
+    end = data.find(_END, begin.start()) if begin else -1
+    if end < 0:
+        return
+    try:
+        with Image.open(io.BytesIO(data[:end] + _MORE + _END), formats=["JPEG"]) as longer:
+            longer.load()
+            changed = np.flatnonzero((np.asarray(longer) != np.asarray(image)).reshape(image.height, -1).any(axis=1))
+    except (OSError, SyntaxError, ValueError):
+        return
+    if not len(changed):
+        return
+    if image.info.get("progressive"):
+        note(path, "ends too early: the file lacks the last scans, and the picture is coarser than it was")
+        return
+    rows = int(changed[0]) // _BLOCK * _BLOCK
+    note(path, f"ends too early: no more than the first {rows} of {image.height} rows are in the file")
+
+
+def _may_be_cut(image: Image.Image) -> bool:
+    """Whether it is worth a closer look: in a sequential JPEG the last block is flat where its data are missing."""
+    if image.info.get("progressive"):
+        return True
+    last = np.asarray(image)[-_BLOCK // 2 :, -_BLOCK // 2 :]
+    return bool(np.ptp(last.reshape(-1, last.shape[-1] if last.ndim == 3 else 1).astype(int), axis=0).max() <= 1)

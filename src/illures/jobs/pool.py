@@ -1,0 +1,133 @@
+"""Long work in numbered pieces, done by processes of this machine or on a Ray cluster; what dies is done again.
+
+A job opens in each process once, which loads what the work needs, and gives the function that does a piece.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from illures.errors import InputError
+from illures.io.files import check_writable, write_error
+
+Work = Callable[[int], Any]  # the number of a piece to its result, which travels between processes
+Job = Callable[[], Work]  # opened in each process; may raise InputError
+Results = Generator[tuple[int, Any], None, None]  # number and result of each piece, in any order
+
+RESTARTS = 3  # in a row that finish no piece
+_LOSSES = 3  # of each actor on average, in a row and without a finished piece
+
+_WORK: Work | InputError | None = None  # of this worker process, or why there is none
+
+
+def in_processes(job: Job, pieces: Sequence[int], workers: int | None = None) -> Results:
+    """Do pieces of work in a pool; closing the generator ends the processes.
+
+    Args:
+        job: what to do.
+        pieces: numbers of those to do.
+        workers: processes; None: as many as there are CPUs. One works in this process.
+
+    Raises:
+        InputError: the job can't be opened, or processes are killed again and again.
+    """
+    workers = min(workers or os.cpu_count() or 1, len(pieces))
+    if workers <= 1:
+        work = job()
+        for piece in pieces:
+            yield piece, work(piece)
+        return
+    missing, losses = list(pieces), 0
+    while missing:
+        try:
+            for piece, result in _until_broken(job, tuple(missing), workers):
+                missing.remove(piece)
+                losses = 0
+                yield piece, result
+        except BrokenProcessPool as error:
+            losses += 1
+            if losses > RESTARTS:
+                reason = f"worker processes were killed {losses} times in a row, perhaps as memory ran out"
+                raise InputError(f"workers = {workers}: {reason}; try fewer") from error
+
+
+def _until_broken(job: Job, pieces: Sequence[int], workers: int) -> Results:
+    """Work with one pool; raises BrokenProcessPool when a process died: pieces that are not out yet are lost."""
+    waiting = list(reversed(pieces))
+    running: dict[Future[Any], int] = {}
+    # Spawned, as threads of native libraries do not survive a fork.
+    executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (job,))
+    try:
+        while waiting or running:
+            # One more each than they work on: nobody waits, and results do not pile up in memory.
+            while waiting and len(running) < 2 * workers:
+                running[executor.submit(_worker_piece, waiting[-1])] = waiting[-1]
+                waiting.pop()
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in sorted(done, key=lambda future: future.exception() is not None):
+                yield running.pop(future), future.result()
+    finally:
+        # At the end nobody works; after Ctrl-C or a failure nobody should.
+        processes = list((executor._processes or {}).values())
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+
+
+def _start_worker(job: Job) -> None:
+    global _WORK
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        _WORK = job()
+    except InputError as error:  # raised here, it would reach the user as a broken pool
+        _WORK = error
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed could not end its workers; they end themselves."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _worker_piece(piece: int) -> Any:
+    if isinstance(_WORK, InputError):
+        raise _WORK
+    assert _WORK is not None, "the pool starts each worker with `_start_worker`"
+    return _WORK(piece)
+
+
+@contextmanager
+def one_writer(out: Path) -> Iterator[None]:
+    """Hold a folder for this process; the lock goes with the process, however it ends.
+
+    Raises:
+        InputError: another process holds it, or it can't be written to.
+    """
+    check_writable(out)
+    path = out / ".lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise write_error(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise InputError(f"{out}: another command is writing to this folder") from error
+    finally:
+        os.close(descriptor)

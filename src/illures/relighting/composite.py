@@ -1,0 +1,254 @@
+"""Relit people laid back into their photo, at its own resolution, with no seam.
+
+Face, ears, neck and hair are `I / E ∘ S' + highlights`. Around the crop E and S' go on as they are at the head's edge,
+and how much of the change a pixel takes is said by `person.py`. The rest: the photo, or the photo times the gain of the
+new light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float16, UInt8
+
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.full_resolution import beyond, check_photo, feathered, illumination_at, prepare, surely, warped
+from illures.errors import InputError
+from illures.faces import at_size
+from illures.faces.matte import MARGIN, widened
+from illures.io.photos import Photo, as_linear
+from illures.math.color import luminance
+from illures.relighting.eyes import Eye, catch_light, eyes_of, without_old
+from illures.relighting.light import Light
+from illures.relighting.person import What, around
+from illures.relighting.photo_grid import Rect, encoded, finer, over_bands
+from illures.relighting.relight import Background, Residual, Surface, reduced, surface_of
+from illures.types import FaceCrop, Region
+
+# Above this a relit pixel that has become brighter is bent toward white instead of cut.
+SHOULDER = 0.75
+DULL = 0.07  # albedo below which a highlight of skin shows less
+GLINT = (0.4, 0.7)  # linear, of the darkest channel: from none to all of a glint on glasses
+_MOST = 100.0  # of the photo over its light: half floats end
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One person in their photo, ready for any light.
+
+    Attributes:
+        surface: on the grid of the light.
+        wide: the larger grid around it.
+        rect: of the photo (x0, y0, x1, y1): all that changes.
+        base: over `rect`, the photo over its light.
+        weight: over `rect`, how much of the change a pixel takes: 255 is all.
+        eyes: that are open and large enough to show a lamp.
+        glints: over `rect`, 1 where glasses mirror the old surroundings; None where there are none.
+    """
+
+    surface: Surface
+    wide: FaceCrop
+    rect: Rect
+    base: Float16[np.ndarray, "rows columns 3"]
+    weight: UInt8[np.ndarray, "rows columns"]
+    eyes: tuple[Eye, ...] = ()
+    glints: Float16[np.ndarray, "rows columns"] | None = None
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """What one light gives a patch, on a fine grid."""
+
+    gain: Float[np.ndarray, "a a 3"]
+    added: Float[np.ndarray, "a a 3"]
+    crop: FaceCrop
+
+
+class PhotoRelighter:
+    """Relights one photo by any number of lights; what they share is done once."""
+
+    def __init__(
+        self,
+        photo: Photo,
+        faces: Sequence[Decomposition],
+        *,
+        residual: Residual = "recompute",
+        background: Background = "keep",
+        strength: float = 1.0,
+        shadows: bool = True,
+    ) -> None:
+        """Prepare; see `composite.relight_photo` for the arguments; without `shadows` faces cast none on themselves."""
+        if not 0 <= strength <= 1:
+            raise InputError(f"strength {strength:g}: must be from 0 to 1")
+        self._photo, self._background, self._strength = photo, background, strength
+        for face in faces:
+            check_photo(face.crop, photo)
+        self._patches = [self._patch(face, faces, residual, shadows) for face in faces] if strength else []
+
+    def __call__(self, light: Light) -> Photo:
+        """The photo under an upright light."""
+        photo = self._photo
+        out = photo.copy()
+        gain = self._backdrop_gain(light)
+        if gain is not None:
+
+            def expose(rows: slice) -> None:
+                linear = as_linear(photo[rows])
+                out[rows] = encoded(_shouldered(linear * gain, linear), photo.dtype)
+
+            over_bands(slice(0, len(photo)), expose)
+        for patch in self._patches:
+            self._lay(out, patch, fresh_of(patch, light))
+            self._catch(out, patch, light)
+        return out
+
+    def _lay(self, out: Photo, patch: Patch, fresh: Fresh) -> None:
+        x0, y0, _, y1 = patch.rect
+
+        def blend(rows: slice) -> None:
+            share = patch.weight[rows.start - y0 : rows.stop - y0]
+            touched = np.flatnonzero(share.any(axis=0))
+            if not len(touched):
+                return
+            first, last = int(touched[0]), int(touched[-1]) + 1
+            share = share[:, first:last]
+            here = rows, slice(x0 + first, x0 + last)
+            origin = x0 + first, rows.start
+            linear = as_linear(self._photo[here])
+            base = patch.base[rows.start - y0 : rows.stop - y0, first:last].astype(np.float32)
+            new = base * warped(fresh.gain, fresh.crop, origin, share.shape)
+            if fresh.added.any():
+                new += mirroring(base) * warped(fresh.added, fresh.crop, origin, share.shape)
+            new = _shouldered(new, linear)
+            if patch.glints is not None:
+                glint = patch.glints[rows.start - y0 : rows.stop - y0, first:last, None].astype(np.float32)
+                new += glint * np.maximum(linear - new, 0)
+            old = linear if self._background == "keep" else as_linear(out[here])
+            # Behind the person's edge stays what was there, lit as the background is.
+            new = old + (share * np.float32(1 / 255))[..., None] * (self._mixed(linear, new) - old)
+            np.copyto(out[here], encoded(new, out.dtype), where=share[..., None] > 0)
+
+        over_bands(slice(y0, y1), blend)
+
+    def _catch(self, out: Photo, patch: Patch, light: Light) -> None:
+        """Lamps in the eyes."""
+        x0, y0 = patch.rect[:2]
+        for eye in patch.eyes:
+            for lamp in light.lamps:
+                mirrored = catch_light(eye, lamp, patch.rect)
+                if mirrored is None or patch.surface.hidden_from(lamp, eye.centre):
+                    continue
+                (rows, columns), added = mirrored
+                here = slice(rows.start + y0, rows.stop + y0), slice(columns.start + x0, columns.stop + x0)
+                share = patch.weight[rows, columns, None] * np.float32(self._strength / 255)
+                linear = as_linear(out[here])
+                out[here] = encoded(_shouldered(linear + share * added, linear), out.dtype)
+
+    def _mixed(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+        return new if self._strength == 1 else old + np.float32(self._strength) * (new - old)
+
+    def _backdrop_gain(self, light: Light) -> Float[np.ndarray, "3"] | None:
+        """Mean new light over mean old of the largest face; None where the background stays."""
+        if self._background == "keep" or not self._patches:
+            return None
+        surface = self._patches[0].surface
+        new, old = (
+            (field * surface.mask[..., None]).sum((0, 1)) for field in (surface.under(light).diffuse, surface.old)
+        )
+        return np.asarray(1 + self._strength * (new / np.maximum(old, 1e-6) - 1), dtype=np.float32)
+
+    def _patch(self, face: Decomposition, faces: Sequence[Decomposition], residual: Residual, shadows: bool) -> Patch:
+        photo, surface = self._photo, surface_of(reduced(face), residual, shadows)
+        fields = prepare(face, round(MARGIN * face.crop.size))
+        others = [other.crop for other in faces if other is not face]
+        what: What = "person" if self._background == "relight" else "head"
+        (x0, y0, x1, y1), weight = around(photo, face, others, what)
+        base = np.empty((y1 - y0, x1 - x0, 3), np.float16)
+        kept = finer(beyond(surface.old, surely(surface.head), _margin(surface))) if residual == "keep" else None
+        wide = widened(at_size(face.crop, len(surface.mask)))
+
+        def fill(rows: slice) -> None:
+            image = as_linear(photo[rows, x0:x1])
+            if kept is None:
+                old = illumination_at(fields, (x0, rows.start), image)
+                old = (old + np.sqrt(old * old + 4 * fields.floor**2)) / 2
+            else:
+                old = warped(kept, at_size(wide, len(kept)), (x0, rows.start), image.shape[:2])
+            base[rows.start - y0 : rows.stop - y0] = np.minimum(image / old, _MOST)
+
+        over_bands(slice(y0, y1), fill)
+        rect = x0, y0, x1, y1
+        if residual != "recompute":
+            return Patch(surface, wide, rect, base, weight)
+        eyes = eyes_of(face.crop.face)
+        for eye in eyes:
+            without_old(base, eye, rect)
+        return Patch(surface, wide, rect, base, weight, eyes, _glints(photo, face, rect))
+
+
+def _glints(photo: Photo, face: Decomposition, rect: Rect) -> Float16[np.ndarray, "rows columns"] | None:
+    """How far pixels are mirror images on glasses: bright, and nearly as white as the photo's white."""
+    if face.regions is None or not (face.regions[..., Region.GLASSES] > 0.5).any():
+        return None
+    x0, y0, x1, y1 = rect
+    glasses = cv2.dilate(face.regions[..., Region.GLASSES], np.ones((3, 3), np.uint8))
+    there = warped(np.ascontiguousarray(feathered(glasses)), face.crop, (x0, y0), (y1 - y0, x1 - x0))
+    image = as_linear(photo[y0:y1, x0:x1])
+    low, high = GLINT
+    return np.asarray(there * np.clip((image.min(axis=-1) - low) / (high - low), 0, 1), np.float16)
+
+
+def fresh_of(patch: Patch, light: Light) -> Fresh:
+    """The fields of one light, interpolated as far as the photo needs them smooth."""
+    seen = patch.surface.under(light, _margin(patch.surface))
+    gain, added = finer(seen.diffuse), finer(seen.specular)
+    return Fresh(gain, added, at_size(patch.wide, len(gain)))
+
+
+def mirroring(albedo: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 1"]:
+    """1 for surfaces as bright as skin, less for darker ones: hairs and brows have no sheen of skin over them."""
+    return np.minimum(luminance(albedo) / np.float32(DULL), 1)[..., None]
+
+
+def _margin(surface: Surface) -> int:
+    return round(MARGIN * len(surface.mask))
+
+
+def _shouldered(new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """Pixels that have become brighter than the shoulder go to 1 gently; those that have not stay as they are."""
+    start = np.maximum(old, np.float32(SHOULDER))
+    over = np.maximum(new - start, 0)
+    room = np.maximum(1 - start, np.float32(1e-3))
+    return np.minimum(new, start) + over * room / (over + room)
+
+
+def relight_photo(
+    photo: Photo,
+    faces: Sequence[Decomposition],
+    light: Light,
+    *,
+    residual: Residual = "recompute",
+    background: Background = "keep",
+    strength: float = 1.0,
+) -> Photo:
+    """A photo with its faces under another light, of the photo's size and type.
+
+    Face, ears, neck and hair are lit as one, as far as the person's matte reaches. For many lights on one photo,
+    `composite.PhotoRelighter` does what they share once.
+
+    Args:
+        photo: sRGB-encoded: uint8, uint16, or float in [0, 1].
+        faces: those to be relit, of the network's resolution, as `Decomposer` gives them.
+        light: upright.
+        residual: see `relight`.
+        background: "keep" leaves clothes and background alone; "match" gives them the gain and the white balance of
+            the new light against the old; "relight" does, and gives clothes the light's broad direction.
+        strength: of the change; 0 gives the photo back exactly.
+
+    Raises:
+        InputError: a face was found in a photo of another size, or the strength is not from 0 to 1.
+    """
+    return PhotoRelighter(photo, faces, residual=residual, background=background, strength=strength)(light)

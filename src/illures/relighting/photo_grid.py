@@ -1,0 +1,66 @@
+"""From the grid of a crop to the pixels of a photo: smooth fields interpolated, bands of rows, encoding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from illures.decompose.full_resolution import FINER
+from illures.io.photos import Photo
+from illures.math.color import linear_to_srgb
+
+# Rows worked on at a time.
+BAND = 96
+_LEVELS = 65535
+
+Rect = tuple[int, int, int, int]
+
+
+def over_bands(rows: slice, work: Callable[[slice], None]) -> None:
+    """Bands of rows, side by side: numpy and OpenCV let go of the interpreter while they compute."""
+    for _ in _pool().map(work, _bands(rows.start, rows.stop)):
+        pass
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)))
+
+
+def _bands(start: int, stop: int) -> Iterator[slice]:
+    for first in range(start, stop, BAND):
+        yield slice(first, min(first + BAND, stop))
+
+
+def finer(field: np.ndarray, factor: int = FINER) -> Float[np.ndarray, "..."]:
+    """A smooth field on a finer grid, by cubics: the warp to the photo is linear and would show creases."""
+    big = cv2.resize(np.ascontiguousarray(field, np.float32), None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.GaussianBlur(big, (0, 0), factor / 2))
+
+
+def encoded(linear: Float[np.ndarray, "rows columns 3"], dtype: np.dtype) -> Photo:
+    """Linear light as pixels of a photo; 8 bits by a table, fine enough not to miss a code."""
+    clipped = np.clip(linear, 0, 1)
+    if dtype == np.uint8:
+        return _codes().take((clipped * np.float32(_LEVELS) + np.float32(0.5)).astype(np.uint16))
+    if dtype == np.uint16:
+        return np.round(linear_to_srgb(clipped) * np.float32(65535)).astype(np.uint16)
+    return np.asarray(linear_to_srgb(clipped), dtype=np.float32)
+
+
+@cache
+def _codes() -> UInt8[np.ndarray, "65536"]:
+    return np.round(linear_to_srgb(np.arange(_LEVELS + 1) / _LEVELS) * 255).astype(np.uint8)
+
+
+def inside(rect: Rect, photo: Photo) -> Rect:
+    """The part of a rectangle (x0, y0, x1, y1) that lies in the photo."""
+    height, width = photo.shape[:2]
+    x0, y0, x1, y1 = rect
+    return max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)

@@ -1,0 +1,95 @@
+"""Accessories of one person, drawn at random: hair, glasses, hats and eyelashes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from illures.synth.accessories.eyelashes import lash_part, lash_texture
+from illures.synth.accessories.glasses import Glasses, random_glasses
+from illures.synth.accessories.hair import Style, hair_coats, random_style
+from illures.synth.accessories.hats import Hat, random_hat, under
+from illures.synth.accessories.occluders import random_occluder
+from illures.synth.accessories.primitives import ball, occluder
+from illures.synth.accessories.shells import Coat, Skull
+from illures.types import Part
+
+__all__ = ["Accessories", "random_occluder", "random_accessories"]
+
+HAIR_SHARE, GLASSES_SHARE, HAT_SHARE = 0.85, 0.22, 0.12  # of people
+
+
+@dataclass(frozen=True)
+class Accessories:
+    """What one person wears.
+
+    Attributes:
+        style: of the hair, or None for none.
+        hair: shells of the hair, from the scalp outward.
+        glasses, hat: or None.
+        lash_length: of the upper lashes [m].
+        lash_colour: albedo.
+        lashes: opacity of a strip of lashes.
+    """
+
+    style: Style | None
+    hair: tuple[Coat, ...]
+    glasses: Glasses | None
+    hat: Hat | None
+    lash_length: float
+    lash_colour: Float[np.ndarray, "3"]
+    lashes: Float[np.ndarray, "16 192"]
+
+    def parts(self, skin: Part, landmarks: Float[np.ndarray, "68 3"]) -> tuple[Part, ...]:
+        """Geometry on a posed head (head coordinates, m).
+
+        Args:
+            skin: of the posed head.
+            landmarks: of the posed head.
+
+        Returns:
+            parts named "hair", "glasses", "lens", "hat" and "lashes", all with mask 0.
+        """
+        skull = Skull(skin)
+        parts = [skull.shell("hair", coat) for coat in self.hair]
+        if self.style is not None and self.style.kind == "bun" and self.hat is None:
+            parts.append(_bun(skull, self.hair[-1]))
+        if self.hat is not None:
+            parts += self.hat.parts(skull)
+        if self.glasses is not None:
+            parts += self.glasses.parts(skull, skin, landmarks)
+        return *parts, lash_part(landmarks, self.lash_length, self.lash_colour, self.lashes)
+
+
+def random_accessories(rng: np.random.Generator, hair: Float[np.ndarray, "3"], share: float = 1.0) -> Accessories:
+    """Draw what a person wears and paint it.
+
+    Args:
+        rng: of the person.
+        hair: log albedo of the hair.
+        share: chance that hair, glasses and hats may be worn at all, in [0, 1]; 0 leaves lashes alone.
+    """
+    shares = np.array([HAIR_SHARE, GLASSES_SHARE, HAT_SHARE]) * (rng.random() < share)
+    has_hair, has_glasses, has_hat = rng.random(3) < shares
+    style, glasses, hat = random_style(rng), random_glasses(rng), random_hat(rng) if has_hat else None
+    coats = hair_coats(style, hair, rng, None if hat is None else under(hat)) if has_hair else ()
+    return Accessories(
+        style=style if has_hair else None,
+        hair=coats,
+        glasses=glasses if has_glasses else None,
+        hat=hat,
+        lash_length=float(rng.uniform(0.006, 0.0105)),
+        lash_colour=np.exp(np.minimum(hair, -3.0)) * 0.6,
+        lashes=lash_texture(rng, float(rng.uniform(0.4, 1.0))),
+    )
+
+
+def _bun(skull: Skull, coat: Coat) -> Part:
+    """A knot at the back of the crown, of the colour of the outermost shell."""
+    half = skull.half_width(0.04, np.array([-0.085]))[0]
+    knot = ball(np.array([0.0, 0.085, -0.085 - half]), np.array([0.036, 0.033, 0.03]))
+    texture = cv2.resize(coat.albedo[:, ::4], (96, 64), interpolation=cv2.INTER_AREA)
+    return occluder("hair", knot, texture, coat.roughness, coat.specular)

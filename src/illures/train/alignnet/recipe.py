@@ -1,0 +1,89 @@
+"""Pre-training of AlignNets: recipes, and what `illures train` does with them."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from illures.errors import InputError
+from illures.model.alignnet import AlignConfig
+from illures.train.recipe import fill
+
+KIND = "align"  # what `kind` says at the top of such a recipe
+
+
+@dataclass(frozen=True)
+class AlignRecipe:
+    """A pre-training; the defaults are the method's.
+
+    Attributes:
+        network: what is carried, and the shape of the network.
+        epochs: each takes every view once as the target.
+        batch: pairs a step.
+        learning_rate: of Adam in the first epoch.
+        decay: factor on it from epoch to epoch.
+        gain: standard deviation (log) of the gain of each channel of an albedo, the same in both views.
+        seed: of weights, order, partners, mirror images and gains.
+        held_out: share of the identities that training leaves to validation; 0 for none.
+        validation_pairs: how many pairs of theirs at most.
+        checkpoint: save all that is needed to resume every so many pairs.
+        precision: "bf16" pays on CPUs with AMX and on GPUs; "auto" takes it there and float32 elsewhere.
+    """
+
+    network: AlignConfig
+    epochs: int = 30
+    batch: int = 8
+    learning_rate: float = 5e-4
+    decay: float = 0.98
+    gain: float = 0.3
+    seed: int = 0
+    held_out: float = 0.05
+    validation_pairs: int = 200
+    checkpoint: int = 4_000
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no training."""
+        for name in ("epochs", "batch", "validation_pairs", "checkpoint"):
+            if getattr(self, name) < 1:
+                raise InputError(f"recipe: {name} = {getattr(self, name)}, at least 1 is needed")
+        if not 0 <= self.held_out < 1:
+            raise InputError(f"recipe: held_out = {self.held_out}, a share from 0 to below 1 is needed")
+        if self.learning_rate <= 0 or not 0 < self.decay <= 1 or self.gain < 0:
+            raise InputError("recipe: learning_rate > 0, decay in (0, 1] and gain >= 0 are needed")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested values, as written into checkpoints and weights."""
+        return asdict(self)
+
+
+def is_align_recipe(path: Path) -> bool:
+    """Whether a recipe file pre-trains an AlignNet; a file that is no TOML is none."""
+    try:
+        return tomllib.loads(path.read_text()).get("kind") == KIND
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def load_align_recipe(path: Path) -> AlignRecipe:
+    """Read a TOML recipe with `kind = "align"` and a table `[network]` (`AlignConfig`).
+
+    Raises:
+        InputError: the file is missing, is not such a recipe, names a setting that does not exist, or gives one a
+            wrong value.
+    """
+    try:
+        values = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: no such recipe") from error
+    except (ValueError, RecursionError) as error:  # no TOML, no text, a number too long, nested too deeply
+        raise InputError(f"{path}: is not TOML: {error}") from error
+    if values.pop("kind", None) != KIND:
+        raise InputError(f'{path}: kind = "{KIND}" is needed to pre-train an AlignNet')
+    if "network" not in values:
+        raise InputError(f'{path}: a table [network] with kind = "albedo" or "normal" is needed')
+    values["network"] = fill(AlignConfig, values["network"], f"{path}: network")
+    recipe: AlignRecipe = fill(AlignRecipe, values, str(path))
+    return recipe

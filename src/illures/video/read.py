@@ -1,0 +1,267 @@
+"""Video clips, frame by frame: upright sRGB pictures with their times, and where one shot ends and the next begins.
+
+Nothing here holds more than a few frames, so that memory does not grow with the clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from illures.errors import InputError
+from illures.io.container import decoded, open_container
+from illures.io.decoding import note
+from illures.video.picture import Picture, picture_of, whole_lines
+from illures.video.sequence import RATE, files_of, is_sequence, read_pictures
+
+USUAL_RATE = 25.0  # where a file names no frame rate [1/s]
+_NO_TIME = "no time is known"
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What a video file says of itself.
+
+    Attributes:
+        path: of the file.
+        width, height: of a frame as it is seen: upright, with square pixels [px].
+        frames: how many there are, as the file says or as follows from its duration; None where it tells neither.
+        rate: average frame rate [1/s].
+        duration_s: [s]; None where the file does not say (streams, recordings of a browser).
+        has_audio: whether there is sound.
+        has_alpha: whether frames have an alpha channel.
+    """
+
+    path: Path
+    width: int
+    height: int
+    frames: int | None
+    rate: float
+    duration_s: float | None
+    has_audio: bool
+    has_alpha: bool = False
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a clip.
+
+    Attributes:
+        image: sRGB, upright, with square pixels.
+        time_s: presentation time as the file has it [s]; steps differ where the frame rate varies.
+        index: count of the frames from where reading began.
+        alpha: 0 (transparent, where the image is mid grey) to 255; None where the file holds none.
+        said: what the user should know of how it was read; empty where it is as it was stored.
+    """
+
+    image: UInt8[np.ndarray, "height width 3"]
+    time_s: float
+    index: int
+    alpha: UInt8[np.ndarray, "height width"] | None = None
+    said: str = ""
+
+
+def open_clip(path: Path) -> ClipInfo:
+    """What is in a video file; its first frame is decoded, so that an unreadable one is known at once.
+
+    What is not read as it was stored (HDR, interlaced lines) is said.
+
+    Raises:
+        InputError: the file is missing, holds no video, or can't be read.
+    """
+    if is_sequence(Path(path)):
+        picture, count = next(read_pictures(Path(path))), len(files_of(Path(path)))
+        return ClipInfo(Path(path), picture.shape[1], picture.shape[0], count, RATE, count / RATE, False)
+    first = next(read_frames(path), None)
+    if first is None:
+        raise InputError(f"{path}: holds no frame that can be read")
+    with _opened(path) as (container, stream):
+        rate = _rate(stream)
+        duration = _duration(container, stream, rate)
+        frames = stream.frames or (max(1, round(duration * rate)) if duration else None)
+        if first.said:
+            note(path, first.said)
+        height, width = first.image.shape[:2]
+        sound, alpha = bool(container.streams.audio), first.alpha is not None
+        return ClipInfo(Path(path), width, height, frames, rate, duration, sound, alpha)
+
+
+def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
+    """Decode a clip frame by frame.
+
+    Args:
+        path: of the file.
+        start_s: frames before this time are left out (reading begins at the key frame before it) [s].
+
+    Raises:
+        InputError: the file is missing, holds no video, or a frame of it is broken; the time is named.
+    """
+    import av
+
+    if is_sequence(Path(path)):
+        yield from _pictures(Path(path), start_s)
+        return
+    with _opened(path) as (container, stream):
+        step, aspect = 1 / _rate(stream), float(stream.sample_aspect_ratio or 1)
+        if start_s > 0:
+            container.seek(int(start_s / stream.time_base), stream=stream)
+        index, time_s = 0, None
+        frames = whole_lines(decoded(container, stream), stream)
+        while True:
+            try:
+                frame, interlaced = next(frames)
+            except (StopIteration, av.error.EOFError):
+                return
+            except (av.error.FFmpegError, ValueError) as error:
+                raise _broken(path, time_s, str(error)) from error
+            previous, time_s = time_s, frame.time
+            if time_s is None or (previous is not None and time_s <= previous):
+                # Raw streams carry no times, and badly made files the same one for all frames.
+                time_s = 0.0 if previous is None else previous + step
+            if frame.is_corrupt:
+                raise _broken(path, time_s, "its data are damaged")
+            if time_s >= start_s - step / 2:
+                picture = picture_of(frame, aspect)
+                yield Frame(picture.image, float(time_s), index, picture.alpha, _said(picture, interlaced))
+                index += 1
+
+
+def _pictures(path: Path, start_s: float) -> Iterator[Frame]:
+    late = ((i / RATE, picture) for i, picture in enumerate(read_pictures(path)) if i / RATE >= start_s - 0.5 / RATE)
+    for index, (time_s, picture) in enumerate(late):
+        yield Frame(picture, time_s, index)
+
+
+class CutDetector:
+    """Finds hard cuts in frames that are shown to it one after the other.
+
+    Two signs must come together. The layout: correlation of small grey pictures, the best over small shifts, which no
+    change of exposure moves. The colours: a histogram over brightness and colour relative to the frame's mean. Fast
+    motion and pans keep the colours, a flash keeps the layout, a cut keeps neither. Their product must stand out
+    from the last frames. Frames without any contrast (black, white) are passed over, so that a blink of white is no
+    cut, and black between two shots is one.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+        self._level = 0.0
+
+    def is_cut(self, image: UInt8[np.ndarray, "height width 3"]) -> bool:
+        """Whether this frame begins a new shot; the first frame of all does not."""
+        small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+        grey = small.mean(-1)
+        if grey.std() < _LEAST_CONTRAST:
+            return False
+        seen = _layout(grey), _colours(small)
+        last, self._last = self._last, seen
+        if last is None:
+            return False
+        change = change_of(last, seen)
+        cut = change > max(_CUT, _ABOVE_LEVEL * self._level)
+        # A cut says nothing about how lively the shot is.
+        self._level = 0.0 if cut else max(change, _FORGET * self._level)
+        return cut
+
+
+_SIDE = 32  # of the small pictures [px]
+_SHIFT = 4  # largest shift tried [px of the small picture]
+_LEAST_CONTRAST = 3.0  # standard deviation of grey, of 255
+_CUT = 0.3  # least change of a cut: hands before the camera reach 0.23, cuts between shots 0.7
+_ABOVE_LEVEL = 2.5  # times the largest recent change
+_FORGET = 0.9  # of that, a frame
+_BINS = 8
+
+
+def change_of(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> float:
+    """Geometric mean of the change of layout and of colours, 0 (none) to 1."""
+    inner = np.ascontiguousarray(a[0][_SHIFT:-_SHIFT, _SHIFT:-_SHIFT])
+    correlation = float(cv2.matchTemplate(b[0], inner, cv2.TM_CCOEFF_NORMED).max())
+    layout = min(max(1 - correlation, 0.0), 1.0)
+    colours = 0.5 * float(np.abs(a[1] - b[1]).sum())
+    return float(np.sqrt(layout * colours))
+
+
+def _layout(grey: Float[np.ndarray, "s s"]) -> Float[np.ndarray, "s s"]:
+    return cv2.GaussianBlur(grey, (0, 0), 1.0)
+
+
+def _colours(small: Float[np.ndarray, "s s 3"]) -> Float[np.ndarray, " bins"]:
+    """Histogram over brightness relative to the mean and two colour differences; soft, so that no bin edge matters."""
+    scaled = small / max(float(small.mean()), 1.0)
+    total = scaled.mean(-1)
+    axes = np.stack([total / 2, 0.5 + (scaled[..., 0] - total), 0.5 + (scaled[..., 2] - total)], -1)
+    place = np.clip(axes.reshape(-1, 3), 0, 1) * (_BINS - 1)
+    low = np.minimum(place.astype(int), _BINS - 2)
+    part = place - low
+    histogram = np.zeros((_BINS,) * 3, np.float32)
+    for corner in np.ndindex(2, 2, 2):
+        weight = np.prod(np.where(corner, part, 1 - part), axis=1)
+        np.add.at(histogram, tuple((low + corner).T), weight)
+    return histogram.ravel() / len(place)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """The container and its video stream.
+
+    Raises:
+        InputError: there is none.
+    """
+    import av
+
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, a video file is needed")
+    try:
+        container = open_container(path)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable video ({_line(error)})") from error
+    with container:
+        # The cover of a piece of music is a video stream to FFmpeg, but no clip.
+        covers = av.stream.Disposition.attached_pic
+        streams = [stream for stream in container.streams.video if not stream.disposition & covers]
+        if not streams or streams[0].codec_context is None:
+            raise InputError(f"{path}: holds no video that can be decoded")
+        streams[0].thread_type = "AUTO"
+        yield container, streams[0]
+
+
+def _said(picture: Picture, interlaced: bool) -> str:
+    """How a frame was read, where that is not as it was stored."""
+    words = [] if picture.colours.is_srgb else [picture.colours.told]
+    if interlaced:
+        words.append("interlaced; the lines of each first field are filled up")
+    return "; ".join(words)
+
+
+def _rate(stream: Any) -> float:
+    """The average rate, unless the file's own times make nonsense of it; then what the codec was told."""
+    average, guessed = float(stream.average_rate or 0), float(stream.guessed_rate or 0)
+    if average and (not guessed or average < 2 * guessed):
+        return average
+    return guessed or USUAL_RATE
+
+
+def _duration(container: Any, stream: Any, rate: float) -> float | None:
+    told = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+    counted = stream.frames / rate
+    # A file whose frames all have one time says that it is over at once.
+    return (counted if told < 0.5 * counted else told) or None
+
+
+def _broken(path: Path, time_s: float | None, reason: str) -> InputError:
+    where = _NO_TIME if time_s is None else f"at about {time_s:.2f} s"
+    return InputError(f"{path}: a frame {where} can't be decoded ({reason})")
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,167 @@
+"""How requests come in: a line to wait in, bodies that keep a pace, and every error as JSON with its status."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from illures.errors import InputError
+from illures.web.server.limits import MEGABYTE, Limits
+from illures.web.server.store import ForgottenError, new_id
+from illures.web.server.uploads import Upload, plain_name
+from illures.web.server.worker import WorkError
+
+
+class Refusal(HTTPException):
+    """An answer with a status and words, no fault."""
+
+
+class Gate:
+    """Lets so many requests in at a time; so many more wait in a line, first come, first served.
+
+    What waits has not sent its body yet, so that a line costs no memory.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        """Nobody is in."""
+        self._most, self._places, self._wait_s = limits.at_work, limits.waiting, limits.wait_s
+        self._inside = 0
+        self._line: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def inside(self) -> int:
+        """Requests at work."""
+        return self._inside
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the line."""
+        return len(self._line)
+
+    @asynccontextmanager
+    async def entered(self) -> AsyncIterator[None]:
+        """One more for as long as the block runs.
+
+        Raises:
+            Refusal: 429, the line is full; 503, its turn did not come in time.
+        """
+        if self._inside < self._most:
+            self._inside += 1
+        else:
+            await self._queue()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    async def _queue(self) -> None:
+        if len(self._line) >= self._places:
+            words = f"{self._inside} requests are at work and {len(self._line)} wait; try again in a moment"
+            raise Refusal(429, words, {"Retry-After": "5"})
+        turn = asyncio.get_running_loop().create_future()
+        self._line.append(turn)
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():  # the place was handed over, and nobody takes it
+                self._leave()
+            elif turn in self._line:
+                self._line.remove(turn)
+            if isinstance(error, TimeoutError):
+                words = f"waited {self._wait_s:.0f} seconds, and others are still at work; try again later"
+                raise Refusal(503, words, {"Retry-After": "30"}) from None
+            raise
+
+    def _leave(self) -> None:
+        while self._line:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(None)  # the place goes on to the next one
+                return
+        self._inside -= 1
+
+
+async def read_upload(request: Request, name: str, most: int, limits: Limits) -> Upload:
+    """The body of a request as a file; see `read_body`."""
+    return Upload(new_id(), plain_name(name), await read_body(request, most, limits))
+
+
+async def read_body(request: Request, most: int, limits: Limits) -> bytes:
+    """The body of a request.
+
+    Args:
+        request: whose body was not read yet.
+        most: bytes.
+        limits: of the pace.
+
+    Raises:
+        Refusal: 413, longer than `most`, as soon as that is known; 408, slower than the limits allow.
+    """
+    words = f"the file is larger than {most / MEGABYTE:.3g} MB"
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdigit() or int(declared) > most:
+        raise Refusal(413, words)
+    data = bytearray()
+    parts, start = aiter(request.stream()), asyncio.get_running_loop().time()
+    while True:
+        due = start + limits.grace_s + len(data) / limits.slowest_bytes_s
+        try:
+            async with asyncio.timeout_at(due):
+                part = await anext(parts, None)
+        except TimeoutError:
+            words = f"the file comes too slowly: {len(data)} bytes so far; at least "
+            words += f"{limits.slowest_bytes_s / 1000:.3g} kB a second are asked for"
+            raise Refusal(408, words, {"Connection": "close"}) from None
+        if part is None:
+            return bytes(data)
+        data += part
+        if len(data) > most:
+            raise Refusal(413, words)
+
+
+def say_errors_as_json(app: FastAPI) -> None:
+    """Every error is `{"error": words}` under the status that fits."""
+
+    def said(status: int, words: str, headers: dict[str, str] | None = None) -> JSONResponse:
+        return JSONResponse({"error": words}, status, headers)
+
+    @app.exception_handler(InputError)
+    async def bad_input(request: Request, error: InputError) -> JSONResponse:
+        return said(422, str(error))
+
+    @app.exception_handler(WorkError)
+    async def not_finished(request: Request, error: WorkError) -> JSONResponse:
+        return said(error.status, str(error))
+
+    @app.exception_handler(ForgottenError)
+    async def forgotten(request: Request, error: ForgottenError) -> JSONResponse:
+        return said(404, "the studio no longer holds this file; open it again")
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        return said(error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> JSONResponse:
+        return said(499, "the client went away")  # nobody reads it; as nginx counts such requests
+
+    @app.exception_handler(RequestValidationError)
+    @app.exception_handler(ValidationError)
+    async def malformed(request: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part not in ("query", "path", "body"))
+        return said(422, f"{place or 'request'}: {first['msg']}")
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> JSONResponse:
+        return said(500, f"a fault in illures ({type(error).__name__}); the terminal says more")

@@ -1,0 +1,86 @@
+"""What the server counts, in Prometheus' text format (version 0.0.4), as `/metrics` gives it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from illures.web.server.guard import App, Receive, Scope, Send
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Upper ends of the classes of the durations [s].
+BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 90.0)
+
+
+class Metrics:
+    """Requests by route and status, and how long they took."""
+
+    def __init__(self) -> None:
+        """Nothing has come yet."""
+        self._requests: Counter[tuple[str, str, int]] = Counter()
+        self._buckets: Counter[tuple[str, float]] = Counter()
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._counts: Counter[str] = Counter()
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One request that was answered; `route` is its pattern, so that ids make no series of their own."""
+        self._requests[method, route, status] += 1
+        self._counts[route] += 1
+        self._seconds[route] += seconds
+        for edge in BUCKETS:
+            self._buckets[route, edge] += seconds <= edge
+
+    def text(self, gauges: Mapping[str, tuple[str, str, float]]) -> str:
+        """All of it.
+
+        Args:
+            gauges: further figures by name: type, help and value.
+        """
+        lines = _head("illures_requests_total", "counter", "Requests that were answered.")
+        for (method, route, status), number in sorted(self._requests.items()):
+            lines.append(f'illures_requests_total{{method="{method}",route="{route}",status="{status}"}} {number}')
+        lines += _head("illures_request_seconds", "histogram", "Time from a request to the end of its answer.")
+        for route, number in sorted(self._counts.items()):
+            for edge in BUCKETS:
+                lines.append(
+                    f'illures_request_seconds_bucket{{route="{route}",le="{edge}"}} {self._buckets[route, edge]}'
+                )
+            lines.append(f'illures_request_seconds_bucket{{route="{route}",le="+Inf"}} {number}')
+            lines.append(f'illures_request_seconds_sum{{route="{route}"}} {self._seconds[route]:.6f}')
+            lines.append(f'illures_request_seconds_count{{route="{route}"}} {number}')
+        for name, (kind, about, value) in gauges.items():
+            lines += [*_head(name, kind, about), f"{name} {value:g}"]
+        return "\n".join(lines) + "\n"
+
+
+class Counted:
+    """ASGI middleware that tells `Metrics` of each request."""
+
+    def __init__(self, app: App, metrics: Metrics) -> None:
+        """Wrap an app."""
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and count it when it is answered."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def seen(message: Scope) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, seen)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "DELETE", "PUT") else "other"
+            self._metrics.count(method, route, status, time.perf_counter() - started)
+
+
+def _head(name: str, kind: str, about: str) -> list[str]:
+    return [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]

@@ -1,0 +1,118 @@
+"""Files that came from a browser: their names, their sizes, and reading them, in the process that may end by them.
+
+The size in pixels is read from the header and checked before a pixel is decoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from illures.errors import InputError
+from illures.io.container import open_container
+from illures.io.headers import header_size
+from illures.io.photos import Photo, read_photo
+from illures.web.server.memoryfile import as_file
+
+T = TypeVar("T")
+_LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file as it came.
+
+    Attributes:
+        id: under which the server keeps it.
+        name: to be shown; made harmless by `plain_name`.
+        data: its bytes.
+    """
+
+    id: str
+    name: str
+    data: bytes
+
+
+def plain_name(name: str) -> str:
+    """The last part of a path in printable characters, short enough to show; never empty."""
+    last = re.split(r"[\\/]", name)[-1]
+    plain = "".join(c for c in last if c.isprintable()).strip(" .")
+    if len(plain) > _LONGEST_NAME:
+        stem, dot, suffix = plain.rpartition(".")
+        keep = f"{dot}{suffix}" if dot and len(suffix) <= 8 else ""
+        plain = (stem or plain)[: _LONGEST_NAME - len(keep)] + keep
+    return plain or "photo"
+
+
+def decode_photo(upload: Upload, pixels: int) -> Photo:
+    """The photo at its own depth.
+
+    Raises:
+        InputError: it is no photo, or has more than `pixels` pixels.
+    """
+    if not upload.data:
+        raise InputError(f"{upload.name}: the file is empty")
+
+    def read(path: Path) -> Photo:
+        check_pixels(*header_size(path), pixels)
+        return read_photo(path)
+
+    return reading(upload, "", read)
+
+
+def reading(upload: Upload, suffix: str, read: Callable[[Path], T]) -> T:
+    """What `read` makes of the file; in its errors the upload's own name stands."""
+    with as_file(upload.data, suffix) as path:
+        try:
+            return read(path)
+        except InputError as error:
+            text = str(error).replace(f"{path}: ", "").replace(str(path), upload.name)
+            raise InputError(f"{upload.name}: {text}") from None
+
+
+def check_pixels(width: int, height: int, pixels: int) -> None:
+    """Raise an InputError where a picture is too large."""
+    if width * height > pixels:
+        limit = f"the studio takes at most {pixels / 1e6:.3g} megapixels"
+        raise InputError(f"{width} x {height} pixels; {limit}")
+
+
+def frame_at(upload: Upload, time_s: float, pixels: int) -> tuple[dict[str, Any], Photo]:
+    """One frame of a clip, and what the clip says of itself.
+
+    Args:
+        upload: of the clip.
+        time_s: the frame is the first one at or after this time; past the end, the last one that can be found.
+        pixels: largest frame that is taken.
+
+    Raises:
+        InputError: no readable clip, or frames that are too large.
+    """
+    from illures.video.read import open_clip, read_frames
+
+    def read(path: Path) -> tuple[dict[str, Any], Photo]:
+        _check_frames(path, pixels)
+        info = open_clip(path)
+        start = max(0.0, min(time_s, (info.duration_s or time_s) - 1 / info.rate))
+        frame = next(read_frames(path, start), None) or next(read_frames(path), None)
+        if frame is None:
+            raise InputError("holds no frame that can be read")
+        about = {"width": info.width, "height": info.height, "duration": info.duration_s, "rate": info.rate}
+        return {**about, "time": frame.time_s}, frame.image
+
+    return reading(upload, "", read)
+
+
+def _check_frames(path: Path, pixels: int) -> None:
+    import av
+
+    try:
+        with open_container(path) as container:
+            sizes = [(s.codec_context.width, s.codec_context.height) for s in container.streams.video]
+    except (av.error.FFmpegError, OSError, ValueError, AttributeError):
+        return  # `open_clip` says what is wrong
+    for width, height in sizes:
+        check_pixels(width, height, pixels)

@@ -1,0 +1,182 @@
+"""The process that decodes and computes, apart from the server: a hostile file can end it, and nothing else.
+
+Work is done one piece after the other. What takes too long is killed; what died is started anew for the next piece.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from illures.errors import InputError
+from illures.web.server.limits import Limits
+
+_BEGUN, _DONE, _BAD, _FAILED = "begun", "done", "bad", "failed"
+
+
+class WorkError(Exception):
+    """A piece of work that was not finished, with words for the user; the server goes on.
+
+    Attributes:
+        status: of the answer (HTTP): 422 the input's, 500 ours, 503 it took too long.
+    """
+
+    def __init__(self, words: str, status: int) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class Worker:
+    """Does the methods of `illures.web.server.workbench.Workbench` in a process of its own."""
+
+    def __init__(self, limits: Limits, weights: Path | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            limits: of time and memory.
+            weights: of the network; None for those in the package.
+        """
+        self._limits, self._weights = limits, weights
+        self._turn = threading.Lock()
+        self._process: Any = None
+        self._started = 0
+        self._loaded = False
+        self._pipe: Connection | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="illures-studio-"))
+
+    async def do(self, method: str, *arguments: Any) -> Any:
+        """Do one piece of work; others wait for their turn.
+
+        Raises:
+            InputError: the input is bad.
+            WorkError: it took too long, or ended the process, or there is a fault in illures.
+        """
+        return await asyncio.to_thread(self._do, method, arguments)
+
+    @property
+    def started(self) -> int:
+        """How often a process was started; all but the first took the place of one that ended."""
+        return self._started
+
+    @property
+    def ready(self) -> bool:
+        """Whether a process has the network loaded."""
+        return self._loaded
+
+    def close(self) -> None:
+        """End the process."""
+        self._end()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _do(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        with self._turn:
+            try:
+                kind, answer = self._ask(method, arguments)
+            except TimeoutError:
+                self._end()
+                words = f"stopped, as it took longer than {self._limits.work_s:.0f} seconds"
+                raise WorkError(words, 503) from None
+            except (EOFError, OSError):
+                self._end()
+                words = "the process that works on files ended (the file is damaged, or too large for the memory)"
+                raise WorkError(words, 422) from None
+        if kind == _BAD:
+            raise InputError(answer)
+        if kind == _FAILED:
+            raise WorkError(answer, 500)
+        return answer
+
+    def _ask(self, method: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
+        try:
+            self._hand_over(method, arguments)
+        except TimeoutError:
+            raise
+        except (EOFError, OSError):  # it had ended while it had nothing to do: that is not the file's doing
+            self._end()
+            self._hand_over(method, arguments)
+        answer = self._received()
+        self._loaded = True
+        return answer
+
+    def _hand_over(self, method: str, arguments: tuple[Any, ...]) -> None:
+        """Send the work to a process, and wait until it has begun."""
+        if self._process is None or not self._process.is_alive():
+            self._start()
+        assert self._pipe is not None
+        self._pipe.send((method, arguments))
+        self._received()
+
+    def _received(self) -> Any:
+        assert self._pipe is not None
+        if not self._pipe.poll(self._limits.work_s):
+            raise TimeoutError
+        return self._pipe.recv()
+
+    def _start(self) -> None:
+        self._end()
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        arguments = (theirs, self._weights, self._folder, self._limits)
+        self._process = context.Process(target=_serve, args=arguments, daemon=True, name="illures-studio-worker")
+        self._process.start()
+        self._started += 1
+        theirs.close()
+
+    def _end(self) -> None:
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process.close()  # its handles are not left to the collector, which would warn
+        self._process = self._pipe = None
+        self._loaded = False
+        for left in self._folder.glob("*"):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _serve(pipe: Connection, weights: Path | None, folder: Path, limits: Limits) -> None:
+    """The life of the process: pieces of work until the server closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the server, which ends this
+    tempfile.tempdir = str(folder)
+    _limit_memory(limits.memory_bytes)
+    from illures.web.server.workbench import Workbench
+
+    bench = Workbench(limits, weights)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            method, arguments = pipe.recv()
+            pipe.send(_BEGUN)
+            pipe.send(_answer(bench, method, arguments))
+
+
+def _answer(bench: Any, method: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
+    try:
+        return _DONE, getattr(bench, method)(*arguments)
+    except InputError as error:
+        return _BAD, str(error)
+    except MemoryError:
+        return _BAD, "needs more memory than the studio may take; try a smaller picture"
+    except Exception as error:  # a fault of ours, which must not end the process and is shown where it can be read
+        traceback.print_exc(file=sys.stderr)
+        return _FAILED, f"a fault in illures ({type(error).__name__}); the terminal says more"
+
+
+def _limit_memory(size: int) -> None:
+    try:
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (size, hard))
+    except (ImportError, OSError, ValueError):  # no such limits on this system
+        return

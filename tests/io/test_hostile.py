@@ -1,0 +1,120 @@
+"""Files of strangers: no decoder starts a program or opens another file, and what is damaged is one clear error."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from clips import write_clip
+from illures.cli import main
+from illures.errors import InputError
+from illures.io.environment_maps import load_hdri
+from illures.io.photos import read_photo, write_exr
+from illures.model import read_weights
+from illures.model.weights import FAST, metadata, packaged
+from illures.relighting.light import Light
+from illures.video.read import open_clip
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n0 0 64 64 rectfill\nshowpage\n%%EOF\n"
+
+
+@pytest.fixture
+def no_programs(monkeypatch):
+    """Any program that is started is a failure."""
+
+    def start(*arguments, **options):
+        raise AssertionError(f"started {arguments}")
+
+    for name in ("Popen", "run", "check_call", "check_output"):
+        monkeypatch.setattr(subprocess, name, start)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".eps"])
+def test_an_eps_starts_no_program(tmp_path, no_programs, suffix):
+    path = tmp_path / f"photo{suffix}"
+    path.write_bytes(EPS)
+    with pytest.raises(InputError, match=path.name):
+        read_photo(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.mp4", "ffconcat version 1.0\nfile c.mp4\n"),
+        ("list.mov", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nc.mp4\n#EXT-X-ENDLIST\n"),
+    ],
+)
+def test_a_playlist_is_no_clip(tmp_path, name, text):
+    picture = np.full((64, 64, 3), 90, np.uint8)
+    write_clip(tmp_path / "c.mp4", [picture] * 3)
+    assert open_clip(tmp_path / "c.mp4").width == 64  # what the list names is there, and can be read
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=name):
+        open_clip(tmp_path / name)
+
+
+def test_a_clip_may_be_called_like_a_protocol(tmp_path, monkeypatch):
+    write_clip(tmp_path / "c.mp4", [np.full((64, 64, 3), 90, np.uint8)] * 3)
+    shutil.copy(tmp_path / "c.mp4", tmp_path / "concat:c.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert open_clip(Path("concat:c.mp4")).width == 64
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        '{"light": ' + "9" * 5000 + "}",
+        '{"light": [[' + ", ".join(["1e999"] * 3) + "]]}",
+        '{"light": null}',
+        "[]",
+        "",
+    ],
+)
+def test_light_files_that_are_none(tmp_path, text):
+    path = tmp_path / "light.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match="light.json"):
+        Light.from_json(path)
+
+
+def test_numbers_that_are_no_map(tmp_path):
+    np.save(tmp_path / "none.npy", np.zeros((0, 0, 3), np.float32))
+    header = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little")
+    shape = "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 2000000, 3), }"
+    (tmp_path / "huge.npy").write_bytes(header + shape.ljust(117).encode() + b"\n")
+    (tmp_path / "deep.npy").write_bytes(header + ("(" * 100).ljust(117).encode() + b"\n")
+    write_exr(tmp_path / "bright.exr", np.full((16, 32, 3), 1e30, np.float32))
+    for name in ("none.npy", "huge.npy", "deep.npy", "bright.exr"):
+        with pytest.raises(InputError, match=name):
+            load_hdri(tmp_path / name)
+
+
+@pytest.mark.parametrize("field", ["config", "graph", "recipe", "metrics", "hash", "data", "format"])
+@pytest.mark.parametrize("value", [None, "", "null", "[]", "{", "[" * 10_000, "9" * 5000, "AAAA"])
+def test_weights_whose_header_is_not_ours(tmp_path, field, value):
+    about = metadata(read_weights(packaged(FAST)))
+    about.pop(field) if value is None else about.update({field: value})
+    path = tmp_path / "altered.safetensors"
+    save_file(load_file(packaged(FAST)), path, metadata=about)
+    if (field, value) in {("data", v) for v in ("", "null", "[]", "{", "[" * 10_000, "9" * 5000, "AAAA")}:
+        assert read_weights(path).info.data == value  # words, whatever they are
+        return
+    with pytest.raises(InputError, match="altered.safetensors"):
+        read_weights(path)
+
+
+def test_the_command_says_it_in_one_line(tmp_path, capsys):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(EPS)
+    with pytest.raises(SystemExit) as ended:
+        main(["decompose", str(path), "-o", str(tmp_path / "out"), "--json"])
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and "Traceback" not in said.err
+    assert "photo.jpg" in json.loads(said.out.splitlines()[0])["error"]

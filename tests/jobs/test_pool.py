@@ -1,0 +1,54 @@
+"""Jobs: every piece once, whatever becomes of the processes."""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fake_jobs import Squares
+from illures.errors import InputError
+from illures.jobs.pool import RESTARTS, in_processes, one_writer
+from illures.jobs.ray_cluster import on_ray
+
+PIECES = [0, 1, 2, 3, 5]
+WANT = {k: k * k for k in PIECES}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_piece_is_done(workers) -> None:
+    assert dict(in_processes(Squares(), PIECES, workers)) == WANT
+    assert dict(in_processes(Squares(), [], workers)) == {}
+
+
+def test_a_killed_process_loses_nothing(tmp_path) -> None:
+    assert dict(in_processes(Squares(tmp_path / "mark"), PIECES, 2)) == WANT
+    assert (tmp_path / "mark").exists()
+
+
+def test_what_always_dies_is_given_up(tmp_path) -> None:
+    with pytest.raises(InputError, match=f"killed {RESTARTS + 1} times"):
+        list(in_processes(Squares(tmp_path / "mark", always=True), [2, 2], 2))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_job_lacks_is_said(workers) -> None:
+    with pytest.raises(InputError, match="model.npz: is not there"):
+        list(in_processes(Squares(lacks="model.npz"), PIECES, workers))
+
+
+def test_ray_does_the_same(tmp_path, monkeypatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))  # actors find `fake_jobs` there
+    with closing(on_ray(Squares(tmp_path / "mark"), PIECES, 1, address="local")) as results:
+        assert dict(results) == WANT
+    assert (tmp_path / "mark").exists()
+
+
+def test_a_folder_has_one_writer(tmp_path) -> None:
+    with one_writer(tmp_path / "out"), pytest.raises(InputError, match="another command"), one_writer(tmp_path / "out"):
+        pass
+    with open(tmp_path / "out" / ".lock", "w") as other:  # the lock was given back
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
