@@ -3,6 +3,7 @@
 import os
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -78,6 +79,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         name = item.path.relative_to(root).as_posix() if item.path.is_relative_to(root) else ""
         if any(name == slow or name.startswith(slow + "/") for slow in SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def priority_stays() -> Iterator[None]:
+    """No test may leave its process with a real-time priority: all it starts later inherits it and starves the rest."""
+    before = os.sched_getscheduler(0)
+    yield
+    assert os.sched_getscheduler(0) == before, "this module changed the scheduling policy of its process"
 
 
 @pytest.fixture

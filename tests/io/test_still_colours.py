@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -59,8 +62,21 @@ def write_heic(path: Path, codes: np.ndarray, transfer: int) -> None:
     )
 
 
+@contextmanager
+def same_priority() -> Iterator[None]:
+    """Undo what SVT-AV1 does where it may: it gives its caller's thread the highest real-time priority.
+
+    All that this process starts later would inherit it: browsers and pools that spin then starve the machine.
+    """
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
 def write_avif(path: Path, codes: np.ndarray, transfer: int) -> None:
-    with av.open(str(path), "w", format="avif") as container:
+    with same_priority(), av.open(str(path), "w", format="avif") as container:
         stream = container.add_stream("libsvtav1", rate=1, options={"crf": "5"})
         stream.height, stream.width = codes.shape[:2]
         stream.pix_fmt = "yuv420p10le"
