@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from illures.data.context import WIDE_PX
-from illures.data.shards import ViewRecord, read_shards, read_views, shard_paths, write_shard
+from illures.data.shards import ViewRecord, read_shards, read_views, shard_bytes, shard_paths, write_shard
 from illures.errors import InputError
 from illures.math.normals import angular_error_deg
 from illures.render import render
@@ -60,6 +60,13 @@ def test_round_trip(tmp_path) -> None:
         assert (new.identity, new.expression, new.pose, new.seed, new.recipe, new.lightings) == (
             old.identity, old.expression, old.pose, 99, "abc", old.lightings,
         )  # fmt: skip
+
+
+def test_a_shard_in_the_frame_of_before_is_refused(tmp_path) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(shard_bytes([("0", view(1))]).replace(b'"frame":"line of sight"', b'"seeds":"line of sight"'))
+    with pytest.raises(InputError, match="a.tar: .*camera's frame.*make the set anew"):
+        list(read_views([path]))
 
 
 def test_samples_obey_the_equation(tmp_path) -> None:

@@ -91,6 +91,18 @@ def test_light_costs_the_square_of_its_error(batch):
     torch.testing.assert_close(twice, 4 * once)
 
 
+def test_a_bright_light_counts_no_more_than_another(batch):
+    """An error of a tenth costs less where little light is, and the same however bright the light."""
+    costs = []
+    for gain in (0.01, 10.0, 100.0):
+        truth = replace(batch, light=batch.light * gain)
+        ours = replace(truth_as_estimate(truth), light=truth.light * 1.1)
+        costs.append(supervised(ours, truth).light)
+    assert costs[0].max() < 1e-4
+    torch.testing.assert_close(costs[1], torch.full_like(costs[1], 0.01), rtol=1e-3, atol=0)
+    torch.testing.assert_close(costs[2], costs[1], rtol=1e-3, atol=0)
+
+
 def test_each_image_counts_alike_wherever_the_batch_is_cut(batch):
     """What several processes rest on: the mean over a batch is the mean of the means over equal parts."""
     wrong = replace(truth_as_estimate(batch), albedo=batch.albedo * 0.5, normal=-batch.normal)

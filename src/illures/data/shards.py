@@ -44,6 +44,7 @@ from illures.types import Sample
 IMAGE_RANGE = 8.0  # largest linear value an image file holds
 _BITS = 11  # of 16: finer than the noise of the renders, two thirds of the bytes
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 4, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED]
+_FRAME = "line of sight"  # of normals and lights, `View.to_crop_frame`; shards of before had the camera's, rolled
 _LOSSLESS = [cv2.IMWRITE_WEBP_QUALITY, 101]
 
 
@@ -178,12 +179,15 @@ def _files(view: ViewRecord) -> Iterator[tuple[str, bytes]]:
         "pose": view.pose,
         "seed": view.seed,
         "recipe": view.recipe,
+        "frame": _FRAME,
     }
     yield "json", json.dumps(facts, separators=(",", ":")).encode()
 
 
 def _view(files: dict[str, bytes]) -> ViewRecord:
     facts = parse_json(files["json"])
+    if facts.get("frame") != _FRAME:
+        raise ValueError("normals and lights in the camera's frame, not in that of the crop: make the set anew")
     code = _dequantized(files["normal.png"])
     surface = code.max(-1, keepdims=True) > 0
     return ViewRecord(

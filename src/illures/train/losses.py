@@ -36,7 +36,7 @@ class LossWeights:
         albedo: λ_a, L1 of sRGB-encoded albedo.
         normal: λ_n, L1 of normals plus one minus their cosine.
         light: λ_h, square of the shading that the light's error gives to the true normals: ‖L‖², its coefficients
-            weighed as an image weighs them.
+            weighed as an image weighs them; over that of the true light where its mean is above 1.
         image: λ_g, L1 of the linear image I_g that is put together again.
         residual: λ_r, L1 of the linear residual.
         align_albedo: λ_ab of L_a, the change of albedo from frame to frame (`train.consistency`).
@@ -106,7 +106,7 @@ def supervised(
         local=masked_mean((estimate.local() - local).abs(), weight),
         albedo=masked_mean((linear_to_srgb(estimate.albedo) - linear_to_srgb(truth.albedo)).abs(), weight),
         normal=masked_mean((estimate.normal - truth.normal).abs() + (1 - cosine), weight),
-        light=masked_mean(shade(truth.normal, estimate.light[:, None] - truth.light[:, None]).square(), truth.mask),
+        light=_light(estimate.light, truth),
         image=reconstruction(estimate, truth.image, weight),
         residual=masked_mean((estimate.residual - (truth.image - local)).abs(), weight),
         detail=_detail(estimate.normal, truth.normal, weight),
@@ -129,6 +129,12 @@ def near_eyes(truth: Batch) -> Bool[Tensor, "batch h w 1"]:
     # One axis after the other: a square of 17 pixels at once took an eighth of all training.
     rows = max_pool2d(eyes, (reach, 1), stride=1, padding=(reach // 2, 0))
     return max_pool2d(rows, (1, reach), stride=1, padding=(0, reach // 2)).permute(0, 2, 3, 1) > 0
+
+
+def _light(ours: Float[Tensor, "batch 9 3"], truth: Batch) -> Float[Tensor, " batch"]:
+    """‖L‖² over the face. Very bright lights do not count more: single images made up most of a step's gradient."""
+    error, true = (shade(truth.normal, light[:, None]) for light in (ours - truth.light, truth.light))
+    return masked_mean(error.square(), truth.mask) / masked_mean(true.square(), truth.mask).clamp(min=1)
 
 
 def _illumination(told: Tensor, image: Tensor, albedo: Tensor, weight: Tensor) -> Float[Tensor, " batch"]:

@@ -75,13 +75,21 @@ class View:
 
     @property
     def to_crop_frame(self) -> Float[np.ndarray, "3 3"]:
-        """Rotation from the camera's frame to the crop's: the crop stands upright on the face, the camera may not.
+        """Rotation from the camera's frame to the crop's, whose z axis runs from the crop's middle to the camera.
 
-        What the network says of a crop is in the crop's frame (`Decomposition`), and so must be what it learns from.
+        What the network says of a crop is in the crop's frame (`Decomposition`), and so must be what it learns from:
+        a face looks the same wherever in the photo it is, and the crop stands upright on it while the camera may not.
         """
+        middle = (self.size - 1) / 2
+        x, y = self.plane @ (middle, middle, 1.0)
+        sight = np.array([x, -y, -1.0]) / np.sqrt(x * x + y * y + 1)
+        # The smallest rotation that takes the line of sight to -z (Rodrigues' formula).
+        axis = np.cross(sight, [0, 0, -1])
+        cross = np.cross(axis, np.eye(3)).T
+        straight = np.eye(3) + cross + cross @ cross / (1 - sight[2])
         roll = np.arctan2(self.plane[1, 0], self.plane[0, 0])  # of the crop's x axis, clockwise as y goes down
         c, s = np.cos(roll), np.sin(roll)
-        return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+        return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ straight
 
 
 @dataclass(frozen=True)
