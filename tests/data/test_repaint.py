@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from illures.data.repaint import other_backgrounds, repaint
+from illures.data.repaint import other_backgrounds, repaint, walls
+from illures.render import shade
 from illures.types import Region
 
 
@@ -67,3 +68,29 @@ def test_other_backgrounds_change_what_is_behind_alone_and_keep_its_brightness()
     assert (behind - before).abs().mean(dim=(1, 2, 3)).min() > 0.02
     torch.testing.assert_close(behind.mean(dim=(1, 2)), before.mean(dim=(1, 2)), rtol=0.25, atol=0)
     torch.testing.assert_close(other_backgrounds(image, region, rng, 0.0), image, rtol=0, atol=0)
+
+
+def test_walls_send_back_a_part_of_the_light_that_falls_there_and_people_stay():
+    image, _, region = _person(np.random.default_rng(0))
+    light = torch.zeros(4, 9, 3)
+    light[:, 0] = torch.tensor([0.5, 1.0, 2.0])  # the same from everywhere
+    falling = shade(torch.tensor([0.0, 0.0, 1.0]), light[0])
+    around = torch.zeros(4, 56, 56, 3)
+    shares = []
+    for seed in range(100):
+        walled, wide = walls(image, around, light, region, np.random.default_rng(seed), 1.0)
+        torch.testing.assert_close(walled[:, 17:], image[:, 17:], rtol=0, atol=0)
+        middle = wide[:, 28, 28]
+        assert ((walled[:, 14] - middle[:, None].clamp(max=1)).abs() < 0.35 * middle[:, None] + 0.01).all()
+        shares.append(middle / falling)
+    found = torch.cat(shares)
+    tints = found / found.mean(dim=1, keepdim=True)  # the wall takes the light's colour, and has little of its own
+    assert tints.std(dim=0).max() < 0.12 and (tints.mean(dim=0) - 1).abs().max() < 0.02
+    assert 0.4 < float(found.median()) < 0.8 and found.min() > 0.005 and found.max() < 3
+
+
+def test_walls_of_no_chance_change_nothing():
+    image, _, region = _person(np.random.default_rng(0))
+    around = torch.rand(4, 56, 56, 3)
+    same, wide = walls(image, around, torch.ones(4, 9, 3), region, np.random.default_rng(0), 0.0)
+    assert torch.equal(same, image) and torch.equal(wide, around)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from illures.data.context import CONTEXT_RANGE, rendered_context
 from illures.data.mixing import Lit, mixed
-from illures.data.repaint import other_backgrounds, repaint
+from illures.data.repaint import other_backgrounds, repaint, walls
 from illures.errors import InputError
 from illures.faces.context import crop_context
 from illures.math.color import srgb_to_linear
@@ -109,6 +109,7 @@ class SampleCache:
         rng: np.random.Generator | None = None,
         repainted: float = 0.0,
         mixing: float = 0.0,
+        walled: float = 0.0,
     ) -> Batch:
         """Read the samples at `indices`.
 
@@ -117,6 +118,7 @@ class SampleCache:
             rng: frames a photo round each, and draws what follows; None: always alike.
             repainted: chance that a person gets other colours of skin, hair and clothes, and that of others behind.
             mixing: chance that a traced view gets another of its lights as well.
+            walled: chance that a person stands before a plain wall.
         """
         raw = {name: self._read(name, indices) for name in [*MAPS, *_READ]}
         image, albedo, traced = _decoded(raw["image"]), _decoded(raw["albedo"]), raw["traced"]
@@ -129,7 +131,10 @@ class SampleCache:
         if repainted > 0:
             image, albedo = repaint(image, albedo, raw["region"], rng, repainted)
             image = other_backgrounds(image, raw["region"], rng, repainted)
-        contexts = [_framed(*values, rng) for values in zip(image, raw["region"], lit.around, traced, strict=True)]
+        around = lit.around
+        if walled > 0:
+            image, around = walls(image, around, lit.light, raw["region"], rng, walled)
+        contexts = [_framed(*values, rng) for values in zip(image, raw["region"], around, traced, strict=True)]
         return Batch(
             image=image,
             albedo=albedo,

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
+from illures.data.context import WIDE
+from illures.math.normals import normalize
+from illures.render import shade
 from illures.types import Region
 
 # Log albedo from light skin to dark, in units of green: the slope of the curve of tones in `synth.skin.tone`.
@@ -21,6 +24,8 @@ _SKIN, _HAIR, _CLOTHES = 0.4, 0.4, 0.6  # standard deviations of log albedo
 _HUES = {Region.SKIN: 0.06, Region.HAIR: 0.15, Region.CLOTHES: 0.3}  # and of its channels
 _ALBEDO = (0.01, 0.9)
 _FEW = 0.02  # of the skin's pixels
+_WHITE = 0.6  # of the walls
+_WALL_LIGHT = 0.35  # standard deviation of the log of its light over the person's
 _BURNT = 0.9  # from here on an image's value says less and less of the albedo
 
 
@@ -87,10 +92,61 @@ def other_backgrounds(
         if rng.random() < 0.5:
             part = part.flip(1)
         gain = (image[i][behind[..., 0]].mean(dim=0) / part.mean(dim=(0, 1)).clamp(min=1e-3)).clamp(0.1, 10)
-        soft = avg_pool2d(pad(behind[None, ..., 0].float()[None], (1, 1, 1, 1), mode="replicate"), 3, stride=1)[0, 0]
-        alpha = torch.maximum(soft[..., None], behind.float())
-        changed[i] = image[i] * (1 - alpha) + (part * gain).clamp(0, 1) * alpha
+        changed[i] = _before(image[i], behind, (part * gain).clamp(0, 1))
     return changed
+
+
+def walls(
+    image: Float[Tensor, "batch height width 3"],
+    around: Float[Tensor, "batch wide wide 3"],
+    light: Float[Tensor, "batch 9 3"],
+    region: UInt8[Tensor, "batch height width 1"],
+    rng: np.random.Generator,
+    chance: float,
+) -> tuple[Float[Tensor, "batch height width 3"], Float[Tensor, "batch wide wide 3"]]:
+    """Put a plain wall behind some people, mostly a white one, under about the light that they stand in.
+
+    Passport, studio and indoor photos have them. White ones tell the light's strength and colour; without them what is
+    white behind a face would always be a sky or a lamp, and say that the photo is exposed for too long.
+
+    Args:
+        image: the renders, linear.
+        around: what lies round them, likewise; several times as wide.
+        light: SH coefficients of the radiance.
+        region: classes of `types.Region`.
+        rng: draws the walls.
+        chance: that a person gets one.
+    """
+    image, around = image.clone(), around.clone()
+    for i in np.flatnonzero(rng.random(len(image)) < chance):
+        facing = normalize(torch.tensor([*rng.normal(0, 0.3, 2), 1.0]).float())
+        falling = shade(facing, light[i]).clamp(min=0.1 * float(light[i, 0].abs().mean()))
+        white = rng.random() < _WHITE
+        albedo = rng.uniform(0.65, 0.9) if white else float(np.exp(rng.uniform(np.log(0.03), np.log(0.65))))
+        tint = np.exp(rng.normal(0, 0.03 if white else 0.15, 3))
+        colour = falling * torch.from_numpy(albedo * tint * np.exp(rng.normal(0, _WALL_LIGHT))).float()
+        slopes = rng.normal(0, 0.15, 2)  # of log brightness, over the crop's side
+        behind = region[i] == int(Region.BACKGROUND)
+        image[i] = _before(image[i], behind, (colour * _ramp(image.shape[1], 1.0, slopes)).clamp(0, 1))
+        around[i] = colour * _ramp(around.shape[1], float(WIDE), slopes)
+    return image, around
+
+
+def _before(
+    person: Float[Tensor, "height width 3"],
+    behind: Bool[Tensor, "height width 1"],
+    other: Float[Tensor, "height width 3"],
+) -> Float[Tensor, "height width 3"]:
+    """A person before something else; pixels on the outline show both."""
+    soft = avg_pool2d(pad(behind[None, ..., 0].float()[None], (1, 1, 1, 1), mode="replicate"), 3, stride=1)[0, 0]
+    alpha = torch.maximum(soft[..., None], behind.float())
+    return person * (1 - alpha) + other * alpha
+
+
+def _ramp(size: int, sides: float, slopes: Float[np.ndarray, "2"]) -> Float[Tensor, "size size 1"]:
+    """Brightness that grows evenly in its logarithm, 1 in the middle, over so many sides of a crop."""
+    at = ((torch.arange(size) + 0.5) / size - 0.5) * sides
+    return (slopes[0] * at[:, None] + slopes[1] * at[None, :]).clamp(-1, 1).exp()[..., None].float()
 
 
 def _logs(rng: np.random.Generator) -> Float[np.ndarray, "classes 3"]:

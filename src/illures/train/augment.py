@@ -17,6 +17,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from illures.data.cache import UNKNOWN, Batch
 from illures.data.pairs import VideoBatch
+from illures.data.repaint import walls
 from illures.faces.context import crop_context, whole_photo
 from illures.math import sh
 from illures.math.color import linear_to_srgb, luminance
@@ -69,11 +70,11 @@ class CameraConfig:
     cut: float = 0.3
 
 
-def relight(batch: Batch, rng: np.random.Generator, everything: bool = True) -> Batch:
+def relight(batch: Batch, rng: np.random.Generator, everything: bool = True, walled: float = 0.0) -> Batch:
     """Replace each image by the local image under another light of the batch, turned about the vertical.
 
     This is L_s: infinitely many lights for one trace, with no residual. With `everything` False, images with global
-    illumination stay.
+    illumination stay. `walled` is the chance of a plain wall behind (`data.repaint`), under the new light.
     """
     chosen = torch.ones_like(batch.traced) if everything else 1 - batch.traced
     if not chosen.any():
@@ -86,6 +87,8 @@ def relight(batch: Batch, rng: np.random.Generator, everything: bool = True) -> 
     local = render(batch.albedo, batch.normal, light[:, None]).clamp(0, 1)
     behind = torch.where(batch.traced[:, None, None, None] > 0, batch.image, _clutter(batch.image, rng))
     image = on_surface * local + (1 - on_surface) * behind
+    if walled > 0:
+        image, _ = walls(image, image, light, batch.region, rng, walled)
     pick = chosen > 0
     return replace(
         batch,

@@ -142,9 +142,9 @@ class StepLoader:
         return self._samples(stage, start, rng)
 
     def _samples(self, stage: Stage, start: int, rng: np.random.Generator) -> Step:
-        camera = self._recipe.camera
-        batch = self._cache.batch(self._drawn(start, GROUP), rng, self._recipe.repainted, self._recipe.mixing)
-        batch = augment.relight(batch, rng, everything=stage.kind == "local")
+        recipe, camera = self._recipe, self._recipe.camera
+        batch = self._cache.batch(self._drawn(start, GROUP), rng, recipe.repainted, recipe.mixing, recipe.walled)
+        batch = augment.relight(batch, rng, everything=stage.kind == "local", walled=recipe.walled)
         batch = augment.flip(batch, rng)
         batch = augment.expose(batch, camera, rng)
         batch = augment.cut(batch, camera, rng)

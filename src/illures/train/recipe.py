@@ -76,6 +76,7 @@ class Recipe:
         repainted: chance that a rendered person gets other colours of skin, hair and clothes, and that something else
             stands behind (`data.repaint`).
         mixing: chance that a traced view is under two of its lights at once, each in a colour (`data.mixing`).
+        walled: chance that a rendered person stands before a plain wall in the same light (`data.repaint`).
         batch: images a step over all processes, a multiple of 8.
         seed: of weights, order and augmentation.
         optimizer: "adamw", or "muon", whose steps in the hidden layers are orthogonal (`train.muon`).
@@ -103,6 +104,7 @@ class Recipe:
     head: float = 0.0
     repainted: float = 0.0
     mixing: float = 0.0
+    walled: float = 0.0
     batch: int = 16
     seed: int = 0
     optimizer: Literal["adamw", "muon"] = "adamw"
@@ -127,7 +129,7 @@ class Recipe:
             raise InputError('recipe: learns = "thin" needs initial weights and a network with a fine_width')
         if not 0 <= self.head <= 1:
             raise InputError(f"recipe: head = {self.head}, a weight from 0 to 1 is needed")
-        for name in ("across", "repainted", "mixing"):
+        for name in ("across", "repainted", "mixing", "walled"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"recipe: {name} = {getattr(self, name)}, a chance from 0 to 1 is needed")
         if not 0 <= self.held_out < 1:
