@@ -23,6 +23,7 @@ from illures.faces import at_size, extract, padded, scale_of, to_crop, to_photo
 from illures.io.photos import Photo, as_linear
 from illures.math import sh
 from illures.math.color import luminance
+from illures.math.curves import smoothstep
 from illures.math.fill import continued
 from illures.math.normals import normalize
 from illures.math.quotient import BLACK, albedo_of, illumination_of
@@ -40,8 +41,12 @@ SHADING_FLOOR = 0.1
 FADE = 0.04
 # Faces side by side give way to each other over this difference of their distances [crop sides].
 BETWEEN = 0.15
+# Beyond the crop shadows and highlights fall to 1/e over this part of the side of the grid with its margin.
+FAR = 0.05
 # Maps of a small crop are interpolated to this many times its size by cubics before the warp, which is linear.
 FINER = 4
+
+Rect = tuple[int, int, int, int]  # x0, y0, x1, y1
 
 M = TypeVar("M", bound=Maps)
 Map1 = Float[np.ndarray, "rows columns"]
@@ -122,6 +127,13 @@ def bounds(crop: FaceCrop) -> tuple[int, int, int, int]:
     return int(x0), int(y0), int(x0) + side, int(y0) + side
 
 
+def inside(rect: Rect, photo: Photo) -> Rect:
+    """The part of a rectangle (x0, y0, x1, y1) that lies in the photo."""
+    height, width = photo.shape[:2]
+    x0, y0, x1, y1 = rect
+    return max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+
+
 def upright(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
     """Rotation about the line of sight that takes directions of the crop's frame to the photo's."""
     cos, sin = crop.matrix[0, :2].astype(np.float64) / scale_of(crop)
@@ -134,8 +146,9 @@ def prepare(face: Maps, margin: int = 0) -> Fields:
 
     Args:
         face: at the network's resolution.
-        margin: that the fields are continued by around the crop, from where a head was seen [crop px]. Without it they
-            are those of the crop, background and all.
+        margin: that the fields are continued by around the crop, from where a head was seen [crop px]: normals as they
+            are at its edge, and the light on them as L gives it; what E has besides (shadows, highlights) fades away.
+            Without it they are those of the crop, background and all.
     """
     size, shading = face.crop.size, face.shading
     weight = face.mask[..., None] + 0.01  # outside the mask the network's values mean less
@@ -144,12 +157,14 @@ def prepare(face: Maps, margin: int = 0) -> Fields:
     low = _log_luminance(face.image)
     share = _share(low, illumination.mean(axis=-1), max(1, round(GUIDE_RADIUS * size / 128)))
     turn = upright(face.crop)
-    normal = (face.normal @ turn.T).astype(np.float32)
+    normal, light = (face.normal @ turn.T).astype(np.float32), sh.rotate(face.light, turn).astype(np.float32)
     head, seen = feathered(face.head), np.ones_like(low)
     mask = head if face.regions is None else feathered(face.mask)
     if margin:
         known = surely(head)
-        illumination, normal = (beyond(v, known, margin) for v in (illumination, normal))
+        ratio = illumination - _log_shading(normal, light, floor)
+        normal = beyond(normal, known, margin)
+        illumination = _log_shading(normal, light, floor) + _fading(beyond(ratio, known, margin), np.pad(known, margin))
         low, head, mask, share, seen = (np.pad(v, margin) for v in (low, head, mask, share * known, feathered(seen)))
     wide = padded(face.crop, margin)
     zoom = scale_of(face.crop)
@@ -163,7 +178,7 @@ def prepare(face: Maps, margin: int = 0) -> Fields:
 
     return Fields(
         normal=finer(normal),
-        light=sh.rotate(face.light, turn).astype(np.float32),
+        light=light,
         illumination=finer(illumination),
         low=finer(low),
         share=finer(share),
@@ -227,6 +242,16 @@ def beyond(
     return continued(np.pad(field, (*around, (0, 0))), np.pad(known, around))
 
 
+def _log_shading(normal: Map3, light: Float[np.ndarray, "9 3"], floor: float) -> Map3:
+    return np.log(np.maximum(shade(normalize(normal), light), floor)).astype(np.float32)
+
+
+def _fading(field: Map3, known: Bool[np.ndarray, "rows columns"]) -> Map3:
+    """A continued field that falls to 0 with the distance from where it is known."""
+    distance = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
+    return field * np.exp(-distance / (FAR * len(field)))[..., None]
+
+
 def own_share(crop: FaceCrop, grid: FaceCrop, others: Sequence[FaceCrop]) -> Float[np.ndarray, "size size"]:
     """1 where this face is nearer than any other of the photo, 0 where another one is, on a grid of the photo.
 
@@ -257,8 +282,7 @@ def feathered(mask: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size s
 def _inside(size: int) -> Float[np.ndarray, "size size"]:
     """1 in the crop, falling smoothly to 0 at its edge."""
     at = np.arange(size) + 0.5
-    t = np.clip(np.minimum(at, size - at) / max(FADE * size, 1) - 0.5 / max(FADE * size, 1), 0, 1)
-    ramp = (t * t * (3 - 2 * t)).astype(np.float32)
+    ramp = smoothstep(np.minimum(at, size - at) / max(FADE * size, 1) - 0.5 / max(FADE * size, 1)).astype(np.float32)
     return np.minimum(ramp[:, None], ramp[None, :])
 
 

@@ -1,6 +1,6 @@
 """All faces of a photo in one set of maps of the photo's size, with no seam, as codes ready to be written.
 
-Outside the heads albedo is the photo, shading 1, residual 0 and the normal looks at the viewer; at their edges the
+Outside the people albedo is the photo, shading 1, residual 0 and the normal looks at the viewer; at their edges the
 two blend. The residual is computed after the blend and from the codes of albedo and shading, so that A ∘ S + R is
 the photo everywhere.
 """
@@ -15,9 +15,20 @@ import numpy as np
 from jaxtyping import Float, Num, UInt8
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import Fields, Window, bounds, check_photo, own_share, prepare, sample, warped
-from illures.faces import padded
-from illures.faces.matte import PhotoMatte
+from illures.decompose.extent import limits, seen_by
+from illures.decompose.full_resolution import (
+    Fields,
+    Window,
+    bounds,
+    check_photo,
+    inside,
+    own_share,
+    prepare,
+    sample,
+    warped,
+)
+from illures.faces import extract, padded
+from illures.faces.matte import MARGIN, PhotoMatte, widened
 from illures.io.formats import Codes, Format, MapName
 from illures.io.photos import Photo, as_float, as_linear
 from illures.math.normals import normalize
@@ -66,18 +77,31 @@ def photo_maps(photo: Photo, faces: list[Decomposition], format: Format) -> Phot
         check_photo(face.crop, photo)
     maps = _blank(photo, faces, format)
     for face in faces:
-        own = own_share(face.crop, face.crop, [other.crop for other in faces if other is not face])
-        fields = prepare(face)
-        fields = replace(fields, head=fields.head * _at_size(own, fields), mask=fields.mask * _at_size(own, fields))
-        height, width = photo.shape[:2]
-        x0, y0, x1, y1 = bounds(face.crop)
-        x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-        for rows in _bands(y0, y1):
-            image = as_linear(photo[rows, x0:x1])
-            _lay(maps, (rows, slice(x0, x1)), sample(fields, (x0, rows.start), image))
-            if maps.regions is not None and face.regions is not None:
-                _label(maps.regions[rows, x0:x1], face.regions, own, face.crop, (x0, rows.start))
+        _add(maps, photo, face, [other.crop for other in faces if other is not face])
     return maps
+
+
+def _add(maps: PhotoMaps, photo: Photo, face: Decomposition, others: list[FaceCrop]) -> None:
+    """Lay a face into the maps.
+
+    Where the matte tells the person, the maps go on beyond the crop, continued from its edge: hair, neck and shoulders
+    are in the same light. Without it they end with the crop.
+    """
+    own, format = own_share(face.crop, face.crop, others), maps.format
+    seen = seen_by(extract(format.decode("matte", maps.matte), face.crop), face.mask)
+    fields = prepare(face, round(MARGIN * face.crop.size) if seen else 0)
+    share = own_share(face.crop, fields.crop, others)
+    reach = _at_size(limits(face, others), fields) if seen else fields.head * share
+    fields = replace(fields, head=reach, mask=fields.mask * share)
+    x0, y0, x1, y1 = inside(bounds(widened(face.crop) if seen else face.crop), photo)
+    for rows in _bands(y0, y1):
+        columns = slice(x0, x1)
+        window = sample(fields, (x0, rows.start), as_linear(photo[rows, columns]))
+        if seen:
+            window = replace(window, head=window.head * format.decode("matte", maps.matte[rows, columns]))
+        _lay(maps, (rows, columns), window)
+        if maps.regions is not None and face.regions is not None:
+            _label(maps.regions[rows, columns], face.regions, own, face.crop, (x0, rows.start))
 
 
 def _at_size(share: Float[np.ndarray, "size size"], fields: Fields) -> Float[np.ndarray, "fine fine"]:

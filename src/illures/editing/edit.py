@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import bounds, prepare, sample
+from illures.decompose.full_resolution import bounds, inside, prepare, sample
 from illures.decompose.photo_maps import photo_maps
 from illures.editing.retouch import Retouch, tone_gain
 from illures.errors import InputError
@@ -27,7 +27,7 @@ from illures.math.normals import normalize
 from illures.relighting.composite import PhotoRelighter
 from illures.relighting.light import Light
 from illures.relighting.person import around
-from illures.relighting.photo_grid import encoded, inside, over_bands
+from illures.relighting.photo_grid import encoded, over_bands
 from illures.relighting.relight import matched
 from illures.render import shade
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.faces.mesh import mesh_mask
+from illures.math.curves import smoothstep
 from illures.types import Region
 
 # The inner edge of the lips in the MediaPipe mesh, going round.
@@ -108,5 +109,4 @@ def soften(mask: Float[np.ndarray, "h w"], width: float) -> Float[np.ndarray, "h
     # A frame of zeros: the edge of the image is an edge of the mask, too.
     framed = cv2.copyMakeBorder((mask > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     distance = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    t = np.clip(distance / max(width, 1e-6), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
+    return np.asarray(smoothstep(distance / max(width, 1e-6)), dtype=np.float32)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Num
 
-from illures.faces.crop import at_size, extract, inverse, padded
+from illures.faces.crop import inverse, padded, to_photo
 from illures.faces.network import network
 from illures.io.photos import Photo, as_float
 from illures.types import FaceCrop
@@ -59,10 +59,25 @@ def widened(crop: FaceCrop) -> FaceCrop:
 
 
 def face_matte(photo: Photo, crop: FaceCrop) -> Matte:
-    """The matte of the people in the widened crop of a face."""
-    wide = widened(crop)
-    seen, guide = (eight_bit(extract(photo, at_size(wide, side))) for side in (_SEEN, _GRID))
-    return _refined(seen, guide, at_size(wide, _GRID).matrix)
+    """The matte of the people around a face: of the part of the photo that the widened crop reaches.
+
+    The segmenter is shown what is in the photo, and no mirror image beyond its edges: there it would see more people.
+    """
+    height, width = photo.shape[:2]
+    edge = widened(crop).size - 0.5
+    corners = to_photo(np.array([[-0.5, -0.5], [edge, -0.5], [-0.5, edge], [edge, edge]]), widened(crop))
+    x0, y0 = (int(v) for v in np.maximum(np.floor(corners.min(0) + 0.5), 0))
+    x1, y1 = (int(v) for v in np.minimum(np.ceil(corners.max(0) + 0.5), [width, height]))
+    return _matte_of(photo[y0:y1, x0:x1], (x0, y0))
+
+
+def _matte_of(part: Photo, origin: tuple[int, int]) -> Matte:
+    """The matte of a part of a photo that begins at pixel `origin` (x, y)."""
+    height, width = part.shape[:2]
+    seen, guide = (eight_bit(cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)) for side in (_SEEN, _GRID))
+    across, down = _GRID / width, _GRID / height
+    x, y = origin
+    return _refined(seen, guide, np.array([[across, 0, (0.5 - x) * across - 0.5], [0, down, (0.5 - y) * down - 0.5]]))
 
 
 def eight_bit(pixels: Num[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 3"]:
@@ -86,13 +101,7 @@ class PhotoMatte:
 
     def __init__(self, photo: Photo, crops: Sequence[FaceCrop]) -> None:
         """Look at the photo, and closer at each face."""
-        height, width = photo.shape[:2]
-        seen, guide = (
-            eight_bit(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)) for side in (_SEEN, _GRID)
-        )
-        across, down = _GRID / width, _GRID / height
-        matrix = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2]])
-        self._whole = _refined(seen, guide, matrix)
+        self._whole = _matte_of(photo, (0, 0))
         self._faces = [face_matte(photo, crop) for crop in crops]
 
     def over(

@@ -15,7 +15,16 @@ import numpy as np
 from jaxtyping import Float, Float16, UInt8
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import beyond, check_photo, feathered, illumination_at, prepare, surely, warped
+from illures.decompose.full_resolution import (
+    Rect,
+    beyond,
+    check_photo,
+    feathered,
+    illumination_at,
+    prepare,
+    surely,
+    warped,
+)
 from illures.errors import InputError
 from illures.faces import at_size
 from illures.faces.matte import MARGIN, widened
@@ -24,7 +33,7 @@ from illures.math.color import luminance
 from illures.relighting.eyes import Eye, catch_light, eyes_of, without_old
 from illures.relighting.light import Light
 from illures.relighting.person import What, around
-from illures.relighting.photo_grid import Rect, encoded, finer, over_bands
+from illures.relighting.photo_grid import encoded, finer, over_bands
 from illures.relighting.relight import Background, Residual, Surface, reduced, surface_of
 from illures.types import FaceCrop, Region
 

@@ -12,16 +12,18 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Shaped, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import FINER, bounds, feathered, own_share, surely, warped
+from illures.decompose.extent import limits, on_wide, seen_by
+from illures.decompose.full_resolution import FINER, Rect, bounds, feathered, inside, own_share, surely, warped
 from illures.faces import at_size, extract, to_crop
 from illures.faces.matte import eight_bit, face_matte, on_grid, widened
 from illures.io.photos import Photo, as_float
 from illures.math.color import luminance, srgb_to_linear
+from illures.math.curves import smoothstep
 from illures.math.fill import continued
-from illures.relighting.photo_grid import Rect, finer, inside, over_bands
+from illures.relighting.photo_grid import finer, over_bands
 from illures.types import FaceCrop, Region
 
 What = Literal["skin", "head", "person"]
@@ -32,18 +34,12 @@ REACH, REACH_OTHER = 2.5, 0.012
 DETAIL, OTHER = 2, 0.2
 # Skin is sought no farther than this from the box around the face: aside, above, below [crop sides].
 AWAY = (0.13, 0.35, 0.6)
-# Over this part of the crop's side the weight falls to 0 at the end of the grid.
-END = 0.2
 # An edge of this contrast (in log colour, from pixel to pixel) lets 1/e of it through.
 EDGE = 0.5
 # What is brighter than the skin and surrounded by it is a highlight up to this radius [part of the grid's side].
 HIGHLIGHT = 0.03
 # Hair is a colour to look for from this part of the crop on.
 LEAST_HAIR = 0.005
-# Below this mean over the face the segmenter has not seen the person, and its matte is not used.
-_SEEN = 0.5
-# Probabilities of background from which the network has a say against the matte, and the last word.
-_SURE = (0.8, 0.97)
 _CHIN = 152  # of the landmarks
 _AXES = ((1, 0), (0, 1))
 # The chin's shadow on the neck is an edge of brightness alone, and no end of the skin.
@@ -67,7 +63,7 @@ def around(
     x0, y0, x1, y1 = rect = inside(bounds(wide), photo)
     matte = face_matte(photo, face.crop)
     alpha = on_grid(matte, wide)
-    seen = seen_by(alpha, face)
+    seen = seen_by(alpha, on_wide(face.mask, face.crop))
     if not seen:
         alpha = np.ones_like(alpha)
     weight = reach(eight_bit(extract(photo, wide)), face, alpha, others, what)
@@ -90,12 +86,6 @@ def around(
     return rect, found
 
 
-def seen_by(alpha: Float[np.ndarray, "wide wide"], face: Decomposition) -> bool:
-    """Whether a matte on the wide grid shows this face."""
-    inside = _wide(face.mask, widened(face.crop))
-    return bool((alpha * inside).sum() > _SEEN * inside.sum())
-
-
 def reach(
     image: Float[np.ndarray, "size size 3"],
     face: Decomposition,
@@ -113,10 +103,10 @@ def reach(
         what: as `around`.
     """
     wide, side = widened(face.crop), face.crop.size
-    limits = own_share(face.crop, wide, others) * _ending(wide.size, side) * _no_background(face, wide)
+    most = limits(face, others)
     if what == "person":
-        return limits
-    skin = _outlined(_wide(surely(face.mask), wide))
+        return most
+    skin = _outlined(on_wide(surely(face.mask), face.crop))
     colours = _log_colours(cv2.GaussianBlur(image, (0, 0), side / 128))
     likeness = _likeness(colours, skin, brighter=True)
     seeds = skin
@@ -130,7 +120,7 @@ def reach(
         weight *= _near_box(skin, side)
     weight = np.where(seeds, weight, weight * (OTHER + (1 - OTHER) * likeness))
     # Where the person ends is the matte's to say.
-    return limits * (continued(weight[..., None], alpha > 0.5)[..., 0] if (alpha < 0.5).any() else weight)
+    return most * (continued(weight[..., None], alpha > 0.5)[..., 0] if (alpha < 0.5).any() else weight)
 
 
 def _head_above(face: Decomposition, wide: FaceCrop, alpha: Grid) -> Bool[np.ndarray, "size size"]:
@@ -139,17 +129,9 @@ def _head_above(face: Decomposition, wide: FaceCrop, alpha: Grid) -> Bool[np.nda
     seen = (alpha > 0.5) & (alpha.min() < 0.5) & (np.arange(wide.size)[:, None] < chin)
     if face.regions is None:
         return seen
-    inside = _wide(feathered(np.ones_like(face.mask)), wide)
-    hair, clothes = (_wide(face.regions[..., region], wide) * inside for region in (Region.HAIR, Region.CLOTHES))
+    inside = on_wide(feathered(np.ones_like(face.mask)), face.crop)
+    hair, clothes = (on_wide(face.regions[..., region], face.crop) * inside for region in (Region.HAIR, Region.CLOTHES))
     return (seen | ((hair > 0.5) & (alpha > 0.5))) & (clothes < 0.5)
-
-
-def _no_background(face: Decomposition, wide: FaceCrop) -> Float[np.ndarray, "wide wide"]:
-    """0 where the network is sure of background, 1 where it is not, and around the crop."""
-    if face.regions is None:
-        return np.ones((wide.size, wide.size), np.float32)
-    sure = _smooth((face.regions[..., Region.BACKGROUND] - _SURE[0]) / (_SURE[1] - _SURE[0]))
-    return 1 - _wide(feathered(sure.astype(np.float32)), wide)
 
 
 def _spread(
@@ -164,11 +146,6 @@ def _spread(
     for k in range(side):  # squares and crosses in turn: the reach is nearly round
         weight = np.maximum(weight, passed * cv2.dilate(weight, np.ones((3, 3)) if k % 2 else cross))
     return np.asarray(weight, np.float32)
-
-
-def _wide(field: Shaped[np.ndarray, "size size"], wide: FaceCrop) -> Shaped[np.ndarray, "wide wide"]:
-    """A field of the crop on the wide grid; 0 around it."""
-    return np.pad(field, (wide.size - len(field)) // 2)
 
 
 def _log_colours(image: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size 3"]:
@@ -192,7 +169,7 @@ def _likeness(colours: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray,
     away = (colours - centre) / spread
     bright = away[..., 2] > 0
     away[..., 2] *= np.where(bright, 1.0, 0.5)
-    likeness = (1 - _smooth((np.linalg.norm(away, axis=-1) - 2.0) / 1.5)).astype(np.float32)
+    likeness = (1 - smoothstep((np.linalg.norm(away, axis=-1) - 2.0) / 1.5)).astype(np.float32)
     if not brighter:
         return likeness
     width = 2 * round(HIGHLIGHT * len(likeness)) + 1
@@ -206,14 +183,7 @@ def _near_box(mask: Bool[np.ndarray, "size size"], side: int) -> Grid:
     y, x = np.arange(len(mask))[:, None] / side, np.arange(len(mask)) / side
     aside = np.maximum(np.maximum(columns[0] / side - x, x - columns[-1] / side), 0) / AWAY[0]
     above, below = np.maximum(rows[0] / side - y, 0) / AWAY[1], np.maximum(y - rows[-1] / side, 0) / AWAY[2]
-    return np.asarray(1 - _smooth(np.hypot(aside, above + below)), np.float32)
-
-
-def _ending(size: int, side: int) -> Grid:
-    """Falls to 0 toward the end of the wide grid."""
-    at = np.arange(size) + 0.5
-    ramp = _smooth(np.minimum(at, size - at) / (END * side))
-    return np.asarray(ramp[:, None] * ramp, np.float32)
+    return np.asarray(1 - smoothstep(np.hypot(aside, above + below)), np.float32)
 
 
 def _outlined(mask: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
@@ -224,7 +194,7 @@ def _outlined(mask: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "size siz
 
 def _core(face: Decomposition, wide: FaceCrop) -> Grid:
     """The face's own skin on the wide grid, softened inside its edge: there the guided filter has no say."""
-    mask = _outlined(_wide(surely(face.mask), wide)).astype(np.float32)
+    mask = _outlined(on_wide(surely(face.mask), face.crop)).astype(np.float32)
     return cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (0, 0), face.crop.size / 100)
 
 
@@ -239,8 +209,3 @@ def _guided(guide: Grid, target: Grid, eps: float = 0.03**2) -> tuple[Grid, Grid
     mean_guide, mean_target = mean(guide), mean(target)
     slope = (mean(guide * target) - mean_guide * mean_target) / (mean(guide * guide) - mean_guide**2 + eps)
     return mean(slope), mean(mean_target - slope * mean_guide)
-
-
-def _smooth(t: np.ndarray) -> np.ndarray:
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)

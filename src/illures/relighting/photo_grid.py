@@ -19,8 +19,6 @@ from illures.math.color import linear_to_srgb
 BAND = 96
 _LEVELS = 65535
 
-Rect = tuple[int, int, int, int]
-
 
 def over_bands(rows: slice, work: Callable[[slice], None]) -> None:
     """Bands of rows, side by side: numpy and OpenCV let go of the interpreter while they compute."""
@@ -57,10 +55,3 @@ def encoded(linear: Float[np.ndarray, "rows columns 3"], dtype: np.dtype) -> Pho
 @cache
 def _codes() -> UInt8[np.ndarray, "65536"]:
     return np.round(linear_to_srgb(np.arange(_LEVELS + 1) / _LEVELS) * 255).astype(np.uint8)
-
-
-def inside(rect: Rect, photo: Photo) -> Rect:
-    """The part of a rectangle (x0, y0, x1, y1) that lies in the photo."""
-    height, width = photo.shape[:2]
-    x0, y0, x1, y1 = rect
-    return max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)

@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from illures.decompose.decomposition import Decomposition
+from illures.decompose.extent import on_wide, seen_by
 from illures.decompose.full_resolution import beyond, feathered, surely, upright
 from illures.faces import extract, to_photo
 from illures.faces.matte import MARGIN, coarse_matte, widened
@@ -27,7 +28,7 @@ from illures.math.color import linear_to_srgb
 from illures.math.normals import normalize
 from illures.relighting.composite import mirroring
 from illures.relighting.light import Light
-from illures.relighting.person import reach, seen_by
+from illures.relighting.person import reach
 from illures.relighting.photo_grid import encoded
 from illures.relighting.relight import shrunk, surface_of
 from illures.render import shade
@@ -192,7 +193,7 @@ def _weight(image: Image8, face: Decomposition, side: int, others: list[FaceCrop
     alpha = coarse_matte(srgb)
     coarse = widened(small.crop).size
     few, thin = (cv2.resize(v, (coarse, coarse), interpolation=cv2.INTER_AREA) for v in (srgb, alpha))
-    if not seen_by(thin, small):
+    if not seen_by(thin, on_wide(small.mask, small.crop)):
         alpha, thin = np.ones_like(alpha), np.ones_like(thin)
     far = cv2.GaussianBlur(reach(few, small, thin, others), (0, 0), 1.0)
     return np.clip(cv2.resize(far, (wide.size, wide.size), interpolation=cv2.INTER_CUBIC), 0, 1) * alpha

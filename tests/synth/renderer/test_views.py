@@ -30,6 +30,11 @@ def views():
     return [render_view(studio, k) for k in range(RECIPE.views)]
 
 
+def power(light: np.ndarray) -> np.ndarray:
+    """Of each band and channel of SH coefficients."""
+    return np.stack([np.linalg.norm(band, axis=0) for band in np.split(light, [1, 4])])
+
+
 def test_equal_ids_mean_the_same(views) -> None:
     assert [v.identity for v in views] == [0] * 4 + [1] * 4
     assert [v.pose for v in views] == [0, 0, 1, 1, 2, 2, 3, 3]
@@ -38,9 +43,8 @@ def test_equal_ids_mean_the_same(views) -> None:
         for other in views:
             for i, a in enumerate(one.lightings):
                 for j, b in enumerate(other.lightings):
-                    # The frame is the crop's: equal lights differ by a roll, which leaves 1, z and 3z²-1 as they are.
-                    same = np.allclose(one.lights[i][[0, 2, 6]], other.lights[j][[0, 2, 6]], rtol=0, atol=1e-5)
-                    assert (a == b) == same
+                    # The frame is the crop's: equal lights differ by a turn, which leaves the power of each band.
+                    assert (a == b) == np.allclose(power(one.lights[i]), power(other.lights[j]), rtol=0, atol=1e-4)
 
 
 def test_normals_turn_with_the_lights_into_the_frame_of_the_crop(monkeypatch) -> None:
@@ -65,7 +69,8 @@ def test_normals_turn_with_the_lights_into_the_frame_of_the_crop(monkeypatch) ->
             (y, x), (y0, x0) = light[[1, 3], 0], lit.coefficients[[1, 3], 0]
             rolls.append(np.degrees(np.arctan2(x * y0 - y * x0, x * x0 + y * y0)))
     assert np.abs(rolls).max() > 15
-    assert np.mean(gains) > 0.02 and np.mean(np.array(gains) > 0) > 0.75
+    turned = np.abs(rolls) > 5  # less of a turn hardly shows
+    assert np.mean(gains) > 0.02 and np.mean(np.array(gains)[turned] > 0) > 0.75
 
 
 def test_views_can_be_made_alone_in_any_order(views) -> None:

@@ -1,0 +1,15 @@
+"""Curves from 0 to 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace
+from jaxtyping import Float
+
+
+def smoothstep(t: Float[Any, "*shape"]) -> Float[Any, "*shape"]:
+    """3 t² - 2 t³ of t within [0, 1], as GLSL has it; level at both ends, and beyond them."""
+    xp = array_namespace(t)
+    t = xp.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)
