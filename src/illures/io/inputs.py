@@ -8,7 +8,7 @@ from pathlib import Path
 
 from illures.errors import InputError
 
-# Of photos that are read.
+# Suffixes of photos that are read.
 SUFFIXES = frozenset(
     {
         ".jpg",
@@ -31,14 +31,14 @@ Problem = tuple[Path, InputError]
 
 
 def expand(paths: list[Path], recursive: bool = False) -> tuple[list[Path], list[Problem]]:
-    """Files as they are, folders as the photos in them sorted by name; each photo once.
+    """List photos: files as given, folders as their photos sorted by name; each photo once.
 
     Args:
         paths: of files and folders.
         recursive: search subfolders, too.
 
     Returns:
-        The photos, and an error for each path that gives none.
+        The photos, and an error for each path without any.
     """
     where = " or below it" if recursive else " (subfolders are searched with --recursive)"
     photos: list[Path] = []
@@ -64,7 +64,7 @@ def expand(paths: list[Path], recursive: bool = False) -> tuple[list[Path], list
 
 
 def _entries(folder: Path, recursive: bool) -> Iterator[Path]:
-    """What a folder holds; of subfolders those that are not hidden."""
+    """Entries of a folder; hidden subfolders are skipped."""
     if not recursive:
         yield from folder.iterdir()
         return

@@ -1,4 +1,4 @@
-"""Photos in and out of files, upright and in sRGB.
+"""Read and write photos, upright and in sRGB.
 
 Convention: [height, width, 3], sRGB-encoded, row 0 at the top after the EXIF rotation. `read_photo` keeps the file's
 depth (uint8, uint16, or float32 from EXR), `load_image` gives float32 in [0, 1].
@@ -26,10 +26,10 @@ from illures.io.files import write_whole
 from illures.io.png import png
 from illures.math.color import linear_to_srgb, srgb_to_linear
 
-# Larger sides are scans and panoramas, and their float maps do not fit the memory of an ordinary machine.
+# Larger pictures are scans and panoramas; their float maps do not fit into the memory of an ordinary machine.
 MAX_SIDE = 20_000
 MAX_PIXELS = 128_000_000
-# What transparent pixels show: mid grey (encoded) is the least wrong light behind a cut-out face.
+# Colour behind transparent pixels: mid grey (encoded), the safest guess for the light around a cut-out face.
 BACKDROP = 0.5
 
 Photo = Num[np.ndarray, "height width 3"]
@@ -37,7 +37,7 @@ Photo = Num[np.ndarray, "height width 3"]
 
 @dataclass(frozen=True)
 class Opened:
-    """A photo as it came.
+    """A photo as read from a file.
 
     Attributes:
         photo: upright, sRGB; transparent pixels lie over mid grey.
@@ -105,7 +105,7 @@ def to_opened(image: Any, name: str = "image") -> Opened:
     Args:
         image: arrays are [height, width], or with 1, 3 or 4 channels: uint8, uint16, or floating sRGB in [0, 1];
             PyTorch tensors may have their channels first, as is usual there.
-        name: what to call it in errors.
+        name: used in errors.
 
     Raises:
         InputError: an array of another shape or type, or with values that are not finite or not in [0, 1].
@@ -135,7 +135,7 @@ def is_batch(image: Any) -> bool:
 
 
 def _from_torch(tensor: Any) -> np.ndarray:
-    """A tensor on whatever device as an array, channels last."""
+    """A tensor on any device as an array, channels last."""
     array: np.ndarray = tensor.detach().cpu().float().numpy() if tensor.is_floating_point() else tensor.cpu().numpy()
     first = array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4)
     return np.moveaxis(array, 0, -1) if first else array
@@ -150,10 +150,10 @@ def save_image(
     """Write an image: float sRGB in [0, 1] (clipped), or codes. The file appears whole or not at all.
 
     Args:
-        path: its suffix says the format: png, tif, jpg, webp, or exr (which is written linear, half floats).
+        path: its suffix selects the format: png, tif, jpg, webp, or exr (linear half floats).
         image: as `load_image` gives it.
         bits: 8, or 16 for png and tif.
-        alpha: in [0, 1]; JPEG, which holds none, leaves it out, and that is said.
+        alpha: in [0, 1]; JPEG has none: it is left out, with a note.
 
     Raises:
         InputError: an unknown suffix, 16 bits in a format that has none, or a file that can't be written.
@@ -163,7 +163,7 @@ def save_image(
     check_savable(path)
     if suffix == ".exr":
         linear = as_linear(image)
-        if alpha is not None:  # EXR colours are multiplied with alpha
+        if alpha is not None:  # EXR colours are premultiplied with alpha
             linear = np.concatenate([linear, np.ones_like(linear[..., :1])], axis=-1) * alpha[..., None]
         write_exr(path, linear.astype(np.float16))
         return
@@ -173,7 +173,7 @@ def save_image(
     codes = image if image.dtype == kind else np.round(np.clip(as_float(image), 0, 1) * np.iinfo(kind).max).astype(kind)
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
     if alpha is not None and options:
-        note(path, "JPEG holds no alpha; what is transparent in the photo is mid grey")
+        note(path, "JPEG has no alpha; transparent pixels of the photo become mid grey")
     elif alpha is not None:
         codes = np.dstack([codes, np.round(alpha * np.float32(np.iinfo(kind).max)).astype(kind)])
     write_whole(path, encoded(codes, suffix, options))
@@ -188,7 +188,7 @@ def check_savable(path: Path) -> None:
 
 
 def encoded(codes: Num[np.ndarray, "height width *channels"], suffix: str, options: list[int] | None = None) -> bytes:
-    """The bytes of a file of a picture in sRGB; channels are RGB or RGBA."""
+    """The bytes of an sRGB picture file; channels are RGB or RGBA."""
     if suffix == ".png":
         return png(codes, colour=True)
     if codes.ndim == 3:
@@ -203,7 +203,7 @@ def _read_exr(path: Path) -> Opened:
     linear = read_exr_linear(path)
     _check_size(path, linear.shape[1], linear.shape[0])
     linear, alpha = np.nan_to_num(linear, nan=0.0), None
-    if linear.ndim == 3 and linear.shape[2] == 4:  # EXR colours come multiplied with alpha
+    if linear.ndim == 3 and linear.shape[2] == 4:  # EXR colours are premultiplied with alpha
         behind = srgb_to_linear(np.float32(BACKDROP))
         alpha = np.clip(linear[..., 3], 0, 1)
         linear = linear[..., :3] + (1 - alpha[..., None]) * behind
@@ -220,13 +220,13 @@ def _read_pillow(path: Path) -> Num[np.ndarray, "height width channels"]:
         with decoding(path):
             deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
             turned = _orientation(image)
-            image.load()  # finds truncated files, which OpenCV would pass
+            image.load()  # detects truncated files, which OpenCV would accept
             cicp.say_gain_map(path, image)
             jpeg.say_cut(path, image)
             colours = cicp.colours_of(path, image)
             pixels: np.ndarray | None = None
             if not deep:
-                # TIFF is turned by pillow as it loads, and then says so.
+                # Pillow rotates TIFF while loading, and then reports orientation 1.
                 plain, turned = _plain(image), _orientation(image)
                 pixels = None if colours.is_srgb else cicp.deep_pixels(path, image)
                 if pixels is None:
@@ -240,7 +240,7 @@ def _read_pillow(path: Path) -> Num[np.ndarray, "height width channels"]:
 
 
 def _read_deep(path: Path, turned: int, profile: bytes | None) -> Num[np.ndarray, "height width channels"]:
-    """16-bit pixels, which pillow has no modes for."""
+    """16-bit pixels, for which pillow has no modes."""
     with decoding(path):
         codes = cv2.imdecode(np.frombuffer(_unturned(path), np.uint8), cv2.IMREAD_UNCHANGED)
     if codes is None or codes.dtype != np.uint16:
@@ -254,7 +254,7 @@ def _read_deep(path: Path, turned: int, profile: bytes | None) -> Num[np.ndarray
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's, 1 where it can't be read: damaged metadata are no reason to refuse the pixels."""
+    """The EXIF orientation; 1 if unreadable, as damaged metadata are no reason to refuse the pixels."""
     try:
         found = image.getexif().get(0x0112, 1)
     except Exception:
