@@ -78,14 +78,14 @@ def test_some_maps_and_subfolders(tmp_path, photos, capsys):
     assert code == 2 and "colour" in stderr
 
 
-@pytest.mark.parametrize("verb", ["decompose", "relight"])
-def test_faces_that_no_one_can_have_are_refused(tmp_path, photos, capsys, verb):
-    light = ["--light", "loop"] if verb == "relight" else []
+@pytest.mark.parametrize("command", ["decompose", "relight"])
+def test_faces_that_no_one_can_have_are_refused(tmp_path, photos, capsys, command):
+    light = ["--light", "loop"] if command == "relight" else []
     for option, value, rule in [("--min-score", 1.5, "below 1"), ("--min-face", 3, "from 16")]:
-        code, _, stderr = run(capsys, verb, photos, "-o", tmp_path / "out", option, value, *light)
+        code, _, stderr = run(capsys, command, photos, "-o", tmp_path / "out", option, value, *light)
         assert code == 2 and rule in stderr and str(value) in stderr and not (tmp_path / "out").exists()
     # There is no face in noise, whoever finds one there.
-    code, stdout, _ = run(capsys, verb, photos / "b.png", "-o", tmp_path / "out", "--min-face", 20, *light)
+    code, stdout, _ = run(capsys, command, photos / "b.png", "-o", tmp_path / "out", "--min-face", 20, *light)
     assert "1 face" not in stdout
 
 

@@ -32,6 +32,9 @@ def test_synth_writes_samples_and_goes_on(tmp_path, capsys):
         (("--identities", "0"), "identities = 0: must be at least 1"),
         (("--hdri", "nowhere"), "nowhere"),
         (("--models", "ict=nowhere.npz"), "nowhere.npz"),
+        (("--accessories", "2"), "accessories = 2.0: must lie in [0, 1]"),
+        (("--wear", "2"), "accessories = 2.0: must lie in [0, 1]"),
+        (("--obstacles=2",), "occluders = 2.0: must lie in [0, 1]"),
         (("--models", "smpl=body.npz"), "models = 'smpl=body.npz': must be makehuman or"),
     ],
 )

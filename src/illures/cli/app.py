@@ -27,7 +27,7 @@ app = App(
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
     warnings.showwarning = _say_warning  # type: ignore[assignment]
-    words = [no_option(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    words = [no_option(current_name(word)) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
         code = app(words, exit_on_error=False, result_action="return_value")
     except CycloptsError:  # cyclopts has said what is wrong
@@ -50,6 +50,16 @@ def _say_warning(message: Warning | str, category: type[Warning], *rest: Any) ->
         print(f"warning: {message}", file=sys.stderr, flush=True)
     else:
         _show_warning(message, category, *rest)
+
+
+# Options that have been renamed; the old names still work.
+_RENAMED = {"--wear": "--accessories", "--obstacles": "--occluders"}
+
+
+def current_name(word: str) -> str:
+    """The current name of an option, where an old name of it is given (also as `--old=value`)."""
+    name, equals, value = word.partition("=")
+    return _RENAMED.get(name, name) + equals + value
 
 
 def no_option(word: str) -> str:

@@ -38,7 +38,7 @@ class Place:
 
 
 class SampleStream:
-    """Batches of samples from the shards of folders, decoded ahead by threads.
+    """Batches of samples from the shards of folders, prefetched by threads.
 
     Memory holds a group and `workers` shards, about 0.6 MB a sample of 128 px.
 
@@ -129,16 +129,16 @@ class SampleStream:
                 group, here = [], after
 
     def _decoded(self, start: Place) -> Iterator[tuple[list[Sample], Place]]:
-        """Samples of the shards from a place on, and the place after each; threads read ahead."""
-        ahead: deque[tuple[Future[list[Sample]], Place]] = deque()
+        """Samples of the shards from a place on, and the place after each; threads decode shards in advance."""
+        pending: deque[tuple[Future[list[Sample]], Place]] = deque()
         with ThreadPoolExecutor(self._workers) as executor:
             try:
                 for path, after in self._order(start):
-                    ahead.append((executor.submit(_load, path), after))
-                    if len(ahead) > self._workers:
-                        future, place = ahead.popleft()
+                    pending.append((executor.submit(_load, path), after))
+                    if len(pending) > self._workers:
+                        future, place = pending.popleft()
                         yield future.result(), place
-                for future, place in ahead:
+                for future, place in pending:
                     yield future.result(), place
             finally:
                 executor.shutdown(wait=False, cancel_futures=True)

@@ -10,7 +10,7 @@ from illures.io.photos import Photo, as_float
 from illures.types import Face, FaceCrop
 
 SIDE = 320  # px; faces smaller in their photo keep their pixels
-ROOM = 1.8  # side of the portrait over that of the aligned crop: enough for other methods' own framing
+ROOM = 1.8  # side of the face crop over that of the aligned crop: enough for other methods' own framing
 
 
 def window_around(face: Face, photo_size: tuple[int, int], side: int = SIDE) -> FaceCrop:
@@ -35,7 +35,7 @@ def centre_of(crop: FaceCrop) -> Float[np.ndarray, "2"]:
     return to_photo(np.full((1, 2), (crop.size - 1) / 2), crop)[0]
 
 
-def portrait(
+def cut_face_crop(
     photo: Photo | Num[np.ndarray, "height width 3"], face: Face, window: FaceCrop
 ) -> tuple[Float[np.ndarray, "height2 width2 3"], Face]:
     """As much of the window as the photo shows, and the face in its pixels.

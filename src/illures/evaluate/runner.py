@@ -111,8 +111,8 @@ class Run:
         self._benchmark = load_benchmark(entry.name, entry.path, **entry.options)
         self.entry, self.target = entry, folder / entry.label
         check_writable(self.target)
-        steady = stable_contenders(methods) if entry.name == "video" else []
-        self._methods = [*methods, *crop_contenders(methods), *steady, mean_face(self._benchmark)]
+        stable = stable_contenders(methods) if entry.name == "video" else []
+        self._methods = [*methods, *crop_contenders(methods), *stable, mean_face(self._benchmark)]
         options = {key: v.name if isinstance(v, Path) else str(v) for key, v in entry.options.items()}
         self._abouts = {m.name: About(m.name, m.kind, m.about, entry.label, options) for m in self._methods}
         self._done = {name: _done(self._path(name), about) for name, about in self._abouts.items()}

@@ -19,7 +19,7 @@ _FACING = 0.5  # cosine to the viewer from which a texel is seen
 _MARGIN = 5  # texels that lids and lips are widened by
 
 
-def lay_flat(image: Float[np.ndarray, "height width *c"], face: Face) -> Float[np.ndarray, "size size *c"]:
+def to_uv_atlas(image: Float[np.ndarray, "height width *c"], face: Face) -> Float[np.ndarray, "size size *c"]:
     """A map at the places of the mesh.
 
     Args:

@@ -25,13 +25,13 @@ def guide_normals(landmarks: Float[np.ndarray, "478 3"], size: int) -> Float[np.
         landmarks: in the pixels of a square image of side `size`, z toward the viewer (as `Face.landmarks`).
         size: side of the image [px].
     """
-    normal, relief = mesh_normals(landmarks, size), mean_relief()
+    normal, relief = mesh_normals(landmarks, size), mean_detail_normals()
     turned = wrap(landmarks, size, len(relief))(relief) @ head_rotation(landmarks).T.astype(np.float32)
     return np.asarray(normalize(normal + turned) * normal.any(axis=-1, keepdims=True), dtype=np.float32)
 
 
 @cache
-def mean_relief() -> Float[np.ndarray, "texels texels 3"]:
+def mean_detail_normals() -> Float[np.ndarray, "texels texels 3"]:
     """Mean of true minus mesh normals over heads, in the head's frame (x right, y up, z forward), in the atlas."""
     with np.load(str(files("illures.faces") / "weights" / "relief.npz")) as stored:
         return np.asarray(stored["relief"], dtype=np.float32)

@@ -18,7 +18,7 @@ ENLARGE = 1.5  # region over box, as the network was trained (MediaPipe face_lan
 PRESENCE = 0.5  # least probability that a face is there
 SAME = 0.5  # intersection over the smaller box above which two results are one face
 MOST_PASSES = 5
-STEADY = 0.03  # of the region's side: passes go on while the region moves by more
+CONVERGED = 0.03  # of the region's side: passes go on while the region moves by more
 SURE = 0.9  # where no face is as probable as this, harder searches are tried
 EYE_OUTER = (33, 263)
 
@@ -66,7 +66,7 @@ def follow(photo: UInt8[np.ndarray, "height width 3"], region: Region, least: fl
             return None
         region = region_of_landmarks(face.landmarks)
         face = landmark(photo, region)
-        if _moved(region, region_of_landmarks(face.landmarks)) < STEADY:
+        if _moved(region, region_of_landmarks(face.landmarks)) < CONVERGED:
             break
     return face if face.score >= least else None
 

@@ -21,7 +21,7 @@ from illures.types import Face
 EVERY = 25  # frames between two searches for new faces
 EVERY_EMPTY = 5  # likewise where no face is known
 MEMORY = 12  # frames for which a lost face keeps its number
-STEADY = 0.75  # intersection over union with the last frame below which the landmarks are found twice
+STABLE_IOU = 0.75  # intersection over union with the last frame below which the landmarks are found twice
 SAME = 0.3  # intersection over union above which a face found anew is the one that was lost
 DOUBLE = 0.6  # intersection over the smaller box above which two tracks are on one face
 
@@ -129,7 +129,7 @@ def _follow(image: np.ndarray, last: Face) -> Face | None:
     """The face of the last frame in this one; None where it is lost."""
     region = region_of_landmarks(last.landmarks)
     face = landmark(image, region)
-    if overlap(box_of(face), box_of(last)) < STEADY:
+    if overlap(box_of(face), box_of(last)) < STABLE_IOU:
         return follow(image, region_of_landmarks(face.landmarks) if face.score >= PRESENCE else region)
     return face if face.score >= PRESENCE else None
 

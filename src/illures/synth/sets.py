@@ -29,8 +29,8 @@ class Recipe:
             "posed" smiles, frowns, ... by name, "exaggerated" the strong ones, "deformed" weights of 20 deformations.
         spread: factor on how much people differ in shape; about 2 are caricatures.
         styles: lay one of 50 texture styles over each albedo, so that only displacement can be learnt from it.
-        wear: share of people who may have hair, glasses and hats, in [0, 1].
-        obstacles: share of views with a hand or an object before the face or its light, in [0, 1].
+        accessories: share of people who may have hair, glasses and hats, in [0, 1].
+        occluders: share of views with a hand or an object before the face or its light, in [0, 1].
         size: side of the images [px].
         samples: paths a pixel.
         shadow_samples: shadow rays a pixel towards lamps.
@@ -51,8 +51,8 @@ class Recipe:
     motion: Literal["talking", "posed", "exaggerated", "deformed"] = "posed"
     spread: float = 1.0
     styles: bool = False
-    wear: float = 1.0
-    obstacles: float = 0.18
+    accessories: float = 1.0
+    occluders: float = 0.18
     size: int = 128
     samples: int = 48
     shadow_samples: int = 16
@@ -76,7 +76,7 @@ class Recipe:
         for name in ("lights", "spread", "yaw_sigma_deg", "yaw_limit_deg", "pitch_limit_deg", "roll_limit_deg", "seed"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} = {getattr(self, name)}: must not be negative")
-        for name in ("wear", "obstacles"):
+        for name in ("accessories", "occluders"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} = {getattr(self, name)}: must lie in [0, 1]")
         if not self.models:
@@ -160,6 +160,9 @@ class AlignNormal(Recipe):
     motion: Literal["talking", "posed", "exaggerated", "deformed"] = "deformed"
 
 
+# Names of settings in `recipe.json`, whose bytes and hash stay those of sets that were rendered under older names.
+_STORED_AS = {"accessories": "wear", "occluders": "obstacles"}
+
 SETS: dict[str, type[Recipe]] = {
     "sfsnet-syn": SfsnetSyn,
     "expre-syn": ExpreSyn,
@@ -172,7 +175,7 @@ SETS: dict[str, type[Recipe]] = {
 
 def to_json(recipe: Recipe) -> str:
     """Readable text, equal for recipes that make equal sets: files by name and content, so that a set may move."""
-    facts = {"illures": __version__} | asdict(recipe)
+    facts = {"illures": __version__} | {_STORED_AS.get(name, name): value for name, value in asdict(recipe).items()}
     facts["models"] = [_described(model) for model in recipe.models]
     facts["hdri"] = recipe.hdri and sorted(path.name for path in Path(recipe.hdri).glob("*") if path.is_file())
     return json.dumps(facts, indent=2) + "\n"

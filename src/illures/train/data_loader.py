@@ -27,7 +27,7 @@ from illures.train.augment import Frames
 from illures.train.distributed import Ranks
 from illures.train.recipe import GROUP, Recipe, Stage
 
-_AHEAD = 2  # batches of each thread that are ready or in the making
+_PREFETCH = 2  # batches per thread that are ready or being made, as `prefetch_factor` of PyTorch
 _MOST_THREADS = 16
 _CORES_A_THREAD = 8  # where the network takes the cores, a tenth of them makes the data
 
@@ -101,7 +101,7 @@ class StepLoader:
         self._partners = _Partners(cache, train)
 
     def steps(self, seen: int) -> Generator[Step, None, None]:
-        """The steps from `seen` images on to the end of the recipe; threads make them ahead."""
+        """The steps from `seen` images on to the end of the recipe; threads prefetch them."""
         starts = iter(range(seen, self._recipe.images, self._recipe.batch))
         threads = _threads(self._ranks)
         waiting: deque[Future[Step]] = deque()
@@ -110,7 +110,7 @@ class StepLoader:
             try:
                 for start in starts:
                     waiting.append(executor.submit(self.step, start))
-                    if len(waiting) >= _AHEAD * threads:
+                    if len(waiting) >= _PREFETCH * threads:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()

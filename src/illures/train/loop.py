@@ -83,7 +83,7 @@ class Training:
         _check_inputs(recipe, cache, videos, consistency)
         self.recipe, self.folder, self._ranks, self._data = recipe, folder, ranks or Ranks(), data
         out = held_out(cache, recipe.held_out)
-        self._feed = StepLoader(recipe, cache, np.flatnonzero(~out), videos.train if videos else None, self._ranks)
+        self._loader = StepLoader(recipe, cache, np.flatnonzero(~out), videos.train if videos else None, self._ranks)
         self._real = videos.held_out if videos else None
         count = recipe.validation_images
         self._validation = Validation(cache, np.flatnonzero(out), count, self._real) if out.any() else None
@@ -107,7 +107,7 @@ class Training:
             InputError: the loss is not finite; the last checkpoint stays.
         """
         writer = SummaryWriter(self.folder, purge_step=self.seen) if self._ranks.first else None
-        steps = self._feed.steps(self.seen)
+        steps = self._loader.steps(self.seen)
         try:
             with asked_to_stop() as asked:
                 if self.seen == 0 and self.recipe.initial:  # those weights may be the best there will be
@@ -156,7 +156,7 @@ class Training:
             taken = self.learner.learn(step, _learning_rate(stage, done, self.recipe), with_residual, asked)
         except FloatingPointError as error:
             raise InputError(f"{self.folder}: {error} after {self.seen} images; {self._advice(stage)}") from error
-        means = term_means(taken.terms, self._feed.shares(self.seen), with_residual)
+        means = term_means(taken.terms, self._loader.shares(self.seen), with_residual)
         self.seen += self.recipe.batch
         if writer is not None:
             report(self.seen, means)

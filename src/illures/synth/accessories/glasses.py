@@ -55,10 +55,10 @@ class Glasses:
         rims = [self._rim(front, landmarks, eye) for eye in (_RIGHT_EYE, _LEFT_EYE)]
         depth = max(rim[:, 2].max() for rim in rims)
         rims = [rim + [0, 0, depth - rim[:, 2].max()] for rim in rims]
-        solids = [tube(rim, self.wire, closed=True, sides=6) for rim in rims]
-        solids.append(tube(self._bridge(rims, front), 0.9 * self.wire, sides=6))
-        solids += [tube(self._temple(rim, skull, landmarks), max(0.8 * self.wire, 0.0009), sides=6) for rim in rims]
-        frame = occluder("glasses", joined(solids), self.colour, self.gloss[0], 0.8)
+        primitives = [tube(rim, self.wire, closed=True, sides=6) for rim in rims]
+        primitives.append(tube(self._bridge(rims, front), 0.9 * self.wire, sides=6))
+        primitives += [tube(self._temple(rim, skull, landmarks), max(0.8 * self.wire, 0.0009), sides=6) for rim in rims]
+        frame = occluder("glasses", joined(primitives), self.colour, self.gloss[0], 0.8)
         tint = np.repeat(np.linspace(*self.opacity, 16)[:, None], 2, 1).astype(np.float32)
         albedo = np.broadcast_to(self.lens, (16, 2, 3))
         glass = joined([_pane(rim) for rim in rims])
@@ -163,7 +163,7 @@ def _pane(rim: Points) -> Primitive:
     points[..., 2] += 0.0012 * (1 - rings[..., 0] ** 2)
     if rim[:, 0].mean() < 0:  # mirrored outlines run the other way round
         points = points[:, ::-1]
-    solid = sheet(points)
+    pane = sheet(points)
     low, high = rim[:, 1].min(), rim[:, 1].max()
-    v = np.clip((solid.vertices[:, 1] - low) / (high - low), 0.01, 0.99)
-    return Primitive(solid.vertices, solid.triangles, np.stack([np.full(len(v), 0.5), v], 1))
+    v = np.clip((pane.vertices[:, 1] - low) / (high - low), 0.01, 0.99)
+    return Primitive(pane.vertices, pane.triangles, np.stack([np.full(len(v), 0.5), v], 1))

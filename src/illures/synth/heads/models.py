@@ -63,6 +63,6 @@ def people(recipe: Recipe) -> Callable[[int], Person]:
         rng = np.random.default_rng([recipe.seed, 1, identity])
         model = models[identity % len(models)]
         style = identity % texture_styles.COUNT if recipe.styles else None
-        return make_person(model.anatomy, model.shape(rng, recipe.spread), rng, recipe.wear, style)
+        return make_person(model.anatomy, model.shape(rng, recipe.spread), rng, recipe.accessories, style)
 
     return person

@@ -125,10 +125,10 @@ class Geometry:
         behind = dr.dot(flat, direction) > 0
         part, texel = self._locate(primitive, corners, b0, b1, b2, valid)
         color = dr.gather(mi.Vector4f, self._texels[0], texel, valid)
-        relief = dr.gather(mi.Vector4f, self._texels[1], texel, valid)
+        bump = dr.gather(mi.Vector4f, self._texels[1], texel, valid)
         du = dr.gather(mi.Vector3f, self._slopes, primitive * 2, valid)
         dv = dr.gather(mi.Vector3f, self._slopes, primitive * 2 + 1, valid)
-        normal = dr.normalize(n[0] * b0 + n[1] * b1 + n[2] * b2) - relief.y * du - relief.z * dv
+        normal = dr.normalize(n[0] * b0 + n[1] * b1 + n[2] * b2) - bump.y * du - bump.z * dv
         specular = dr.gather(mi.Float, self._parts[4], part, valid)
         bsdf = Bsdf(
             normal=dr.normalize(dr.select(behind, -normal, normal)),
@@ -137,7 +137,7 @@ class Geometry:
             f0=0.08 * specular,
         )
         point = p[0] * b0 + p[1] * b1 + p[2] * b2
-        return Hit(valid, point, dr.select(behind, -flat, flat), color.w, relief.w, bsdf)
+        return Hit(valid, point, dr.select(behind, -flat, flat), color.w, bump.w, bsdf)
 
     def shadowed(self, origin: Any, direction: Any, active: Any) -> Any:
         """Whether something stands between points and the far end of `direction`."""

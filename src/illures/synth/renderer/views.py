@@ -44,7 +44,7 @@ class Posable(Protocol):
         """Luminance of the skin's albedo."""
         ...
 
-    def head(self, expression: Weights, obstacles: np.random.Generator | None = None) -> Head:
+    def head(self, expression: Weights, occluders: np.random.Generator | None = None) -> Head:
         """The head with an expression, and perhaps with something before it."""
         ...
 
@@ -98,8 +98,8 @@ def render_view(studio: Studio, index: int) -> ViewRecord:
     pose, expression = divmod(place_in_grid, recipe.expressions)
     rng = np.random.default_rng([recipe.seed, _VIEW, index])
     weights = _expression(recipe, np.random.default_rng([recipe.seed, _EXPRESSION, identity, expression]))
-    obstacles = rng if rng.random() < recipe.obstacles else None
-    head = studio.person(identity).head(weights, obstacles)
+    occluders = rng if rng.random() < recipe.occluders else None
+    head = studio.person(identity).head(weights, occluders)
     posed = _pose(recipe, identity * recipe.poses + pose, np.random.default_rng([recipe.seed, _POSE, identity, pose]))
     view = place(head.landmarks, posed, recipe.size, random_jitter(rng))
     samples, depth = (recipe.samples, recipe.depth) if recipe.transport else (min(recipe.samples, _GUIDE_SAMPLES), 0)

@@ -28,7 +28,7 @@ def ageing(age: float, rng: np.random.Generator) -> float:
 
 
 def carve(layers: Layers, canvas: Canvas, depth: float, rng: np.random.Generator) -> None:
-    """Lay all relief of bare skin into the layers.
+    """Draw the displacement of bare skin into the layers.
 
     Args:
         layers: to be changed.

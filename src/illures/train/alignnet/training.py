@@ -42,7 +42,7 @@ from illures.train.validate import held_out
 
 _SURE = 0.5  # weight from which a correspondence counts
 _AT_ONCE = 16  # pairs through the network in validation
-_AHEAD = 4  # batches that threads make ready
+_PREFETCH = 4  # batches that threads prefetch
 _LOG_EVERY = 50  # steps
 _SHOWN = 8  # rows of a panel
 
@@ -159,13 +159,13 @@ class AlignTraining:
         self.seen, self._best = state.seen, math.inf if state.best is None else state.best
 
     def _batches(self) -> Generator[MapPairs, None, None]:
-        """Pairs for each step from here on, made ahead by threads."""
+        """Pairs for each step from here on, prefetched by threads."""
         waiting: deque[Future[MapPairs]] = deque()
         with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as executor:
             try:
                 for start in range(self.seen, self.pairs, self.recipe.batch):
                     waiting.append(executor.submit(self._train.drawn, start, self.recipe.batch))
-                    if len(waiting) > _AHEAD:
+                    if len(waiting) > _PREFETCH:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
