@@ -1,4 +1,4 @@
-"""The one `app` that every command is hung on, and what commands share."""
+"""The `app` that all commands are registered on, exit codes, and errors."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ Flag = Parameter(negative="")
 
 app = App(
     name="illures",
-    help="Take photos of faces apart into albedo, normal, light and residual; make the data and train the networks.",
+    help="Decompose photos of faces into albedo, normal, light and residual; make the data and train the networks.",
     version=__version__,
-    suppress_keyboard_interrupt=False,  # `main` says what is left behind
+    suppress_keyboard_interrupt=False,  # `main` prints its own message
 )
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
     warnings.showwarning = _say_warning  # type: ignore[assignment]
-    words = [no_option(current_name(word)) for word in (sys.argv[1:] if arguments is None else arguments)]
+    words = [escape_direction(current_name(word)) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
         code = app(words, exit_on_error=False, result_action="return_value")
-    except CycloptsError:  # cyclopts has said what is wrong
+    except CycloptsError:  # cyclopts has printed the error
         code = BAD_INPUT
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         code = BAD_INPUT
     except KeyboardInterrupt:
-        print("interrupted; what is finished is whole, the same command goes on", file=sys.stderr)
+        print("interrupted; finished outputs are complete, the same command continues", file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
 
@@ -45,7 +45,7 @@ _show_warning = warnings.showwarning
 
 
 def _say_warning(message: Warning | str, category: type[Warning], *rest: Any) -> None:
-    """What a file was not read as is one line for the user; all else as Python has it."""
+    """Print an InputWarning as one line; other warnings as Python does."""
     if issubclass(category, InputWarning):
         print(f"warning: {message}", file=sys.stderr, flush=True)
     else:
@@ -62,6 +62,6 @@ def current_name(word: str) -> str:
     return _RENAMED.get(name, name) + equals + value
 
 
-def no_option(word: str) -> str:
-    """Directions such as -45,30 begin as options do; a blank before them says that they are none."""
+def escape_direction(word: str) -> str:
+    """Put a blank before a direction such as -45,30, so that it is not parsed as an option."""
     return " " + word if re.fullmatch(r"-\d[\d.]*(,-?\d[\d.]*)+", word) else word

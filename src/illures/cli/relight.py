@@ -35,9 +35,9 @@ def relight(
     json: Annotated[bool, Flag] = False,
     weights: Path | None = None,
 ) -> int:
-    """Put the faces of photos under other lights, at the photos' own size.
+    """Relight the faces of photos, at the photos' own size.
 
-    The strength of a light is set so that the face is as bright as it was; --exposure goes from there.
+    The strength of a light is set so that the face stays as bright as it was; --exposure changes that.
 
     Parameters
     ----------
@@ -51,25 +51,25 @@ def relight(
     shadows
         Let relit faces cast shadows on themselves.
     residual
-        recompute: old shadows and highlights go, those of the new light come. keep: all stays, as strong against
-        the shading as it was. drop: albedo times shading and nothing else.
+        recompute: replace old shadows and highlights by those of the new light. keep: keep the residual, in
+        proportion to the shading. drop: only albedo times shading.
     background
-        keep: clothes and background stay. match: they get the gain and the white balance of the new light. relight:
-        they do, and clothes get the light's broad direction.
+        keep: leave clothes and background. match: give them the gain and the white balance of the new light.
+        relight: as match, and clothes get the light's broad direction.
     strength
-        Of the change, 0 to 1; 0 gives the photo back.
+        Strength of the change, 0 to 1; 0 returns the photo.
     format
         Of the pictures in a folder: jpg (default) and png have 8 bits, png16 has 16, exr half floats.
     orbit
-        Also write a film of a lamp going round the face: .mp4, .gif or .webp; for a single photo.
+        Also write a video of a lamp that orbits the face: .mp4, .gif or .webp; for a single photo.
     orbit_size
-        The longer side of that film in pixels.
+        The longer side of that video in pixels.
     recursive
         Search the subfolders of folders, too.
     faces
         Which faces count.
     skip_existing
-        Leave results alone that are there already.
+        Skip pictures that exist already.
     json
         Print one line of JSON for each photo instead of words.
     weights

@@ -21,22 +21,22 @@ def serve(
     allow_host: Annotated[list[str] | None, Many] = None,
     weights: Path | None = None,
 ) -> int:
-    """A REST interface: POST a photo, get its maps, or the photo under another light.
+    """Run a REST interface: POST a photo, get its maps, or the photo under another light.
 
-    Its page at http://127.0.0.1:PORT/ shows every request; see docs/serve.md. Runs until Ctrl-C. Nothing is kept, and
-    nothing is fetched from the network.
+    Its page at http://127.0.0.1:PORT/ documents every request; see docs/serve.md. Runs until Ctrl-C. No photo is
+    stored, and nothing is fetched from the network.
 
     Parameters
     ----------
     port
-        Where it is: http://127.0.0.1:PORT/. 0 takes a free one.
+        Port of http://127.0.0.1:PORT/. 0 takes a free one.
     host
-        Address to listen on. By default this machine alone can reach it; 0.0.0.0 lets others in, who need the token.
+        Address to listen on. By default only this machine can connect; 0.0.0.0 admits others, who need the token.
     token
-        That requests must send (Authorization: Bearer TOKEN), at least 16 characters. Default: one is made and printed
-        where other machines can reach the address. "off" asks for none.
+        Token that requests must send (Authorization: Bearer TOKEN), at least 16 characters. Default: a random one,
+        printed at the start, if other machines can connect. "off" asks for none.
     allow_host
-        Names besides localhost and plain addresses by which it may be called.
+        Host names of this server, besides localhost and IP addresses.
     weights
         A weights file instead of those of the package.
     """

@@ -22,24 +22,23 @@ def studio(
     allow_host: Annotated[list[str] | None, Many] = None,
     weights: Path | None = None,
 ) -> int:
-    """A web page on this machine: drag a light over a face, see its parts, paint on its albedo.
+    """Open the studio, a web page on this machine: move a light over a face, see its maps, paint on its albedo.
 
     Runs until Ctrl-C. Photos stay on this machine, in memory; nothing is fetched from the network.
 
     Parameters
     ----------
     port
-        Where the page is: http://127.0.0.1:PORT/. 0 takes a free one.
+        Port of http://127.0.0.1:PORT/. 0 takes a free one.
     host
-        Address to listen on. By default this machine alone can reach the page; 0.0.0.0 lets others in, who need the
-        token.
+        Address to listen on. By default only this machine can connect; 0.0.0.0 admits others, who need the token.
     open
         Show the page in the browser.
     token
-        That visitors must know, at least 16 characters. Default: one is made, and printed with the address, where other
-        machines can reach it. "off" asks for none.
+        Token that visitors must know, at least 16 characters. Default: a random one, printed with the address, if other
+        machines can connect. "off" asks for none.
     allow_host
-        Names besides localhost and plain addresses by which the page may be called.
+        Host names of this server, besides localhost and IP addresses.
     weights
         A weights file instead of those of the package.
     """
@@ -48,13 +47,13 @@ def studio(
 
 
 def run(port: int, host: str, *, weights: Path | None, **how: Any) -> None:
-    """Serve, after a look at what can be wrong; the rest goes to `illures.web.serve.serve`."""
+    """Check the options, then call `illures.web.serve.serve`."""
     if not 0 <= port <= 65535:
         raise InputError(f"port {port}: must be from 0 to 65535")
     if weights is not None:
         from illures.decompose.decomposer import Decomposer
 
-        Decomposer.from_pretrained(weights)  # says now what is wrong with it
+        Decomposer.from_pretrained(weights)  # fails now, not at the first request
 
     from illures.web.serve import serve
 

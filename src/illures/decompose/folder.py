@@ -27,9 +27,9 @@ from illures.io.photos import Photo, as_linear, encoded
 from illures.math import sh
 from illures.types import Region
 
-# The file that says that a folder is ours, so that it may be replaced.
+# A folder with this file was written by illures, so it may be replaced.
 INDEX = "photo.json"
-# What may be asked for by name.
+# Outputs that can be selected by name.
 OUTPUTS = (*MAPS, "regions")
 REGION_COLOURS = {
     Region.BACKGROUND: (0, 0, 0),
@@ -59,7 +59,7 @@ class About:
 
     Attributes:
         alpha: 0 (transparent) to 1; None where all is opaque.
-        notes: what the user should know: HDR that was tone-mapped, a part that is missing, ...
+        notes: messages for the user: HDR was tone-mapped, a part of the file is missing, ...
     """
 
     alpha: Alpha | None = None
@@ -67,7 +67,7 @@ class About:
 
     @property
     def noted(self) -> dict[str, Any]:
-        """For the JSON files; empty where there is nothing to say."""
+        """The notes for the JSON files; empty if there are none."""
         return {"notes": list(self.notes)} if self.notes else {}
 
 
@@ -85,12 +85,12 @@ def write_photo(
     """Write the maps of a photo; the folder `target` appears whole or not at all.
 
     Args:
-        target: the folder; one that this function wrote before is replaced.
-        source: where the photo came from, as it is to be named.
+        target: the folder; replaced if this function wrote it.
+        source: the file of the photo; its name is stored.
         photo: its pixels.
         faces: what was found in it, at least one.
         format: of the maps.
-        weights: what to say of the network.
+        weights: description of the network (`describe_weights`).
         crop_only: leave out the maps of the photo's size.
         names: of `OUTPUTS`: the maps that are written.
         about: how the photo was read.
@@ -129,13 +129,13 @@ def write_maps(
     """Write the maps of the photo's size.
 
     Args:
-        folder: is there.
+        folder: must exist.
         photo: its pixels.
         faces: what was found in it.
         format: of the maps.
         names: of `OUTPUTS`: the maps that are written.
-        name: of the one file of an EXR of layers; None: `io.exr_layers.FILE`, and the labels beside it.
-        alpha: of the photo, in [0, 1]; maps of three channels get it as their fourth.
+        name: file name for an EXR of layers; None: `io.exr_layers.FILE`, with the labels in a file beside it.
+        alpha: of the photo, in [0, 1]; stored as the fourth channel of maps with three.
 
     Raises:
         InputError: a file can't be written.
@@ -157,7 +157,7 @@ def write_maps(
 def _with_alpha(
     name: MapName, codes: Codes, format: Format, alpha: Alpha | None
 ) -> Num[np.ndarray, "height width *with_alpha"]:
-    """A map with the photo's alpha: as a fourth channel, or of one channel (mask, matte) times it."""
+    """Add the photo's alpha to a map: as a fourth channel; maps of one channel (mask, matte) are multiplied by it."""
     if alpha is None:
         return codes
     if codes.ndim == 2:
@@ -174,7 +174,7 @@ def _write_exr(
     names: Collection[str],
     alpha: Alpha | None,
 ) -> None:
-    """One file of layers, or beside its place one for each map, of those that `names` asks for."""
+    """Write the maps in `names` as one file of layers, or as one file per map in the same folder."""
     about = exr_layers.attributes_of(format.colorspace, illures.__version__, format.normals, lights)
     exr_layers.convert(format.colorspace, codes, photo)
     if not format.split:
@@ -187,20 +187,20 @@ def _write_exr(
 
 
 def check_target(target: Path) -> None:
-    """Raise an InputError where `target` is something that must not be replaced."""
+    """Raise an InputError if `target` must not be replaced."""
     if target.exists() and not (target / INDEX).is_file() and not _empty(target):
         raise InputError(f"{target}: exists and was not written by illures; choose another output folder")
 
 
 def is_done(target: Path, source: Path) -> bool:
-    """Whether the outputs of this photo are there already."""
+    """Whether the outputs of this photo exist already."""
     return _written_from(target) == source.name
 
 
 def targets(sources: Iterable[Path], out: Path) -> dict[Path, Path]:
-    """One folder for each photo: the file's stem; its whole name, then a number, where the stem is taken.
+    """One folder for each photo: the file's stem; if that is taken its whole name, then a number.
 
-    A folder that an earlier run made of a photo of another name counts as taken.
+    A folder that an earlier run wrote for a photo of another name counts as taken.
     """
     sources = list(sources)
     stems = [source.stem.casefold() for source in sources]
@@ -219,7 +219,7 @@ def targets(sources: Iterable[Path], out: Path) -> dict[Path, Path]:
 
 
 def describe_weights(info: Any) -> dict[str, Any]:
-    """What a weights file says of itself, ready for JSON."""
+    """The metadata of a weights file, ready for JSON."""
     about = asdict(info) if is_dataclass(info) and not isinstance(info, type) else dict(info)
     return {name: about[name] for name in ("hash", "version", "data") if name in about}
 
@@ -288,7 +288,7 @@ def _face_json(source: Path, face: Decomposition, format: Format, weights: dict[
 
 
 def _written_from(target: Path) -> str | None:
-    """Name of the photo that a folder of ours was made of; None where there is no such folder."""
+    """Name of the photo of a folder written by illures; None for other folders."""
     try:
         return json.loads((target / INDEX).read_text(encoding="utf-8")).get("photo")
     except (OSError, ValueError, AttributeError):
@@ -308,7 +308,7 @@ def _write_png(path: Path, codes: np.ndarray) -> None:
 
 
 def _write_labels(path: Path, labels: UInt8[np.ndarray, "rows columns"]) -> None:
-    """A PNG whose pixels are numbers of `Region`, with a palette to look at."""
+    """A PNG whose pixels are numbers of `Region`, with a palette for viewing."""
     image = Image.fromarray(labels, "L")
     image.putpalette([value for region in Region for value in REGION_COLOURS[region]])
     buffer = io.BytesIO()

@@ -1,8 +1,8 @@
 """A face as a textured mesh for 3D programs: glTF (.glb) and Wavefront OBJ, from the landmark mesh and its maps.
 
-Convention: y up, z toward the viewer, as glTF has it, in metres: 63 mm between the pupils, as is usual. The mesh is
-what the landmarks tell and has no depth of its own beyond that. Albedo is the base colour; the normal texture is in
-tangent space, y up, as glTF asks for. Texture coordinates are the crop's pixels (0, 0 at its upper left corner).
+Convention: the glTF frame, y up, z toward the viewer, in metres, scaled to the usual 63 mm between the pupils. The mesh
+is the landmark mesh, without finer geometry. Albedo is the base colour; the normal texture is in tangent space, y up,
+as in glTF. Texture coordinates are those of the crop (0, 0 at its upper left corner).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from illures.math.normals import normalize
 SUFFIXES = (".glb", ".obj")
 PUPILS_M = 0.063
 _IRISES = (468, 473)  # centres of MediaPipe's irises
-_SURFACE = 468  # vertices of the mesh; those after it are the irises'
+_SURFACE = 468  # vertices of the mesh; the irises follow
 _FLOAT, _UINT, _VERTICES, _INDICES = 5126, 5125, 34962, 34963
 
 
@@ -161,7 +161,7 @@ def _vertex_normals(positions: np.ndarray, faces: np.ndarray) -> Float[np.ndarra
     a, b, c = (positions[corner] for corner in faces.T)
     out = np.zeros_like(positions)
     for corner in faces.T:
-        np.add.at(out, corner, np.cross(b - a, c - a))  # by their areas
+        np.add.at(out, corner, np.cross(b - a, c - a))  # weighted by area
     return np.asarray(normalize(out))
 
 

@@ -1,4 +1,4 @@
-"""Several photos under several lights: what is written where, and what a failure does to the rest."""
+"""Relight several photos under several lights, and write the results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Kind = Literal["jpg", "png", "png16", "exr"]
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done with each photo; see `relight_photo`.
+    """The work for each photo; see `relight_photo`.
 
     Attributes:
         lights: by file name.
@@ -33,7 +33,7 @@ class Job:
         kind: "jpg" and "png" have 8 bits, "png16" has 16, "exr" half floats.
         strength: of the change.
         shadows: let faces cast shadows on themselves.
-        single: the one file of one photo under one light, whose suffix says the format; None for folders.
+        single: the output file, for one photo under one light; its suffix selects the format. None: folders.
     """
 
     lights: Mapping[str, Source]
@@ -54,7 +54,7 @@ class Job:
 
     @property
     def deep(self) -> bool:
-        """Whether the new light is to have finer steps than 8 bits."""
+        """Whether the output needs finer steps than 8 bits."""
         suffix = self.single.suffix.lower() if self.single is not None else ""
         return self.kind in ("png16", "exr") or suffix == ".exr"
 
