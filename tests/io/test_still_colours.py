@@ -183,7 +183,7 @@ def test_relit_photos_keep_it_where_they_can(tmp_path: Path, name: str, capsys) 
     assert run("relight", tmp_path / "cut.png", "-o", tmp_path / name, "--light", "60,20") == 0
     found = open_photo(tmp_path / name).alpha
     if name == "out.jpg":
-        assert found is None and "holds no alpha" in capsys.readouterr().err
+        assert found is None and "has no alpha" in capsys.readouterr().err
         return
     assert found is not None
     np.testing.assert_allclose(found, alpha / 255, atol=3e-3)

@@ -1,4 +1,4 @@
-"""The blocks that the boxes are made of."""
+"""Building blocks of the networks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def transposed_conv_bn(inputs: int, outputs: int, slope: float) -> nn.Sequential
 
 
 class ResidualBlock(nn.Module):
-    """Pre-activation residual block x + C(ReLU(BN(C(ReLU(BN(x)))))) (He et al. 2016), with no change of width."""
+    """Pre-activation residual block x + C(ReLU(BN(C(ReLU(BN(x)))))) (He et al. 2016), with constant width."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class ResidualBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Float[Tensor, "batch width h w"]) -> Float[Tensor, "batch width h w"]:
-        """Add what the block has to say to `x`."""
+        """Add the residual to `x`."""
         delta = self.conv1(self.relu(self.norm1(x)))
         return x + self.conv2(self.relu(self.norm2(delta)))
 

@@ -1,4 +1,4 @@
-"""From a trained network to a weights file that ONNX Runtime runs, and back."""
+"""Export a trained network to a weights file for ONNX Runtime, and load it back."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def outputs_of(config: NetworkConfig) -> list[str]:
 
 
 class _ChannelLast(nn.Module):
-    """The network as the graph sees it: channel-last maps in and out; regions as probabilities."""
+    """The network with the interface of the graph: channel-last maps; regions as probabilities."""
 
     def __init__(self, network: IlluResSfSNet) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def onnx_graph(network: IlluResSfSNet) -> bytes:
     import onnx
 
     size = network.config.size
-    # Tensors of equal values would be exported as one, so the copy that is traced gets values of its own.
+    # Tensors with equal values would be merged by the exporter, so the traced copy gets distinct values.
     twin = copy.deepcopy(network).cpu().float().eval()
     for value in twin.state_dict().values():
         if value.is_floating_point():
@@ -118,7 +118,7 @@ def load_network(path: Path | str | None = None) -> tuple[IlluResSfSNet, Weights
     """The torch network of a weights file, in evaluation mode.
 
     Raises:
-        InputError: as `read_weights`, or the file lacks or adds a tensor.
+        InputError: as `read_weights`, or the tensors do not fit the network.
     """
     weights = read_weights(path)
     network = IlluResSfSNet(weights.info.config)
@@ -132,5 +132,5 @@ def load_network(path: Path | str | None = None) -> tuple[IlluResSfSNet, Weights
 
 
 def _is_counter(name: str) -> bool:
-    """Batch normalisation counts its batches; neither the graph nor evaluation needs that."""
+    """Whether this is the batch counter of batch normalisation, which neither the graph nor evaluation needs."""
     return name.endswith("num_batches_tracked")

@@ -1,4 +1,4 @@
-"""Weights as one ordinary ONNX file, for other runtimes, and back; inputs and outputs are those of their own graph."""
+"""Weights as one ordinary ONNX file, for other runtimes, and back; inputs and outputs are those of the graph."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PREFIX = "illures."
 
 
 def write_onnx(path: Path, weights: Weights) -> str:
-    """Write a model with its values inside; what the weights say of themselves goes to its metadata.
+    """Write a model with its tensors inside; the metadata of the weights become those of the model.
 
     Returns:
         Inputs and outputs in words.
@@ -50,7 +50,7 @@ def write_onnx(path: Path, weights: Weights) -> str:
 
 
 def read_onnx(path: Path) -> Weights:
-    """What `write_onnx` wrote, as weights again.
+    """Read weights from a file of `write_onnx`.
 
     Raises:
         InputError: the file is missing, is no ONNX model, or was not written by illures.
@@ -91,7 +91,7 @@ def read_onnx(path: Path) -> Weights:
 
 
 def write_weights(path: Path, weights: Weights) -> None:
-    """Write a weights file, whole or not at all; raises an InputError where that can't be done."""
+    """Write a weights file, whole or not at all; raises an InputError if that fails."""
     tensors = {name: np.ascontiguousarray(value) for name, value in weights.tensors.items()}
     write_whole(path, save(tensors, metadata=metadata(weights)))
 
