@@ -7,7 +7,6 @@ depth (uint8, uint16, or float32 from EXR), `load_image` gives float32 in [0, 1]
 from __future__ import annotations
 
 import os
-import struct
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,16 +18,14 @@ from jaxtyping import Float, Num
 from PIL import Image
 
 from illures.errors import InputError
-from illures.io import cicp, icc, jpeg
-from illures.io.decoding import decoding, note, open_image
+from illures.io import icc
+from illures.io.decoding import decoding, note
 from illures.io.exr import read_exr_linear, write_exr
 from illures.io.files import write_whole
+from illures.io.photo_files import check_size, orientation_of, plain_modes, read_pixels, upright
 from illures.io.png import png
 from illures.math.color import linear_to_srgb, srgb_to_linear
 
-# Larger pictures are scans and panoramas; their float maps do not fit into the memory of an ordinary machine.
-MAX_SIDE = 20_000
-MAX_PIXELS = 128_000_000
 # Colour behind transparent pixels: mid grey (encoded), the safest guess for the light around a cut-out face.
 BACKDROP = 0.5
 
@@ -91,7 +88,7 @@ def open_photo(path: str | os.PathLike[str]) -> Opened:
     path = Path(path)
     with decoding(path), path.open("rb") as file:
         magic = file.read(4)
-    return _read_exr(path) if magic == b"\x76\x2f\x31\x01" else _opened(_read_pillow(path))
+    return _read_exr(path) if magic == b"\x76\x2f\x31\x01" else _opened(read_pixels(path))
 
 
 def to_photo(image: Any, name: str = "image") -> Photo:
@@ -113,7 +110,7 @@ def to_opened(image: Any, name: str = "image") -> Opened:
     if isinstance(image, (str, os.PathLike)):
         return open_photo(image)
     if isinstance(image, Image.Image):
-        image = _upright(np.asarray(icc.to_srgb(_plain(image), name)), _orientation(image))
+        image = upright(np.asarray(icc.to_srgb(plain_modes(image), name)), orientation_of(image))
     array = _from_torch(image) if hasattr(image, "detach") else np.asarray(image)
     if array.ndim == 2:
         array = array[..., None]
@@ -201,7 +198,7 @@ def encoded(codes: Num[np.ndarray, "height width *channels"], suffix: str, optio
 
 def _read_exr(path: Path) -> Opened:
     linear = read_exr_linear(path)
-    _check_size(path, linear.shape[1], linear.shape[0])
+    check_size(path, linear.shape[1], linear.shape[0])
     linear, alpha = np.nan_to_num(linear, nan=0.0), None
     if linear.ndim == 3 and linear.shape[2] == 4:  # EXR colours are premultiplied with alpha
         behind = srgb_to_linear(np.float32(BACKDROP))
@@ -210,101 +207,6 @@ def _read_exr(path: Path) -> Opened:
     srgb = np.clip(linear_to_srgb(np.clip(linear, 0, 1)), 0, 1).astype(np.float32)
     photo = np.ascontiguousarray(srgb if srgb.ndim == 3 else np.repeat(srgb[..., None], 3, axis=-1))
     return Opened(photo, None if alpha is None or (alpha == 1).all() else alpha.astype(np.float32))
-
-
-def _read_pillow(path: Path) -> Num[np.ndarray, "height width channels"]:
-    with decoding(path):
-        image = open_image(path)
-    with image:
-        _check_size(path, *image.size)
-        with decoding(path):
-            deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
-            turned = _orientation(image)
-            image.load()  # detects truncated files, which OpenCV would accept
-            cicp.say_gain_map(path, image)
-            jpeg.say_cut(path, image)
-            colours = cicp.colours_of(path, image)
-            pixels: np.ndarray | None = None
-            if not deep:
-                # Pillow rotates TIFF while loading, and then reports orientation 1.
-                plain, turned = _plain(image), _orientation(image)
-                pixels = None if colours.is_srgb else cicp.deep_pixels(path, image)
-                if pixels is None:
-                    pixels = np.asarray(icc.to_srgb(plain, str(path)) if colours.is_srgb else plain)
-        if pixels is not None:
-            pixels = _upright(pixels if pixels.ndim == 3 else pixels[..., None], turned)
-            return pixels if colours.is_srgb else cicp.as_srgb(pixels, colours, path)
-        profile = image.info.get("icc_profile")
-    codes = _read_deep(path, turned, profile if colours.is_srgb else None)
-    return codes if colours.is_srgb else cicp.as_srgb(codes, colours, path)
-
-
-def _read_deep(path: Path, turned: int, profile: bytes | None) -> Num[np.ndarray, "height width channels"]:
-    """16-bit pixels, for which pillow has no modes."""
-    with decoding(path):
-        codes = cv2.imdecode(np.frombuffer(_unturned(path), np.uint8), cv2.IMREAD_UNCHANGED)
-    if codes is None or codes.dtype != np.uint16:
-        raise InputError(f"{path}: 16-bit pixels of a kind that is not read")
-    if codes.ndim == 3:
-        codes = cv2.cvtColor(codes, cv2.COLOR_BGR2RGB if codes.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
-    codes = _upright(codes if codes.ndim == 3 else codes[..., None], turned)
-    if profile and codes.shape[2] >= 3 and not icc.is_srgb(profile):
-        codes = np.concatenate([icc.to_srgb16(codes[..., :3], profile, str(path)), codes[..., 3:]], axis=-1)
-    return codes
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation; 1 if unreadable, as damaged metadata are no reason to refuse the pixels."""
-    try:
-        found = image.getexif().get(0x0112, 1)
-    except Exception:
-        return 1
-    return found if isinstance(found, int) else 1
-
-
-def _unturned(path: Path) -> bytearray:
-    """A file's bytes; in TIFF the orientation is set to 1, because OpenCV 5 turns some and fails on others."""
-    data = bytearray(path.read_bytes())
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
-    if order:
-        (table,) = struct.unpack_from(order + "I", data, 4)
-        (count,) = struct.unpack_from(order + "H", data, table)
-        for entry in range(table + 2, table + 2 + 12 * count, 12):
-            if struct.unpack_from(order + "H", data, entry) == (0x0112,):
-                struct.pack_into(order + "H", data, entry + 8, 1)
-    return data
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """Palettes, bilevel and other rare modes as L, LA, RGB, RGBA or CMYK."""
-    if image.mode in ("L", "RGB", "RGBA", "CMYK", "LA", "LAB"):
-        if "transparency" in image.info and image.mode in ("L", "RGB"):
-            return image.convert("RGBA")
-        return image
-    if image.mode == "P":
-        return image.convert("RGBA" if "transparency" in image.info else "RGB")
-    if image.mode in ("PA", "La", "RGBa"):
-        return image.convert("RGBA")
-    if image.mode in ("1", "YCbCr", "HSV", "RGBX"):
-        return image.convert("L" if image.mode == "1" else "RGB")
-    raise InputError(f"pixels of kind {image.mode!r} are not read; save the photo as 8- or 16-bit RGB, or as EXR")
-
-
-def _check_size(path: Path, width: int, height: int) -> None:
-    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
-        limits = f"at most {MAX_SIDE} a side and {MAX_PIXELS // 1_000_000} megapixels are read"
-        raise InputError(f"{path}: {width} x {height} pixels; {limits}")
-
-
-def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo an EXIF orientation (TIFF 6.0, tag 274: 2 to 8 are the mirrorings and quarter turns)."""
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    return array
 
 
 def _opened(array: Num[np.ndarray, "height width channels"]) -> Opened:

@@ -17,7 +17,8 @@ from jaxtyping import Float, Int
 
 from illures.errors import InputError
 from illures.io.decoding import decoding, open_image, parse_json
-from illures.io.photos import MAX_PIXELS, as_linear, read_photo, to_photo
+from illures.io.photo_files import MAX_PIXELS
+from illures.io.photos import as_linear, read_photo, to_photo
 
 _GREY = 0.5  # albedo of a material that says nothing
 # Type of a number, and what stands for 1 where it is no index.
