@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from illures import __version__
 from illures.data.candidates import VideoRecipe, best_frames
 from illures.data.footage import Footage
-from illures.data.frames import tar_bytes
+from illures.data.frames import frame_shard_bytes
 from illures.errors import InputError
 from illures.io.files import write_whole
 from illures.io.inputs import Problem
@@ -92,7 +92,7 @@ class VideoJob:
         if not kept:
             reasons = ", ".join(f"{count} {reason}" for reason, count in rejected.items()) or "no face found"
             return replace(report, error=f"{footage.path}: no frame is fit ({reasons})"), b""
-        return replace(report, kept=len(kept)), tar_bytes(kept)
+        return replace(report, kept=len(kept)), frame_shard_bytes(kept)
 
 
 def make_videos(

@@ -23,8 +23,8 @@ from illures.io.decoding import decoding, parse_json, read_tensors
 from illures.io.files import write_whole
 from illures.math.color import linear_to_srgb, srgb_to_linear
 from illures.math.normals import normalize
-from illures.model.blocks import conv_bn, residual_stage, transposed_conv_bn
-from illures.model.weights import hash_tensors
+from illures.model.blocks import conv_bn, is_counter, load_fixed, residual_stage, transposed_conv_bn
+from illures.model.weights import check_hash, hash_tensors
 
 _FORMAT = "illures-align-1"
 _SLOPE = 0.2
@@ -132,7 +132,7 @@ def save_alignnet(
         InputError: the file can't be written.
     """
     state = network.state_dict().items()
-    tensors = {name: value.detach().cpu().contiguous() for name, value in state if not _is_counter(name)}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state if not is_counter(name)}
     digest = hash_tensors({name: value.numpy() for name, value in tensors.items()})
     info = AlignInfo(network.config, digest, recipe, data, metrics)
     write_whole(path, save(tensors, {_FORMAT: json.dumps(asdict(info))}))  # one entry: order is not kept
@@ -149,24 +149,13 @@ def load_alignnet(path: Path) -> tuple[AlignNet, AlignInfo]:
     if _FORMAT not in header:
         raise InputError(f"{path}: is not a weights file of format {_FORMAT!r}")
     info = _info(path, header[_FORMAT])
-    found = hash_tensors({name: value.numpy() for name, value in tensors.items()})
-    if found != info.hash:
-        raise InputError(f"{path}: hash of the tensors is {found}, the file says {info.hash}: damaged")
+    check_hash(path, {name: value.numpy() for name, value in tensors.items()}, info.hash)
     network = AlignNet(info.config)
-    counters = {name: value for name, value in network.state_dict().items() if _is_counter(name)}
-    try:
-        network.load_state_dict(counters | tensors, strict=True)
-    except RuntimeError as error:
-        raise InputError(f"{path}: tensors do not fit the network: {' '.join(str(error).split())[:200]}") from error
-    return network.eval().requires_grad_(False), info
+    load_fixed(network, tensors, path)
+    return network, info
 
 
 def _info(path: Path, text: str) -> AlignInfo:
     with decoding(path, "AlignNet weights"):  # the header is untrusted
         values = parse_json(text)
         return AlignInfo(**(values | {"config": AlignConfig(**values["config"])}))
-
-
-def _is_counter(name: str) -> bool:
-    """Whether this is the batch counter of batch normalisation, which evaluation does not need."""
-    return name.endswith("num_batches_tracked")

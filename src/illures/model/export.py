@@ -15,8 +15,8 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from illures.errors import InputError
 from illures.faces.context import CONTEXT
+from illures.model.blocks import is_counter, load_fixed
 from illures.model.config import NetworkConfig
 from illures.model.network import IlluResSfSNet
 from illures.model.weights import Weights, WeightsInfo, hash_tensors, metadata, read_weights
@@ -104,7 +104,7 @@ def save_weights(
         data: what it was trained on, in words.
         metrics: measured results by name.
     """
-    state = {name: value for name, value in network.state_dict().items() if not _is_counter(name)}
+    state = {name: value for name, value in network.state_dict().items() if not is_counter(name)}
     tensors = {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in state.items()}
     info = WeightsInfo(network.config, hash_tensors(tensors), recipe, data, metrics)
     weights = Weights(tensors, onnx_graph(network), info)
@@ -122,15 +122,5 @@ def load_network(path: Path | str | None = None) -> tuple[IlluResSfSNet, Weights
     """
     weights = read_weights(path)
     network = IlluResSfSNet(weights.info.config)
-    state = {name: value for name, value in network.state_dict().items() if _is_counter(name)}
-    state |= {name: torch.from_numpy(value) for name, value in weights.tensors.items()}
-    try:
-        network.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise InputError(f"{path}: tensors do not fit the network: {' '.join(str(error).split())[:200]}") from error
-    return network.eval().requires_grad_(False), weights.info
-
-
-def _is_counter(name: str) -> bool:
-    """Whether this is the batch counter of batch normalisation, which neither the graph nor evaluation needs."""
-    return name.endswith("num_batches_tracked")
+    load_fixed(network, {name: torch.from_numpy(value) for name, value in weights.tensors.items()}, path)
+    return network, weights.info

@@ -11,7 +11,7 @@ from safetensors.numpy import save
 from illures.errors import InputError
 from illures.io.files import write_whole
 from illures.model.config import NetworkConfig
-from illures.model.weights import Weights, WeightsInfo, hash_tensors, metadata
+from illures.model.weights import Weights, WeightsInfo, check_hash, metadata
 
 # Keys of the model's metadata, beside those of the weights file's header.
 _PREFIX = "illures."
@@ -79,10 +79,7 @@ def read_onnx(path: Path) -> Weights:
             initializer.ClearField("doc_string")
             initializer.data_location = onnx.TensorProto.EXTERNAL
             initializer.external_data.add(key="location", value=name)
-    if hash_tensors(tensors) != about["hash"]:
-        raise InputError(
-            f"{path}: hash of the tensors is {hash_tensors(tensors)}, the file says {about['hash']}: damaged"
-        )
+    check_hash(path, tensors, about["hash"])
     del model.metadata_props[:]
     config = NetworkConfig(**json.loads(about["config"]))
     recipe, metrics = json.loads(about["recipe"]), json.loads(about["metrics"])

@@ -23,7 +23,7 @@ from torch.nn.functional import grid_sample
 
 from illures.faces.mask import LIPS_INSIDE
 from illures.faces.mesh import triangles
-from illures.math.normals import normalize
+from illures.math.normals import normalize, vertex_normals
 
 # The eyelids' edges in the MediaPipe mesh. The eyeball turns and the teeth hide without the mesh around them moving.
 EYE_LEFT_INSIDE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
@@ -91,7 +91,8 @@ def both_ways(
 
 def _mesh(landmarks: Float[np.ndarray, "478 3"], size: int) -> _Mesh:
     points = landmarks[:_POINTS].astype(np.float64)
-    return _Mesh(points, _vertex_normals(points), _rasterise(points, size))
+    normals = normalize(vertex_normals(points * [1, -1, 1], triangles()))
+    return _Mesh(points, np.asarray(normals), _rasterise(points, size))
 
 
 def _between(i: _Mesh, j: _Mesh, rotations: Float[np.ndarray, "468 3 3"]) -> Correspondence:
@@ -220,15 +221,6 @@ def _gather(values: Float[np.ndarray, "edges n"]) -> Float[np.ndarray, "468 n"]:
     """Sums over the edges that leave each vertex."""
     start = _edges()[:, 0]
     return np.stack([np.bincount(start, column, _POINTS) for column in values.T], axis=-1)
-
-
-def _vertex_normals(points: Float[np.ndarray, "468 3"]) -> Float[np.ndarray, "468 3"]:
-    """Normals of the surface points, camera frame: the triangles' around each, weighted by area."""
-    vertices, faces = points * [1, -1, 1], triangles()
-    a, b, c = (vertices[corner] for corner in faces.T)
-    normals = np.tile(np.cross(b - a, c - a), (3, 1))
-    corner = faces.T.ravel()
-    return np.asarray(normalize(np.stack([np.bincount(corner, column, _POINTS) for column in normals.T], axis=-1)))
 
 
 def _vertex_rotations(i: _Mesh, j: _Mesh) -> Float[np.ndarray, "468 3 3"]:

@@ -82,9 +82,7 @@ def read_weights(path: Path | str | None = None) -> Weights:
         raise InputError(f"{path}: format is {about.get('format')!r}, {_FORMAT!r} is needed")
     with decoding(path, "a weights file"):  # the header is a stranger's text, too
         about = {name: about[name] for name in ("hash", "data", "config", "recipe", "metrics", "graph")}
-        found = hash_tensors(tensors)
-        if found != about["hash"]:
-            raise InputError(f"{path}: hash of the tensors is {found}, the file says {about['hash']}: damaged")
+        check_hash(path, tensors, about["hash"])
         config, recipe, metrics = (_table(name, about[name]) for name in ("config", "recipe", "metrics"))
         info = WeightsInfo(_config(config), about["hash"], recipe, about["data"], metrics)
         return Weights(tensors, _unfolded(about["graph"]), info)
@@ -129,6 +127,13 @@ def metadata(weights: Weights) -> dict[str, str]:
         "metrics": json.dumps(info.metrics),
         "graph": base64.b64encode(zlib.compress(weights.graph, 9)).decode(),
     }
+
+
+def check_hash(path: Path, tensors: Mapping[str, np.ndarray], stored: str) -> None:
+    """Raise an InputError unless the tensors have the stored hash."""
+    found = hash_tensors(tensors)
+    if found != stored:
+        raise InputError(f"{path}: hash of the tensors is {found}, the file says {stored}: damaged")
 
 
 def hash_tensors(tensors: Mapping[str, np.ndarray]) -> str:

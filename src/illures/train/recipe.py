@@ -193,19 +193,27 @@ def find_recipe(name: str) -> Path:
     return Path(name)
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """The settings of a recipe file.
+
+    Raises:
+        InputError: the file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: no such recipe") from error
+    except (ValueError, RecursionError) as error:  # no TOML, no text, a number too long, nested too deeply
+        raise InputError(f"{path}: is not TOML: {error}") from error
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read a TOML recipe.
 
     Raises:
         InputError: the file is missing, is not TOML, names a setting that does not exist, or gives one a wrong value.
     """
-    try:
-        values = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: no such recipe") from error
-    except (ValueError, RecursionError) as error:  # no TOML, no text, a number too long, nested too deeply
-        raise InputError(f"{path}: is not TOML: {error}") from error
-    return recipe_from_dict(values, str(path))
+    return recipe_from_dict(read_toml(path), str(path))
 
 
 def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from illures.errors import InputError
 from illures.model.alignnet import AlignConfig
-from illures.train.recipe import fill
+from illures.train.recipe import fill, read_toml
 
 KIND = "align"  # what `kind` says at the top of such a recipe
 
@@ -62,8 +61,8 @@ class AlignRecipe:
 def is_align_recipe(path: Path) -> bool:
     """Whether a recipe file pre-trains an AlignNet; a file that is no TOML is none."""
     try:
-        return tomllib.loads(path.read_text()).get("kind") == KIND
-    except (OSError, ValueError, RecursionError):
+        return read_toml(path).get("kind") == KIND
+    except InputError:
         return False
 
 
@@ -74,12 +73,7 @@ def load_align_recipe(path: Path) -> AlignRecipe:
         InputError: the file is missing, is not such a recipe, names a setting that does not exist, or gives one a
             wrong value.
     """
-    try:
-        values = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: no such recipe") from error
-    except (ValueError, RecursionError) as error:  # no TOML, no text, a number too long, nested too deeply
-        raise InputError(f"{path}: is not TOML: {error}") from error
+    values = read_toml(path)
     if values.pop("kind", None) != KIND:
         raise InputError(f'{path}: kind = "{KIND}" is needed to pre-train an AlignNet')
     if "network" not in values:
