@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import illures
+from command_line import run_captured
 from fake_network import FakePredictor, find_middle
 from illures import Decomposer, cli, save_image
 from illures.io.photos import read_photo
@@ -28,10 +29,9 @@ def photos(tmp_path, rng, monkeypatch) -> Path:
     return Path("photos")
 
 
-def run(capsys, *arguments: object) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([str(a) for a in arguments])
-    return int(ended.value.code or 0), capsys.readouterr().err
+def run(capsys, *words: object) -> tuple[int, str]:
+    code, _, err = run_captured(capsys, *words)
+    return code, err
 
 
 def written(folder: Path) -> set[str]:

@@ -2,14 +2,13 @@
 
 import pytest
 
-from illures import cli
+from command_line import run_captured
 from illures.data.shards import read_shards, shard_paths
 
 
-def run(capsys, *arguments: object) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([str(a) for a in arguments])
-    return int(ended.value.code or 0), capsys.readouterr().err
+def run(capsys, *words: object) -> tuple[int, str]:
+    code, _, err = run_captured(capsys, *words)
+    return code, err
 
 
 def test_synth_writes_samples_and_goes_on(tmp_path, capsys):

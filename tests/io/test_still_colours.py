@@ -18,7 +18,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from illures.cli import main
+from command_line import run
 from illures.decompose.decomposer import Decomposer
 from illures.errors import InputWarning
 from illures.faces import extract, painted_over, to_crop
@@ -131,12 +131,6 @@ def cut_out(path: Path, grey: int = 128) -> np.ndarray:
     codes = np.dstack([np.where(alpha[..., None] > 0, photo, grey), np.round(255 * alpha)]).astype(np.uint8)
     Image.fromarray(codes, "RGBA").save(path)
     return codes[..., 3]
-
-
-def run(*words: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(word) for word in words])
-    return int(ended.value.code or 0)
 
 
 @pytest.mark.parametrize("format", ["png", "png16", "exr", "split"])

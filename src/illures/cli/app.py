@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
@@ -39,6 +41,20 @@ def main(arguments: list[str] | None = None) -> None:
         print("interrupted; finished outputs are complete, the same command continues", file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
+
+
+@contextmanager
+def needs_extra(extra: str, work: str) -> Iterator[None]:
+    """Around imports of an optional part: a missing package is an InputError that names the extra.
+
+    Args:
+        extra: of the package, as in `pip install illures[extra]`.
+        work: that needs it, for the message.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f"{error.name}: not installed; {work} needs `pip install illures[{extra}]`") from error
 
 
 _show_warning = warnings.showwarning

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
-from illures.cli.options import FaceOptions, Output
+from illures.cli.options import FaceOptions, Output, reported
 from illures.errors import InputError
 
 
@@ -84,13 +84,10 @@ def decompose(
     from illures.decompose.batch import decompose_all
     from illures.decompose.decomposer import Decomposer
     from illures.io.formats import Format
-    from illures.jobs.photos import Report
 
     kind = format or ("exr" if single is not None and single.suffix.lower() == ".exr" else "png")
     chosen = Format(kind, normals=normals, colorspace=colorspace, split=exr_layers == "split")
-    report = Report(json, len(sources) + len(problems))
-    for path, problem in problems:
-        report.failed(path, problem)
+    report = reported(json, len(sources), problems)
     if sources:
         decomposer = Decomposer.from_pretrained(weights, size)
         faces.choose(decomposer)
@@ -109,7 +106,7 @@ def decompose(
 
 
 def _map_names(maps: str | None) -> tuple[str, ...]:
-    from illures.decompose.folder import OUTPUTS
+    from illures.decompose.map_files import OUTPUTS
 
     if maps is None:
         return OUTPUTS

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
-from illures.cli.options import Output
+from illures.cli.options import Output, reported
 from illures.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ def edit(
     from illures.editing.batch import edit_all
     from illures.io.files import check_writable
     from illures.io.inputs import expand
-    from illures.jobs.photos import Report
 
     wanted = _edit(albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone)
     found, problems = expand(photos)
@@ -86,9 +85,7 @@ def edit(
     if (albedo or normal) and len(found) > 1:
         raise InputError(f"{albedo or normal}: the edited map of a single photo; {len(found)} are given")
     check_writable(where.parent_of(output))
-    report = Report(json, len(found) + len(problems))
-    for path, problem in problems:
-        report.failed(path, problem)
+    report = reported(json, len(found), problems)
     if found:
         targets = {found[0]: single} if single else where.pictures(found, output, format or "jpg")
         edit_all(targets, report, Decomposer.from_pretrained(weights), wanted, format == "png16", skip_existing)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from illures.cli.app import OK, app
+from illures.cli.app import OK, app, needs_extra
 from illures.errors import InputError
 
 
@@ -59,10 +59,8 @@ def evaluate(
         raise InputError("--output is needed: the folder for the results")
     environment = os.environ.get("ILLURES_DATA")
     data = data if data is not None else Path(environment) if environment else None
-    try:
+    with needs_extra("evaluate", "evaluation"):
         from illures.evaluate.session import evaluate_all
-    except ImportError as error:
-        raise InputError(f"{error.name}: not installed; evaluation needs `pip install illures[evaluate]`") from error
     print(evaluate_all(benchmarks, output, data, models or [], rivals or [], compare, lpips, pictures))
     return OK
 

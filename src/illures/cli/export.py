@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from illures.cli.app import OK, app
+from illures.cli.app import OK, app, needs_extra
 from illures.cli.options import Output
 from illures.errors import InputError
 
@@ -22,10 +22,8 @@ def export(weights: Path | None = None, /, *, output: Output) -> int:
     output
         NAME.onnx, or NAME.safetensors to import an .onnx file; else a folder, which gets illures.onnx.
     """
-    try:
+    with needs_extra("export", "export"):
         from illures.model.onnxfile import read_onnx, write_onnx, write_weights
-    except ImportError as error:
-        raise InputError(f"{error.name}: not installed; export needs `pip install illures[export]`") from error
     from illures.io.files import check_writable
     from illures.model.weights import read_weights
 

@@ -15,9 +15,22 @@ from illures.errors import InputError
 if TYPE_CHECKING:
     from illures.decompose.decomposer import Decomposer
     from illures.decompose.decomposition import Decomposition
+    from illures.io.inputs import Problem
     from illures.io.photos import Photo
+    from illures.jobs.photos import Report
     from illures.relighting.sources import Source
     from illures.types import Face
+
+
+def reported(as_json: bool, photos: int, problems: list[Problem]) -> Report:
+    """A report of a command's work on photos, which begins with the paths that gave none."""
+    from illures.jobs.photos import Report
+
+    report = Report(as_json, photos + len(problems))
+    for path, problem in problems:
+        report.failed(path, problem)
+    return report
+
 
 Many = Parameter(consume_multiple=True, negative="")
 Output = Annotated[Path, Parameter(alias="-o")]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from illures.cli.app import OK, app
+from illures.cli.app import OK, app, needs_extra
 from illures.errors import InputError
 
 
@@ -40,12 +40,10 @@ def pack(
     cache
         Folder for the decoded sets, to be shared with `illures train --cache`; default: a temporary one.
     """
-    try:
+    with needs_extra("train", "packing"):
         from illures.data.pack import SUFFIX
         from illures.data.pack import pack as write
         from illures.data.synthetic import prepare
-    except ImportError as error:
-        raise InputError(f"{error.name}: not installed; packing needs `pip install illures[train]`") from error
     if output.suffix != SUFFIX:
         raise InputError(f"{output}: a file of crops is named *{SUFFIX}")
     if limit <= 0:

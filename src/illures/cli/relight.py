@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
-from illures.cli.options import FaceOptions, LightOptions
+from illures.cli.options import FaceOptions, LightOptions, reported
 from illures.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,15 +94,12 @@ def relight(
         check_writable(where.parent_of(output))
 
     from illures.decompose.decomposer import Decomposer
-    from illures.jobs.photos import Report
     from illures.relighting import sources
 
     decomposer = Decomposer.from_pretrained(weights)
     chosen = sources.distinct(lights.sources(decomposer))
     faces.choose(decomposer)
-    report = Report(json, (len(found) if chosen else 0) + len(problems))
-    for path, problem in problems:
-        report.failed(path, problem)
+    report = reported(json, (len(found) if chosen else 0), problems)
     if chosen and output is not None:
         from illures.relighting.batch import Job, relight_all
 

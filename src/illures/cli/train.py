@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from illures.cli.app import OK, Flag, app
+from illures.cli.app import OK, Flag, app, needs_extra
 from illures.errors import InputError
 
 
@@ -52,10 +52,8 @@ def train(
     list_recipes
         Only list the recipes of the package.
     """
-    try:
+    with needs_extra("train", "training"):
         from illures.train.run import recipes, run
-    except ImportError as error:
-        raise InputError(f"{error.name}: not installed; training needs `pip install illures[train]`") from error
     if list_recipes:
         print(recipes())
         return OK

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, is_dataclass
@@ -10,47 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Num, UInt8
-from PIL import Image
 
 import illures
 from illures.decompose.contact_sheet import contact_sheet, probe
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.full_resolution import upright
-from illures.decompose.photo_maps import photo_maps
+from illures.decompose.map_files import OUTPUTS, Alpha, with_alpha, write_exr_maps, write_labels, write_maps
 from illures.errors import InputError
 from illures.faces import extract, to_photo
 from illures.io import exr_layers
 from illures.io.files import whole_folder, write_whole
-from illures.io.formats import CROP_MAPS, MAPS, Codes, Format, MapName
-from illures.io.photos import Photo, as_linear, encoded
+from illures.io.formats import CROP_MAPS, Format
+from illures.io.inputs import folder_for_each
+from illures.io.photos import Photo, encoded
 from illures.math import sh
 from illures.types import Region
 
 # A folder with this file was written by illures, so it may be replaced.
 INDEX = "photo.json"
-# Outputs that can be selected by name.
-OUTPUTS = (*MAPS, "regions")
-REGION_COLOURS = {
-    Region.BACKGROUND: (0, 0, 0),
-    Region.SKIN: (229, 180, 150),
-    Region.LIPS: (214, 64, 84),
-    Region.FACIAL_HAIR: (150, 96, 44),
-    Region.EYES: (80, 140, 230),
-    Region.MOUTH: (110, 20, 60),
-    Region.HAIR: (92, 62, 34),
-    Region.GLASSES: (60, 200, 200),
-    Region.OBJECT: (240, 200, 60),
-    Region.CLOTHES: (60, 130, 80),
-}
 CONVENTION = (
     "9 x 3: spherical-harmonic coefficients of the environment's linear RGB radiance, real orthonormal basis in the "
     "order [1, y, z, x, xy, yz, 3z^2-1, xz, x^2-y^2], x right, y up, z toward the viewer; "
     "shading = sum_i a_i * light_i * Y_i(normal) with a = 1 (l = 0), 2/3 (l = 1), 1/4 (l = 2)"
 )
-
-
-Alpha = Float[np.ndarray, "height width"]
 
 
 @dataclass(frozen=True)
@@ -117,75 +98,6 @@ def write_photo(
         _write_json(folder / INDEX, index)
 
 
-def write_maps(
-    folder: Path,
-    photo: Photo,
-    faces: list[Decomposition],
-    format: Format,
-    names: Collection[str] = OUTPUTS,
-    name: str | None = None,
-    alpha: Alpha | None = None,
-) -> None:
-    """Write the maps of the photo's size.
-
-    Args:
-        folder: must exist.
-        photo: its pixels.
-        faces: what was found in it.
-        format: of the maps.
-        names: of `OUTPUTS`: the maps that are written.
-        name: file name for an EXR of layers; None: `io.exr_layers.FILE`, with the labels in a file beside it.
-        alpha: of the photo, in [0, 1]; stored as the fourth channel of maps with three.
-
-    Raises:
-        InputError: a file can't be written.
-    """
-    maps = photo_maps(photo, faces, format)
-    lights = [sh.rotate(face.light, upright(face.crop)) for face in faces]
-    if maps.regions is not None and "regions" in names and name is None:
-        _write_labels(folder / "regions.png", maps.regions)
-    if not format.is_exr:
-        for each in MAPS:
-            if each in names:
-                format.write(folder, each, _with_alpha(each, maps.take(each), format, alpha))
-        return
-    codes = {each: maps.take(each) for each in MAPS if format.split or each != "reconstruction"}
-    seen = format.quantise("albedo", as_linear(photo))
-    _write_exr(folder / (name or exr_layers.FILE), format, codes, seen, lights, names, alpha)
-
-
-def _with_alpha(
-    name: MapName, codes: Codes, format: Format, alpha: Alpha | None
-) -> Num[np.ndarray, "height width *with_alpha"]:
-    """Add the photo's alpha to a map: as a fourth channel; maps of one channel (mask, matte) are multiplied by it."""
-    if alpha is None:
-        return codes
-    if codes.ndim == 2:
-        return format.quantise(name, format.decode(name, codes) * alpha)
-    return np.dstack([codes, format.quantise("matte", alpha)])
-
-
-def _write_exr(
-    path: Path,
-    format: Format,
-    codes: dict[MapName, Codes],
-    photo: Codes,
-    lights: list[np.ndarray],
-    names: Collection[str],
-    alpha: Alpha | None,
-) -> None:
-    """Write the maps in `names` as one file of layers, or as one file per map in the same folder."""
-    about = exr_layers.attributes_of(format.colorspace, illures.__version__, format.normals, lights)
-    exr_layers.convert(format.colorspace, codes, photo)
-    if not format.split:
-        kept = {n: v if v.ndim == 3 else _with_alpha(n, v, format, alpha) for n, v in codes.items() if n in names}
-        exr_layers.write_layers(path, photo, kept, about, alpha)
-        return
-    for name, values in codes.items():
-        if name in names:
-            format.write(path.parent, name, _with_alpha(name, values, format, alpha), about)
-
-
 def check_target(target: Path) -> None:
     """Raise an InputError if `target` must not be replaced."""
     if target.exists() and not (target / INDEX).is_file() and not _empty(target):
@@ -202,20 +114,7 @@ def targets(sources: Iterable[Path], out: Path) -> dict[Path, Path]:
 
     A folder that an earlier run wrote for a photo of another name counts as taken.
     """
-    sources = list(sources)
-    stems = [source.stem.casefold() for source in sources]
-    chosen: dict[Path, Path] = {}
-    taken: set[str] = set()
-    for source, stem in zip(sources, stems, strict=True):
-        names = [source.stem] if stems.count(stem) == 1 else []
-        names += [source.name, *(f"{source.name}-{i}" for i in range(2, len(sources) + 2))]
-        for name in names:
-            earlier = _written_from(out / name)
-            if name.casefold() not in taken and earlier in (None, source.name):
-                break
-        taken.add(name.casefold())
-        chosen[source] = out / name
-    return chosen
+    return folder_for_each(list(sources), out, lambda folder, source: _written_from(folder) in (None, source.name))
 
 
 def describe_weights(info: Any) -> dict[str, Any]:
@@ -246,12 +145,12 @@ def _write_face(
     codes = {name: format.quantise(name, values[name]) for name in CROP_MAPS if name in names or format.is_exr}
     if format.is_exr:
         seen = format.quantise("albedo", face.image)
-        _write_exr(folder / exr_layers.FILE, format, codes, seen, [face.light], names, alpha)
+        write_exr_maps(folder / exr_layers.FILE, format, codes, seen, [face.light], names, alpha)
     else:
         for name, each in codes.items():
-            format.write(folder, name, _with_alpha(name, each, format, alpha))
+            format.write(folder, name, with_alpha(name, each, format, alpha))
     if face.regions is not None and "regions" in names:
-        _write_labels(folder / "regions.png", face.regions.argmax(axis=-1).astype(np.uint8))
+        write_labels(folder / "regions.png", face.regions.argmax(axis=-1).astype(np.uint8))
     _write_png(folder / "probe.png", probe(face.light))
     turned = sh.rotate(face.light, upright(face.crop))
     light = {
@@ -305,15 +204,6 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 def _write_png(path: Path, codes: np.ndarray) -> None:
     write_whole(path, encoded(codes, ".png"))
-
-
-def _write_labels(path: Path, labels: UInt8[np.ndarray, "rows columns"]) -> None:
-    """A PNG whose pixels are numbers of `Region`, with a palette for viewing."""
-    image = Image.fromarray(labels, "L")
-    image.putpalette([value for region in Region for value in REGION_COLOURS[region]])
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    write_whole(path, buffer.getvalue())
 
 
 def _numbers(array: np.ndarray, digits: int) -> list[Any]:

@@ -24,6 +24,7 @@ from illures.io.photos import Photo, as_linear
 from illures.math import sh
 from illures.math.color import luminance
 from illures.math.fill import continued
+from illures.math.guided_filter import box_mean, moments
 from illures.math.normals import normalize
 from illures.math.quotient import BLACK, albedo_of, illumination_of
 from illures.render import shade
@@ -268,15 +269,10 @@ def _log_luminance(image: Map3) -> Map1:
 
 
 def _share(guide: Map1, target: Map1, radius: int) -> Map1:
-    """Slope of `target` against `guide` in each neighbourhood: a of He and Sun 2015, eq. 4, smoothed (eq. 8)."""
-
-    def mean(field: np.ndarray) -> np.ndarray:
-        return cv2.blur(field, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT_101)
-
-    mean_guide = mean(guide)
-    covariance = mean(guide * target) - mean_guide * mean(target)
-    variance = mean(guide * guide) - mean_guide * mean_guide
-    return mean(np.clip(covariance / (np.maximum(variance, 0) + GUIDE_EPS), 0, 1).astype(np.float32))
+    """Slope of `target` against `guide` in each neighbourhood, within [0, 1], smoothed."""
+    local = moments(guide, target, radius)
+    slope = local.covariance / (np.maximum(local.variance, 0) + GUIDE_EPS)
+    return box_mean(np.clip(slope, 0, 1).astype(np.float32), radius)
 
 
 def _blur(field: np.ndarray, sigma: float) -> np.ndarray:

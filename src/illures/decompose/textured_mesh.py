@@ -25,7 +25,7 @@ from illures.faces.mesh import triangles
 from illures.io.files import write_whole
 from illures.io.png import png
 from illures.math.color import linear_to_srgb
-from illures.math.normals import normalize
+from illures.math.normals import normalize, vertex_normals
 
 SUFFIXES = (".glb", ".obj")
 PUPILS_M = 0.063
@@ -62,7 +62,7 @@ def face_mesh(face: Decomposition) -> FaceMesh:
     vertices = points * [1, -1, 1]
     scale = PUPILS_M / float(np.linalg.norm(vertices[_IRISES[0]] - vertices[_IRISES[1]]))
     positions = (vertices - vertices[:_SURFACE].mean(0))[:_SURFACE] * scale
-    normals = _vertex_normals(positions, triangles())
+    normals = normalize(vertex_normals(positions, triangles()))
     # The texture's u runs along x, so the tangent is x, made orthogonal to the normal.
     tangents = normalize(np.array([1.0, 0, 0]) - normals * normals[:, :1])
     frames = np.concatenate([normals, tangents], axis=1)
@@ -155,14 +155,6 @@ def _write_obj(path: Path, mesh: FaceMesh) -> None:
     write_whole(path.with_name(f"{stem}-normal.png"), png(mesh.normal, colour=False))
     write_whole(path.with_name(f"{stem}.mtl"), about.encode())
     write_whole(path, ("\n".join(lines) + "\n").encode())
-
-
-def _vertex_normals(positions: np.ndarray, faces: np.ndarray) -> Float[np.ndarray, "468 3"]:
-    a, b, c = (positions[corner] for corner in faces.T)
-    out = np.zeros_like(positions)
-    for corner in faces.T:
-        np.add.at(out, corner, np.cross(b - a, c - a))  # weighted by area
-    return np.asarray(normalize(out))
 
 
 def _codes(values: np.ndarray) -> UInt8[np.ndarray, "size size 3"]:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from illures.faces.boxes import overlap
 from illures.faces.network import network
 
 SCORE = 0.5  # MediaPipe's own default for both detectors
@@ -72,7 +73,7 @@ def merge(found: list[Detection]) -> list[Detection]:
     kept = []
     while rest:
         best = rest[0]
-        same = [d for d in rest if _overlap(d.box, best.box) > OVERLAP]
+        same = [d for d in rest if overlap(d.box, best.box) > OVERLAP]
         rest = [d for d in rest if not any(d is s for s in same)]
         weights = np.array([d.score for d in same])[:, None] / sum(d.score for d in same)
         box = (weights * np.stack([d.box for d in same])).sum(0)
@@ -169,11 +170,3 @@ def _turn_back(found: Detection, quarters: int, height: int, width: int) -> Dete
 
     corners = turn(found.box.reshape(2, 2))
     return Detection(np.concatenate([corners.min(0), corners.max(0)]), turn(found.keypoints), found.score)
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes."""
-    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    common = float(np.prod(np.maximum(sides, 0)))
-    union = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - common
-    return common / union if union > 0 else 0.0

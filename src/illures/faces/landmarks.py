@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Num, UInt8
 
+from illures.faces.boxes import are_double
 from illures.faces.crop import warp
 from illures.faces.detect import SCORE, Detection, detect, detect_hard
 from illures.types import Face
@@ -131,16 +132,9 @@ def _distinct(faces: list[Face]) -> list[Face]:
     """The best result for each face."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda f: -f.score):
-        if not any(_same(face, other) for other in kept):
+        if not any(are_double(face, other, SAME) for other in kept):
             kept.append(face)
     return kept
-
-
-def _same(a: Face, b: Face) -> bool:
-    """Whether two results are the same face."""
-    (low_a, high_a), (low_b, high_b) = ((f.landmarks[:, :2].min(0), f.landmarks[:, :2].max(0)) for f in (a, b))
-    common = np.prod(np.maximum(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0))
-    return bool(common > SAME * min(np.prod(high_a - low_a), np.prod(high_b - low_b)))
 
 
 def width_of(face: Face) -> float:

@@ -17,6 +17,7 @@ from jaxtyping import Float, Num
 from illures.faces.crop import at_size, extract, inverse, padded
 from illures.faces.network import network
 from illures.io.photos import Photo, as_float
+from illures.math.guided_filter import colour_guided
 from illures.types import FaceCrop
 
 # Part of a face's crop that is added on every side, for hair, neck and shoulders.
@@ -119,41 +120,9 @@ def _refined(
     matrix: Float[np.ndarray, "2 3"],
 ) -> Matte:
     target = cv2.resize(_said(seen), guide.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    slope, offset = _guided(guide.astype(np.float32), target)
+    slope, offset = colour_guided(guide.astype(np.float32), target, _RADIUS, _EPS)
     coarse = _cleared(np.einsum("ijk,ijk->ij", slope, guide) + offset)
     return Matte(coarse.astype(np.float32), slope, offset, np.asarray(matrix, np.float64))
-
-
-def _guided(
-    guide: Float[np.ndarray, "grid grid 3"], target: Float[np.ndarray, "grid grid"]
-) -> tuple[Float[np.ndarray, "grid grid 3"], Float[np.ndarray, "grid grid"]]:
-    """Slope and offset of the target against the colours in each neighbourhood, smoothed."""
-
-    def mean(field: np.ndarray) -> np.ndarray:
-        return cv2.blur(field, (2 * _RADIUS + 1,) * 2, borderType=cv2.BORDER_REFLECT_101)
-
-    centre, level = mean(guide), mean(target)
-    products = mean(np.concatenate([guide * guide, guide * np.roll(guide, -1, axis=-1)], axis=-1))
-    squares = products[..., :3] - centre * centre + np.float32(_EPS)  # rr, gg, bb
-    mixed = products[..., 3:] - centre * np.roll(centre, -1, axis=-1)  # rg, gb, br
-    covariance = mean(guide * target[..., None]) - centre * level[..., None]
-    # The inverse of the symmetric 3 x 3 matrix by its cofactors.
-    (rr, gg, bb), (rg, gb, br) = (np.moveaxis(v, -1, 0) for v in (squares, mixed))
-    cofactors = np.stack(
-        [
-            gg * bb - gb * gb,
-            br * gb - rg * bb,
-            rg * gb - br * gg,
-            rr * bb - br * br,
-            rg * br - rr * gb,
-            rr * gg - rg * rg,
-        ]
-    )
-    xx, xy, xz, yy, yz, zz = cofactors / (rr * cofactors[0] + rg * cofactors[1] + br * cofactors[2])
-    inverse_rows = np.stack([np.stack([xx, xy, xz], -1), np.stack([xy, yy, yz], -1), np.stack([xz, yz, zz], -1)], -2)
-    slope = np.einsum("hwij,hwj->hwi", inverse_rows, covariance).astype(np.float32)
-    offset = level - np.einsum("hwi,hwi->hw", slope, centre)
-    return mean(slope), mean(offset.astype(np.float32))
 
 
 def _cleared(alpha: np.ndarray) -> np.ndarray:

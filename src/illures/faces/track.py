@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
+from illures.faces.boxes import Box, are_double, box_of, overlap
 from illures.faces.detect import detect
 from illures.faces.landmarks import (
     PRESENCE,
@@ -24,8 +25,6 @@ MEMORY = 12  # frames for which a lost face keeps its track number
 STABLE_IOU = 0.75  # intersection over union with the last frame, below which a second pass of landmarks is run
 SAME = 0.3  # intersection over union above which a new face is the one that was lost
 DOUBLE = 0.6  # intersection over the smaller box above which two tracks are on one face
-
-Box = Float[np.ndarray, "4"]  # x0, y0, x1, y1 [px]
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class FaceTracker:
         for track, face in before.items():
             found = _follow(image, face)
             # If two tracks meet, the older one stays.
-            if found is not None and not any(_double(found, other) for other in self._alive.values()):
+            if found is not None and not any(are_double(found, other, DOUBLE) for other in self._alive.values()):
                 self._alive[track] = found
             else:
                 self._lost[track] = box_of(face), self._frame
@@ -96,7 +95,7 @@ class FaceTracker:
 
     def _adopt(self, face: Face) -> None:
         """Start a track for a face, unless it is tracked already; a lost face gets its old number."""
-        if any(_double(face, other) for other in self._alive.values()):
+        if any(are_double(face, other, DOUBLE) for other in self._alive.values()):
             return
         overlaps = {track: overlap(box_of(face), box) for track, (box, _) in self._lost.items()}
         track = max(overlaps, key=lambda k: overlaps[k], default=None)
@@ -112,19 +111,6 @@ def face_size(face: Face) -> float:
     return float(np.ptp(face.landmarks[:, :2], axis=0).max())
 
 
-def box_of(face: Face) -> Box:
-    """Box of the landmarks [px]."""
-    points = face.landmarks[:, :2]
-    return np.concatenate([points.min(0), points.max(0)])
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes."""
-    common = _common(a, b)
-    union = _area(a) + _area(b) - common
-    return common / union if union > 0 else 0.0
-
-
 def _follow(image: np.ndarray, last: Face) -> Face | None:
     """The face of the last frame in this frame; None if it is lost."""
     region = region_of_landmarks(last.landmarks)
@@ -132,16 +118,3 @@ def _follow(image: np.ndarray, last: Face) -> Face | None:
     if overlap(box_of(face), box_of(last)) < STABLE_IOU:
         return follow(image, region_of_landmarks(face.landmarks) if face.score >= PRESENCE else region)
     return face if face.score >= PRESENCE else None
-
-
-def _double(a: Face, b: Face) -> bool:
-    box_a, box_b = box_of(a), box_of(b)
-    return _common(box_a, box_b) > DOUBLE * min(_area(box_a), _area(box_b))
-
-
-def _common(a: Box, b: Box) -> float:
-    return float(np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0)))
-
-
-def _area(box: Box) -> float:
-    return float(np.prod(box[2:] - box[:2]))

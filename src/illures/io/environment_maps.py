@@ -18,16 +18,14 @@ from illures.io.decoding import decoding, read_npy
 from illures.io.exr import MOST_VALUES, read_exr_linear
 from illures.io.headers import header_size
 from illures.math.color import luminance
-from illures.math.sh import directions
+from illures.math.sh import directions, solid_angle
 
 HEIGHT, WIDTH = 128, 256
 # The sun in measured maps reaches 1e9; beyond this limit, float32 sums lose their precision.
 _BRIGHTEST = 1e12
 SUFFIXES = (".npy", ".hdr", ".exr")
 DIRECTIONS = directions(HEIGHT, WIDTH).astype(np.float32)
-_EDGES = np.cos(np.pi * np.arange(HEIGHT + 1) / HEIGHT)
-# Solid angle of each texel of a row [sr].
-SOLID_ANGLE = ((_EDGES[:-1] - _EDGES[1:]) * 2 * np.pi / WIDTH)[:, None].astype(np.float32)
+SOLID_ANGLE = solid_angle(HEIGHT, WIDTH).astype(np.float32)
 
 
 def mean_luminance(radiance: Float[np.ndarray, "128 256 3"]) -> float:

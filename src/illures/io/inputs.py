@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from illures.errors import InputError
@@ -61,6 +61,30 @@ def expand(paths: list[Path], recursive: bool = False) -> tuple[list[Path], list
                 problems.append((path, InputError(f"{path}: no photos in this folder{where}")))
     unique = {os.path.realpath(photo): photo for photo in reversed(photos)}
     return [photo for photo in photos if unique.pop(os.path.realpath(photo), None) is not None], problems
+
+
+def folder_for_each(
+    sources: list[Path], out: Path, is_free: Callable[[Path, Path], bool] = lambda folder, source: True
+) -> dict[Path, Path]:
+    """One folder in `out` for each photo: the file's stem; if that is taken its whole name, then a number.
+
+    Args:
+        sources: the photos.
+        out: folder of the folders.
+        is_free: whether a folder may be used for a photo, apart from the other photos.
+    """
+    stems = [source.stem.casefold() for source in sources]
+    chosen: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for source, stem in zip(sources, stems, strict=True):
+        names = [source.stem] if stems.count(stem) == 1 else []
+        names += [source.name, *(f"{source.name}-{i}" for i in range(2, len(sources) + 2))]
+        for name in names:
+            if name.casefold() not in taken and is_free(out / name, source):
+                break
+        taken.add(name.casefold())
+        chosen[source] = out / name
+    return chosen
 
 
 def _entries(folder: Path, recursive: bool) -> Iterator[Path]:

@@ -110,15 +110,19 @@ def directions(height: int, width: int) -> Float[np.ndarray, "height width 3"]:
     return np.stack(np.broadcast_arrays(-sin_theta * np.sin(phi), cos_theta, sin_theta * np.cos(phi)), axis=-1)
 
 
+def solid_angle(height: int, width: int) -> Float[np.ndarray, "height 1"]:
+    """Exact solid angle [sr] of each texel of a row of a latitude-longitude map; see `directions`."""
+    edges = np.cos(pi * np.arange(height + 1) / height)
+    return ((edges[:-1] - edges[1:]) * 2 * pi / width)[:, None]
+
+
 def project_environment(environment: Float[np.ndarray, "height width channels"]) -> Float[np.ndarray, "9 channels"]:
     """SH coefficients of a latitude-longitude map of linear radiance, L_i = ∫ radiance(ω) Y_i(ω) dω.
 
     The layout is that of `directions`; each row weighs by its exact solid angle.
     """
     height, width = environment.shape[:2]
-    edges = np.cos(pi * np.arange(height + 1) / height)
-    solid_angle = (edges[:-1] - edges[1:]) * 2 * pi / width
-    values = basis(directions(height, width)) * solid_angle[:, None, None]
+    values = basis(directions(height, width)) * solid_angle(height, width)[..., None]
     return np.einsum("hwi,hwc->ic", values, environment.astype(np.float64)).astype(environment.dtype)
 
 

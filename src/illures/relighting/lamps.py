@@ -53,8 +53,7 @@ def find_lamps(radiance: Float[np.ndarray, "height width 3"]) -> tuple[Lamp, ...
     """Bright spots of a latitude-longitude map, strongest first, at most three."""
     height, width = radiance.shape[:2]
     toward = sh.directions(height, width)
-    edges = np.cos(pi * np.arange(height + 1) / height)
-    solid_angle = np.broadcast_to(((edges[:-1] - edges[1:]) * 2 * pi / width)[:, None], (height, width))
+    solid_angle = np.broadcast_to(sh.solid_angle(height, width), (height, width))
     bright = luminance(radiance.astype(np.float64))
     mean = float((bright * solid_angle).sum() / (4 * pi))
     excess = np.clip(1 - _OVER_MEAN * mean / np.maximum(bright, 1e-12), 0, None)

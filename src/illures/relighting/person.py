@@ -21,6 +21,7 @@ from illures.faces.matte import eight_bit, face_matte, on_grid, widened
 from illures.io.photos import Photo, as_float
 from illures.math.color import luminance, srgb_to_linear
 from illures.math.fill import continued
+from illures.math.guided_filter import grey_guided
 from illures.relighting.photo_grid import Rect, finer, inside, over_bands
 from illures.types import FaceCrop, Region
 
@@ -44,6 +45,7 @@ LEAST_HAIR = 0.005
 _SEEN = 0.5
 # Probabilities of background from which the network counts against the matte, and overrules it.
 _SURE = (0.8, 0.97)
+_EDGE_VARIANCE = 0.03**2  # of luminance, that counts as noise in the guided filter
 _CHIN = 152  # of the landmarks
 _AXES = ((1, 0), (0, 1))
 # The shadow of the chin on the neck is an edge of brightness only, not the end of the skin.
@@ -228,17 +230,9 @@ def _core(face: Decomposition, wide: FaceCrop) -> Grid:
     return cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (0, 0), face.crop.size / 100)
 
 
-def _guided(guide: Grid, target: Grid, eps: float = 0.03**2) -> tuple[Grid, Grid]:
-    """Slope and offset of the target against the guide in each neighbourhood (He and Sun 2015)."""
-    radius = max(1, round(4 * len(guide) / 512))
-
-    def mean(field: np.ndarray) -> np.ndarray:
-        return cv2.blur(field, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT_101)
-
-    guide = guide.astype(np.float32)
-    mean_guide, mean_target = mean(guide), mean(target)
-    slope = (mean(guide * target) - mean_guide * mean_target) / (mean(guide * guide) - mean_guide**2 + eps)
-    return mean(slope), mean(mean_target - slope * mean_guide)
+def _guided(guide: Grid, target: Grid) -> tuple[Grid, Grid]:
+    """Slope and offset of the target against the guide, in neighbourhoods of 1 / 128 of the side."""
+    return grey_guided(guide.astype(np.float32), target, max(1, round(4 * len(guide) / 512)), _EDGE_VARIANCE)
 
 
 def _smooth(t: np.ndarray) -> np.ndarray:
