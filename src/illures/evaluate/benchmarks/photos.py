@@ -34,7 +34,7 @@ class Photos:
         self.size = len(self.groups)
 
     def items(self, group: str) -> Iterator[Item | Failure]:
-        """One item, or why there is none."""
+        """One item, or a failure."""
         try:
             photo = read_photo(self._files[group])
         except InputError as error:

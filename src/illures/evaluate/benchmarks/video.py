@@ -1,4 +1,4 @@
-"""Benchmark `video`: a folder of clips, one main face each: do albedo and normals stay what they are?
+"""Benchmark `video`: a folder of clips, one main face each: stability of albedo and normals.
 
 Frames are aligned in the UV atlas of the dense landmark mesh, with the same landmarks for every method; no ground truth
 is needed. Only skin counts, as lids, eyeballs and the open mouth really change. Each clip counts up to its first cut.
@@ -30,7 +30,7 @@ from illures.video.read import CutDetector, read_frames
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _LEAST_TEXELS = 50
-# How far the face may move in the window that is cut out [of its side], and grow or shrink [log], before a new one.
+# Largest motion of the face in the window [of its side] and largest change of size [log] before a new window.
 _LEAVE, _GROWTH = 0.1, 0.15
 
 
@@ -139,10 +139,10 @@ def load(path: Path, *, frames: int = 24, clips: int | None = None, lpips: Path 
 
 
 def _moved(window: FaceCrop, face: Face, photo_size: tuple[int, int]) -> FaceCrop:
-    """The window, or one around the face where that has left its middle or changed its size.
+    """The window, or a new one if the face has moved off its centre or changed its size.
 
-    A window that followed every frame would shake with the noise of the landmarks, and hide from methods with a
-    memory that the camera stands still.
+    A window that follows every frame would shake with the noise of the landmarks, and hide a still camera from methods
+    with a memory.
     """
     wanted = window_around(face, photo_size)
     reach, growth = window.size / scale_of(window), wanted.size / scale_of(wanted) * scale_of(window) / window.size
@@ -157,7 +157,7 @@ def _item(name: str, group: str, index: int, image: np.ndarray, face: Face, wind
 
 
 def _uv_maps(item: Item, estimate: Estimate) -> UVMaps:
-    """The maps at the places of the mesh; normals turned back with the head."""
+    """The maps in the UV atlas; normals are rotated to the frame of the head."""
     normal, albedo = None, None
     if estimate.normal is not None:
         points, _ = metrics.fill_normals(estimate.normal.reshape(-1, 3))

@@ -11,14 +11,14 @@ from jaxtyping import Bool, Float
 from illures.evaluate.metrics.gradients import cosine, gradients
 from illures.math.color import best_scale, individual_typology_angle_deg, luminance
 
-_BLACK = 0.01  # of the mean: below it logarithms count no further, for what is black says little
-_FAINT = 0.005  # contrast of albedo, over its mean, that nobody sees
-_CLIPPED, _NEAR_BLACK = 0.95, 0.004  # linear values of a photo beyond which its colour is not trusted
+_BLACK = 0.01  # floor of logarithms relative to the mean, as black pixels carry little information
+_FAINT = 0.005  # invisible contrast of albedo, relative to its mean
+_CLIPPED, _NEAR_BLACK = 0.95, 0.004  # linear values beyond which the colour of a photo is unreliable
 _BRIGHTEST, _SHADED = 0.05, 0.05  # the brightest share of a face is highlights; below this part of its median is black
 
 
 def fill_values(found: Float[np.ndarray, "points channels"]) -> Float[np.ndarray, "points channels"]:
-    """Where a value is not finite, the mean of the others (0 if there is none): what `fill_normals` is to normals."""
+    """Replace values that are not finite by the mean of the others (0 if there are none), as `fill_normals`."""
     values = np.asarray(found, np.float64)
     finite = np.asarray(np.isfinite(values).all(axis=-1))
     rest = values[finite].mean(axis=0) if finite.any() else np.zeros(values.shape[-1])
@@ -37,7 +37,7 @@ def albedo_error(found: Float[np.ndarray, "points *channels"], true: Float[np.nd
 
 
 def albedo_drift(albedos: Float[np.ndarray, "images points *channels"]) -> float:
-    """How much the albedo of one face changes between images: relative RMSE to the mean over the images.
+    """Change of the albedo of one face between images: relative RMSE to the mean over the images.
 
     Each albedo is scaled to mean 1 first: scale-invariant.
     """
@@ -49,7 +49,7 @@ def albedo_drift(albedos: Float[np.ndarray, "images points *channels"]) -> float
 def log_correlation(albedo: Float[Any, "points *channels"], truth: Float[Any, "points *channels"]) -> float:
     """Pearson correlation of the log luminance of a linear albedo with that of the truth, in [-1, 1]; scale-invariant.
 
-    What does not vary agrees with nothing: a constant scores 0. NumPy or PyTorch; points of three channels or of one.
+    A constant scores 0. NumPy or PyTorch; points of three channels or of one.
     """
     xp = array_namespace(albedo, truth)
     ours, true = (_log(values) for values in (albedo, truth))
@@ -64,7 +64,7 @@ def gradient_correlation(
     """Correlation of the gradients of log luminance with those of the truth, in [-1, 1]; scale-invariant.
 
     Central differences along x and y, pooled, at pixels that lie in the mask with their four neighbours. Not centred:
-    shading that stayed in the albedo is a slope, and counts. A constant scores 0. NumPy or PyTorch.
+    shading that remains in the albedo is a slope, and counts. A constant scores 0. NumPy or PyTorch.
     """
     return cosine(*(gradients(_log(values[mask])[:, None], mask) for values in (albedo, truth)))
 
@@ -74,8 +74,8 @@ def drift_over_contrast(albedos: Float[Any, "images points *channels"]) -> float
 
     For each pair RMS of the difference over the mean of both standard deviations, each albedo scaled to mean 1 as in
     `albedo_drift`, then the mean over pairs. The deviation is within channels: the colour of skin is no contrast. A
-    contrast of 0.005 that cannot be seen is added in quadrature above and below, so that a constant scores 1, or more
-    where it changes its colour, and flatness does not pay. NumPy or PyTorch; two images at least.
+    contrast of 0.005 (invisible) is added in quadrature to numerator and denominator, so that a constant scores 1, or
+    more if its colour changes. So a flat albedo gains nothing. NumPy or PyTorch; two images at least.
     """
     xp = array_namespace(albedos)
     values = xp.astype(albedos, xp.float64)
@@ -97,7 +97,7 @@ def colour_kept(
 
     Root mean square of both standard deviations over the mask, in natural logarithms; invariant to the scale and the
     tint of either. A constant scores the image's own spread, a wrong one more; light whose colour changes over the face
-    makes the true albedo score a little above 0. Pixels whose colour the image does not tell are left out: clipped,
+    makes the true albedo score a little above 0. Pixels with unreliable colour in the image are skipped: clipped,
     near black, and the brightest 5 % (highlights). NumPy or PyTorch.
 
     Args:
@@ -159,7 +159,7 @@ def ita_error_deg(found: Float[np.ndarray, "points 3"], true: Float[np.ndarray, 
 
 
 def _log(values: Float[Any, "points *channels"]) -> Float[Any, " points"]:
-    """Log luminance, its floor a part of the mean."""
+    """Log luminance with a floor relative to the mean."""
     xp = array_namespace(values)
     bright = xp.astype(luminance(values) if values.ndim > 1 else values, xp.float64)
     floor = max(_BLACK * float(xp.mean(bright)), 1e-12) if bright.shape[0] else 1e-12

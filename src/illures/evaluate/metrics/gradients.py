@@ -7,7 +7,7 @@ from typing import Any
 from array_api_compat import array_namespace
 from jaxtyping import Bool, Float
 
-_CONSTANT = 1e-5  # spread of a logarithm that rounding alone can give in single precision
+_CONSTANT = 1e-5  # spread of a logarithm due to rounding in single precision
 
 
 def gradients(values: Float[Any, "points channels"], mask: Bool[Any, "height width"]) -> Float[Any, " n"]:
@@ -21,7 +21,7 @@ def gradients(values: Float[Any, "points channels"], mask: Bool[Any, "height wid
 
 
 def cosine(a: Float[Any, " n"], b: Float[Any, " n"]) -> float:
-    """Cosine of two vectors; 0 if one is nothing but rounding, or there is no point."""
+    """Cosine of two vectors; 0 if one is only rounding noise, or there are no points."""
     xp = array_namespace(a, b)
     if a.shape[0] == 0:
         return 0.0

@@ -28,10 +28,10 @@ class NormalScore:
 def fill_normals(
     found: Float[np.ndarray, "points 3"],
 ) -> tuple[Float[np.ndarray, "points 3"], Bool[np.ndarray, " points"]]:
-    """Unit normals, and where there was none.
+    """Unit normals, filled where there is no estimate.
 
-    A pixel without an estimate (not finite, or zero) is given the answer of one who knows nothing, the direction to the
-    viewer: so every method is scored on the same pixels, and leaving out the hard ones does not pay.
+    A pixel without an estimate (not finite, or zero) gets the uninformed answer, the direction to the viewer. So every
+    method is scored on the same pixels, and skipping the hard ones gains nothing.
 
     Returns:
         The normals as float64; True where a pixel was filled.
@@ -64,9 +64,9 @@ def normal_score(found: Float[np.ndarray, "points 3"], true: Float[np.ndarray, "
 def without_tilt(
     found: Float[np.ndarray, "points 3"], true: Float[np.ndarray, "points 3"]
 ) -> Float[np.ndarray, "points 3"]:
-    """`found` turned as a whole by the rotation that brings it nearest to `true` (Kabsch 1976).
+    """`found` rotated as a whole by the rotation that is closest to `true` (Kabsch 1976).
 
-    Photometric stereo leaves a global tilt of a few degrees free; scores after this do not count it.
+    Photometric stereo has an ambiguity of a few degrees of global tilt; scores after this ignore it.
     """
     u, _, vt = np.linalg.svd(true.T.astype(np.float64) @ found.astype(np.float64))
     sign = np.diag([1.0, 1.0, np.linalg.det(u @ vt)])
@@ -76,18 +76,18 @@ def without_tilt(
 def without_relief(
     found: Float[np.ndarray, "points 3"], true: Float[np.ndarray, "points 3"]
 ) -> Float[np.ndarray, "points 3"]:
-    """`found` after the flattening and then the rotation that bring it nearest to `true`.
+    """`found` after the flattening and the rotation that are closest to `true`.
 
-    Flattening scales depth by one factor λ in [1/3, 3]: n ∝ (λ x, λ y, z). Photometric stereo with lights that are
-    known a little wrong leaves a generalised bas-relief free, a tilt and a flattening (Belhumeur et al., IJCV 1999);
-    scores after this count neither. λ is found by golden section on the summed cosine, the rotation as `without_tilt`.
+    Flattening scales depth by one factor λ in [1/3, 3]: n ∝ (λ x, λ y, z). Photometric stereo with slightly
+    wrong lights has the generalised bas-relief ambiguity, a tilt and a flattening (Belhumeur et al., IJCV 1999); scores
+    after this ignore both. λ is found by golden section on the summed cosine, the rotation as `without_tilt`.
     """
     from scipy.optimize import minimize_scalar
 
     def aligned(log_factor: float) -> np.ndarray:
         return without_tilt(flattened(found, float(np.exp(log_factor))), true)
 
-    thin = slice(None, None, max(1, len(found) // 4000))  # enough points for four numbers
+    thin = slice(None, None, max(1, len(found) // 4000))  # enough points for four unknowns
 
     def cost(log_factor: float) -> float:
         return -float(np.sum(without_tilt(flattened(found[thin], float(np.exp(log_factor))), true[thin]) * true[thin]))
@@ -119,6 +119,6 @@ def normal_gradient_correlation(
 
 
 def normal_drift_deg(normals: Float[np.ndarray, "images points 3"]) -> float:
-    """How much the normals of one face change between aligned images: mean angle to their mean direction [deg]."""
+    """Change of the normals of one face between aligned images: mean angle to their mean direction [deg]."""
     mean = normalize(normals.astype(np.float64).mean(axis=0))
     return float(np.mean(angular_error_deg(normals.astype(np.float64), np.broadcast_to(mean, normals.shape))))
