@@ -1,7 +1,7 @@
-"""Shuffled samples straight from shards: each once an epoch, in an order that a run which was stopped goes on with.
+"""Shuffled samples straight from shards: each once per epoch, in an order that can be resumed.
 
-Shards are dealt in a random order and read in groups of at least `buffer` samples; the samples of a group are shuffled.
-So a place in the stream is an epoch, the group's first shard and a count, and going on there reads one group again.
+Shards are read in random order, in groups of at least `buffer` samples, which are shuffled within a group. A position
+in the stream is an epoch, the first shard of a group and a count; resuming there reads one group again.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from illures.types import Sample
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stream stands; plain numbers (`dataclasses.asdict`), to be kept with a checkpoint.
+    """Position in a stream; plain numbers (`dataclasses.asdict`), to be kept with a checkpoint.
 
     Attributes:
         epoch: from 0.
         shard: the group's first shard, counted in the epoch's order.
-        taken: samples of the group that are out.
-        stream: what the stream is made of; a place means nothing in another.
+        taken: samples of the group already returned.
+        stream: identifies the stream; a position is only valid in the same stream.
     """
 
     epoch: int

@@ -1,4 +1,4 @@
-"""What shards are made of: samples of a tar, and files of pixels and numbers in memory."""
+"""Building blocks of shards: samples in a tar, and picture and array files in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from illures.io.decoding import decoding, open_image
 
 Record = TypeVar("Record")
 
-# Of one picture in a shard; ours have a megapixel at most.
+# Largest picture in a shard; ours have at most a megapixel.
 _PIXELS = 64_000_000
 
 

@@ -1,4 +1,4 @@
-"""Video clips to shards of frames, many clips at a time; what is stopped goes on where it was."""
+"""Video clips to shards of frames, many clips in parallel; interrupted work is continued."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from illures.jobs.progress import Progress
 _RECIPE, _REPORT = "recipe.json", "report.json"
 
 
-_KNOWN = ("identity", "source", "bytes", "licence")  # of a clip, beforehand
+_KNOWN = ("identity", "source", "bytes", "licence")  # known of a clip beforehand
 
 
 @dataclass(frozen=True)
 class ClipReport:
-    """What became of a clip.
+    """Result for a clip.
 
     Attributes:
         clip, identity, licence: see `Footage`.
@@ -103,9 +103,9 @@ def make_videos(
     ray: str | None = None,
     problems: Sequence[Problem] = (),
 ) -> list[ClipReport]:
-    """Write a shard for each clip, `out`/NAME.tar, and what became of each to `out`/report.json.
+    """Write a shard for each clip, `out`/NAME.tar, and a report on all to `out`/report.json.
 
-    Clips whose shard is there, made from the same file for the same identity and licence, are not done again.
+    Clips with an existing shard of the same file, identity and licence are skipped.
 
     Args:
         clips: with unique names.
@@ -139,7 +139,7 @@ def make_videos(
 
 
 def _prepare(job: VideoJob, out: Path) -> dict[str, ClipReport]:
-    """Hold the folder to one recipe; the reports of clips that are done."""
+    """Check that the folder has the same recipe; returns the reports of finished clips."""
     note, text = out / _RECIPE, _to_json(job.recipe)
     if note.exists() and note.read_text() != text and any(out.glob("*.tar")):
         raise InputError(f"{note}: this folder holds frames of another recipe; choose another folder")
@@ -165,7 +165,7 @@ def _write(
     job: VideoJob,
     problems: Sequence[Problem],
 ) -> None:
-    """The shard first: a clip whose report is lost is done again, but never missing."""
+    """The shard is written first, so that a clip without a report is processed again, but never missing."""
     path = out / f"{report.clip}.tar"
     if shard:
         write_whole(path, shard)

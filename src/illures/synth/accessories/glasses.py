@@ -18,7 +18,7 @@ _OUTLINE = 40  # points round a rim
 _CORNEA = 0.012  # least distance of the lens from the middle of the lids [m]
 _CLEAR = 0.002  # least distance of the frame from the skin [m]
 _EAR_DEPTH = 0.085  # temples bend down this far behind the eyes [m]
-_CELL, _HALF = 0.003, 30  # of the grid that tells where the skin is [m]; cells to either side
+_CELL, _HALF = 0.003, 30  # grid over the skin [m]; cells to either side
 _RIGHT_EYE, _LEFT_EYE = slice(36, 42), slice(42, 48)
 
 
@@ -139,7 +139,7 @@ def random_glasses(rng: np.random.Generator) -> Glasses:
 
 
 class _Front:
-    """How far forward the skin near the eyes comes, on a grid over x and y."""
+    """Depth of the skin near the eyes, on a grid over x and y."""
 
     def __init__(self, skin: Part) -> None:
         rows, columns = (np.rint(skin.vertices[:, k] / _CELL).astype(int) + _HALF for k in (1, 0))
@@ -149,7 +149,7 @@ class _Front:
         self._depth = cv2.dilate(depth, np.ones((3, 3), np.uint8))
 
     def shift(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> float:
-        """The least shift forward that brings points (x, y, z) before the skin near them."""
+        """The least shift forward that moves points (x, y, z) in front of nearby skin."""
         rows, columns = (np.clip(np.rint(value / _CELL).astype(int) + _HALF, 0, 2 * _HALF) for value in (y, x))
         return float((self._depth[rows, columns] - z).max())
 

@@ -70,7 +70,7 @@ def ball(centre: Float[np.ndarray, "3"], radii: float | Float[np.ndarray, "3"], 
 
 
 def box(half: Float[np.ndarray, "3"], corner: float, rows: int = 14) -> Primitive:
-    """A box round the origin with rounded edges: a ball of radius `corner` pulled apart."""
+    """A box round the origin with rounded edges: a ball of radius `corner`, pulled apart."""
     unit = ball(np.zeros(3), 1.0, rows)
     return Primitive(
         corner * unit.vertices + np.sign(unit.vertices.round(6)) * (half - corner), unit.triangles, unit.uv
@@ -78,12 +78,12 @@ def box(half: Float[np.ndarray, "3"], corner: float, rows: int = 14) -> Primitiv
 
 
 def moved(primitive: Primitive, rotation: Float[np.ndarray, "3 3"], shift: Float[np.ndarray, "3"]) -> Primitive:
-    """Turned about the origin, then shifted."""
+    """Rotate about the origin, then shift."""
     return Primitive(primitive.vertices @ rotation.T + shift, primitive.triangles, primitive.uv)
 
 
 def joined(primitives: list[Primitive]) -> Primitive:
-    """All in one mesh."""
+    """Merge into one mesh."""
     offsets = np.cumsum([0] + [len(primitive.vertices) for primitive in primitives])
     return Primitive(
         np.concatenate([primitive.vertices for primitive in primitives]),
@@ -118,12 +118,12 @@ def occluder(
 
 
 def worn_region(name: str) -> UInt8[np.ndarray, "1 1"]:
-    """The class texture of what is worn or stands before a face, by the name of its part."""
+    """The class texture of an accessory or occluder, by the name of its part."""
     return plain_region(_REGIONS[name])
 
 
 def plain_region(region: Region) -> UInt8[np.ndarray, "1 1"]:
-    """The class texture of a surface that is one thing."""
+    """The class texture of a surface with a single class."""
     return np.full((1, 1), region, np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""From the vertices of a head model to a head that can be rendered: cut into parts, painted for one person."""
+"""From the vertices of a head model to a head for rendering: split into parts, painted for one person."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def split_quads(quads: Int[np.ndarray, "quads 4"]) -> Int[np.ndarray, "triangles
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What all heads of a model share.
+    """Properties shared by all heads of a model.
 
     Attributes:
         cuts: pieces of its mesh, one a material.
@@ -82,7 +82,7 @@ Shape = Callable[[Weights], Vertices]
 
 @dataclass(frozen=True)
 class Paint:
-    """The look of a piece: what `types.Part` has besides a mesh."""
+    """Appearance of a piece: the fields of `types.Part` besides the mesh."""
 
     albedo: Float[np.ndarray, "rows columns 3"]
     mask: Float[np.ndarray, "rows2 columns2"]
@@ -102,7 +102,7 @@ class Person:
         paints: look of each piece of the anatomy.
         accessories: hair, glasses, hat, eyelashes.
         skin: log albedo of the skin without its spots.
-        tone: luminance of the albedo of all of it.
+        tone: mean luminance of the albedo of the face.
     """
 
     anatomy: Anatomy
@@ -166,7 +166,7 @@ def _plain(colour: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2 2 3"]:
 
 
 def _eye_uv(points: Vertices) -> Float[np.ndarray, "vertices 2"]:
-    """Distance from the axis of the eyeball, which looks ahead in a base head, along the strip of `eye_strip`."""
+    """Distance from the axis of the eyeball, which looks along +z in a base head, along the strip of `eye_strip`."""
     uv = np.full((len(points), 2), 0.5, np.float32)
     for side in (points[:, 0] < 0, points[:, 0] >= 0):
         eye = points[side]

@@ -40,7 +40,7 @@ _IRIS_SHARES = np.array(
 
 @dataclass(frozen=True)
 class Looks:
-    """What a person is coloured like.
+    """Colours of a person.
 
     Attributes:
         skin: log albedo of the skin.
@@ -79,7 +79,7 @@ class Skin:
 
 
 def random_looks(rng: np.random.Generator) -> Looks:
-    """Over the whole range of people: even over the ITA of the skin and over ages from 18 to 80."""
+    """Sample the whole range of people: uniform in ITA of the skin and in age from 18 to 80."""
     melanin, age, male = rng.uniform(), rng.uniform(18, 80), bool(rng.random() < 0.5)
     shares = np.clip([1.2 - 2 * melanin, 2 * melanin - 0.2], 0, 1) @ _HAIR_SHARES
     hair = _HAIR[rng.choice(len(_HAIR), p=shares / shares.sum())] + rng.normal(0, 0.15)
