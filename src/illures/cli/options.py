@@ -38,6 +38,41 @@ Output = Annotated[Path, Parameter(alias="-o")]
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """Where a server listens, and who may connect.
+
+    Attributes:
+        port: Port of http://127.0.0.1:PORT/. 0 takes a free one.
+        host: Address to listen on. By default only this machine can connect; 0.0.0.0 admits others, who need the token.
+        token: Token that visitors must know, at least 16 characters; scripts send it as Authorization: Bearer TOKEN.
+            Default: a random one, printed with the address, if other machines can connect. "off" asks for none.
+        allow_host: Host names of this server, besides localhost and IP addresses.
+    """
+
+    port: int = 8000
+    host: str = "127.0.0.1"
+    token: Annotated[str | None, Parameter(env_var="ILLURES_TOKEN")] = None
+    allow_host: Annotated[list[str] | None, Many] = None
+
+    def run(self, weights: Path | None, *, open_browser: bool = False, rest: bool = False) -> None:
+        """Check the options, then serve until Ctrl-C; see `illures.web.serve.serve`."""
+        if not 0 <= self.port <= 65535:
+            raise InputError(f"port {self.port}: must be from 0 to 65535")
+        if weights is not None:
+            from illures.decompose.decomposer import Decomposer
+
+            Decomposer.from_pretrained(weights)  # fails now, not at the first request
+
+        from illures.web.serve import serve
+
+        names = self.allow_host or []
+        serve(
+            self.host, self.port, names=names, weights=weights, token=self.token, open_browser=open_browser, rest=rest
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class FaceOptions:
     """Which faces of a photo are processed.
 
