@@ -79,14 +79,8 @@ def relight(
     from illures.io.files import check_writable
     from illures.io.inputs import expand
 
-    if not (lights.light or orbit):
-        raise InputError("no light: give --light (a name, AZIMUTH,ELEVATION, a file) or --orbit")
-    if lights.light and output is None:
-        raise InputError("no output: say with -o which file or folder the pictures are to go to")
-    lights.check()
+    _check(lights, orbit, output, strength)
     faces.check()
-    if not 0 <= strength <= 1:
-        raise InputError(f"strength {strength:g}: must be from 0 to 1")
     found, problems = expand(photos, recursive)
     if orbit is not None:
         _check_orbit(orbit, orbit_size, len(found))
@@ -122,6 +116,17 @@ def relight(
         )
         report.say(f"{found[0]}: light orbit -> {orbit}")
     return OK if report.summary() else BAD_INPUT
+
+
+def _check(lights: LightOptions, orbit: Path | None, output: Path | None, strength: float) -> None:
+    """Raise an InputError where options are missing or out of range."""
+    if not (lights.light or orbit):
+        raise InputError("no light: give --light (a name, AZIMUTH,ELEVATION, a file) or --orbit")
+    if lights.light and output is None:
+        raise InputError("no output: say with -o which file or folder the pictures are to go to")
+    lights.check()
+    if not 0 <= strength <= 1:
+        raise InputError(f"strength {strength:g}: must be from 0 to 1")
 
 
 def _single(output: Path, photos: int, lights: dict[str, Source], format: str | None) -> Path | None:
