@@ -137,7 +137,7 @@ def is_current(folder: Path, shards: Sequence[Path]) -> bool:
         return False
     try:
         return parse_json(index.read_text()).get("format") == FORMAT
-    except (ValueError, AttributeError):  # damaged: made anew
+    except (ValueError, AttributeError):  # damaged: rebuilt
         return False
 
 

@@ -56,7 +56,7 @@ def rendered_context(
 
 
 def _add_body(scene: np.ndarray, small: np.ndarray, alpha: np.ndarray, low: int, side: int) -> None:
-    """Shoulders and chest below the crop, as its lowest row goes on, wider and fading to its mean colour."""
+    """Shoulders and chest below the crop: its lowest row, extended, wider and fading to its mean colour."""
     row, weight = small[-1], alpha[-1]
     if weight.sum() < 0.5:
         return

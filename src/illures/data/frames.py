@@ -42,7 +42,7 @@ class FrameRecord:
         shot: number of the shot, from 0; hard cuts lie between shots.
         identity: equal for equal people.
         pose: of the head in the picture, so that roll is not that of the crop.
-        score: probability of a face, as the landmark network says.
+        score: probability of a face from the landmark network.
         face_px: longer side of the face in the clip [px].
         sharpness: see `choice.Quality`; relative to the sharp frames of the clip.
         clipped, black: likewise, shares of the face.

@@ -49,7 +49,7 @@ def mixed(
     share = torch.from_numpy(rng.uniform(0, 1, (count, 1))).float()
     tint = torch.from_numpy(np.exp(rng.normal(0, _COLOUR, (2, count, 3)))).float()
     gains = torch.stack([1 - share, share]) * tint
-    gains = gains / gains.amax(dim=(0, 2)).clamp(min=1)[None, :, None]  # what is not burnt does not become so by itself
+    gains = gains / gains.amax(dim=(0, 2)).clamp(min=1)[None, :, None]  # a single light is never brightened
     chosen = torch.from_numpy(rng.random(count) < chance) & ~_burnt(first, surface) & ~_burnt(second, surface)
 
     def sum_of(one: Tensor, other: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class SampleStream:
         seed: of the order.
         workers: threads that decode, each a shard (PNG decoding does not hold Python's lock).
         buffer: fewest samples that are shuffled together; more mix more people.
-        state: a `state()` of an equal stream, to go on there.
+        state: a `state()` of an equal stream, to resume from.
         epochs: to give in all, or None for ever more.
         rank, world: this reader's number among `world` readers that share the shards.
 

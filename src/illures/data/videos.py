@@ -216,7 +216,7 @@ def _to_json(recipe: VideoRecipe) -> str:
 
 @contextmanager
 def _progress(total: int, done: int) -> Iterator[Callable[[ClipReport], None]]:
-    """A bar on stderr; yields what to call after each clip, which also says what failed."""
+    """Progress on stderr; yields a function to call after each clip, which also prints failures."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns: Iterable[TextColumn | BarColumn | MofNCompleteColumn | TimeElapsedColumn | TimeRemainingColumn] = (
         TextColumn("clips"),

@@ -40,11 +40,11 @@ def decompose_all(
     Args:
         sources: the photos.
         out: folder for the results.
-        report: is told what became of each.
+        report: receives the outcome of each.
         decomposer: finds and decomposes the faces.
         format: of the maps.
-        crop_only: leave out the maps of the photo's size.
-        skip_existing: leave results alone that are there.
+        crop_only: write only the maps of the crops.
+        skip_existing: skip photos whose results exist.
         names: of `folder.OUTPUTS`: the maps that are written.
         single: instead of a folder, the one file for one photo: .exr for the maps as layers, else the sheet.
     """

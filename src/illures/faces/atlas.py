@@ -1,4 +1,4 @@
-"""The UV atlas of the dense mesh: maps of a face in one fixed square, whatever its pose and expression.
+"""The UV atlas of the dense mesh: maps of a face in a fixed square, independent of pose and expression.
 
 Convention: row 0 of the atlas is the forehead, columns run as in the image of a frontal face; texel centres are at
 integers. The layout is MediaPipe's own.

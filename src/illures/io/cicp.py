@@ -19,7 +19,7 @@ from illures.io.decoding import note
 from illures.io.hdr import Colours, to_sdr
 
 _HEAD = 1 << 16  # bytes in which the boxes and chunks are looked for
-_UNSAID = Colours(1, 13)
+_SRGB = Colours(1, 13)
 # How Adobe and Android, ISO 21496-1, and Apple mark a gain map: a second picture that tells how to brighten the first.
 _GAIN_MAPS = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1", b"aux:hdrgainmap")
 
@@ -28,7 +28,7 @@ def colours_of(path: Path, image: Image.Image) -> Colours:
     """The colours that the file declares; sRGB where it declares none, or where its ICC profile counts."""
     nclx = image.info.get("nclx_profile")
     if isinstance(nclx, dict):
-        said = Colours(int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
+        declared = Colours(int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
     else:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -37,8 +37,8 @@ def colours_of(path: Path, image: Image.Image) -> Colours:
             found = re.search(rb"colrnclx(..)(..)", head, re.DOTALL)
         elif image.format == "PNG":
             found = re.search(rb"\0\0\0\x04cICP(.)(.)", head.partition(b"IDAT")[0], re.DOTALL)
-        said = Colours(*(int.from_bytes(number, "big") for number in found.groups())) if found else _UNSAID
-    return said if said.is_hdr or not image.info.get("icc_profile") else _UNSAID
+        declared = Colours(*(int.from_bytes(number, "big") for number in found.groups())) if found else _SRGB
+    return declared if declared.is_hdr or not image.info.get("icc_profile") else _SRGB
 
 
 def deep_pixels(path: Path, image: Image.Image) -> Num[np.ndarray, "height width channels"] | None:
@@ -54,7 +54,7 @@ def as_srgb(
     pixels: Num[np.ndarray, "height width channels"], colours: Colours, path: Path
 ) -> Num[np.ndarray, "height width channels"]:
     """Convert codes to sRGB and note it; alpha stays."""
-    note(path, colours.told)
+    note(path, colours.description)
     rgb = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
     alpha = pixels[..., 3:] if pixels.shape[2] >= 3 else pixels[..., 1:]
     return np.concatenate([to_sdr(np.ascontiguousarray(rgb), colours), alpha], axis=-1)

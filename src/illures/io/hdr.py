@@ -54,7 +54,7 @@ class Colours:
         return not self.is_hdr and self.primaries not in PRIMARIES
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """Description for the user."""
         space = PRIMARIES[self.primaries].name if self.primaries in PRIMARIES else "BT.709"
         if self.is_hdr:

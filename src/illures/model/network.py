@@ -139,12 +139,12 @@ class IlluResSfSNet(nn.Module):
         if guide is not None:
             x = torch.cat([x, guide], dim=1)
         found = self.sfsnet(x, guide, context)
-        said = self.illuresnet(x, found.features, found.stem) if with_residual else torch.zeros_like(found.albedo)
+        predicted = self.illuresnet(x, found.features, found.stem) if with_residual else torch.zeros_like(found.albedo)
         regions = found.further[..., int(self._quotient) :] if self.config.regions else None
         if not self._quotient:
-            return Estimate(found.albedo, found.normal, found.light, said, None, regions)
+            return Estimate(found.albedo, found.normal, found.light, predicted, None, regions)
         with torch.autocast(image.device.type, enabled=False):  # physical quantities are computed in float32
-            return _quotient(image.float(), found, said.float(), regions)
+            return _quotient(image.float(), found, predicted.float(), regions)
 
 
 def _quotient(image: Tensor, found: Intrinsics, log_factor: Tensor, regions: Tensor | None) -> Estimate:

@@ -122,7 +122,7 @@ def flip(batch: Images, rng: np.random.Generator, tied: int = 1) -> Images:
     """Mirror a random half of the batch.
 
     Args:
-        batch: holds `tied` equally long runs of images; the k-th of each run are mirrored alike.
+        batch: holds `tied` equally long runs of images; the k-th of each run are mirrored together.
         rng: draws which.
         tied: 2 for pairs, whose first frames come before all second ones.
     """
@@ -166,7 +166,7 @@ def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: 
     A grey image has grey albedo and light; the rest stays in the residual.
 
     Args:
-        batch: holds `tied` equally long runs of images; the k-th of each run are grey alike.
+        batch: holds `tied` equally long runs of images; the k-th of each run become grey together.
         config: strengths.
         rng: draws them.
         tied: as in `flip`.

@@ -58,14 +58,14 @@ class Frame:
         time_s: presentation time in the file [s]; steps differ if the frame rate varies.
         index: number of the frame, counted from where reading began.
         alpha: 0 (transparent, where the image is mid grey) to 255; None where the file holds none.
-        said: message about conversions for the user; empty if there were none.
+        note: message about conversions for the user; empty if there were none.
     """
 
     image: UInt8[np.ndarray, "height width 3"]
     time_s: float
     index: int
     alpha: UInt8[np.ndarray, "height width"] | None = None
-    said: str = ""
+    note: str = ""
 
 
 def open_clip(path: Path) -> ClipInfo:
@@ -86,8 +86,8 @@ def open_clip(path: Path) -> ClipInfo:
         rate = _rate(stream)
         duration = _duration(container, stream, rate)
         frames = stream.frames or (max(1, round(duration * rate)) if duration else None)
-        if first.said:
-            note(path, first.said)
+        if first.note:
+            note(path, first.note)
         height, width = first.image.shape[:2]
         sound, alpha = bool(container.streams.audio), first.alpha is not None
         return ClipInfo(Path(path), width, height, frames, rate, duration, sound, alpha)
@@ -129,7 +129,7 @@ def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
                 raise _broken(path, time_s, "its data are damaged")
             if time_s >= start_s - step / 2:
                 picture = picture_of(frame, aspect)
-                yield Frame(picture.image, float(time_s), index, picture.alpha, _said(picture, interlaced))
+                yield Frame(picture.image, float(time_s), index, picture.alpha, _conversions(picture, interlaced))
                 index += 1
 
 
@@ -235,9 +235,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         yield container, streams[0]
 
 
-def _said(picture: Picture, interlaced: bool) -> str:
+def _conversions(picture: Picture, interlaced: bool) -> str:
     """Message about conversions of a frame; empty if there were none."""
-    words = [] if picture.colours.is_srgb else [picture.colours.told]
+    words = [] if picture.colours.is_srgb else [picture.colours.description]
     if interlaced:
         words.append("interlaced; the lines of each first field are filled up")
     return "; ".join(words)
@@ -252,10 +252,10 @@ def _rate(stream: Any) -> float:
 
 
 def _duration(container: Any, stream: Any, rate: float) -> float | None:
-    told = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+    declared = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
     counted = stream.frames / rate
     # A file whose frames all have the same time has a duration of about 0.
-    return (counted if told < 0.5 * counted else told) or None
+    return (counted if declared < 0.5 * counted else declared) or None
 
 
 def _broken(path: Path, time_s: float | None, reason: str) -> InputError:

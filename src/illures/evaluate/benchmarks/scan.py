@@ -134,7 +134,7 @@ def framed(pieces: list[Piece], front: str, name: str) -> Head:
     """A head for our renderer: rotated, scaled to metres, with 478 landmarks detected in a frontal view.
 
     Raises:
-        InputError: no face is found; `name` says in which file.
+        InputError: no face is found; the message begins with `name`.
     """
     turn = _TURNS[front]
     corners = np.concatenate([piece.vertices for piece in pieces]).astype(np.float64) @ turn.T

@@ -115,11 +115,11 @@ def colour_kept(
         return float("nan")
     order = xp.sort(bright)
     limit, median = order[int((1 - _BRIGHTEST) * (bright.shape[0] - 1))], order[bright.shape[0] // 2]
-    told = (bright <= limit) & (bright > _SHADED * median)
-    told = told & (xp.max(photo, axis=-1) < _CLIPPED) & (xp.min(photo, axis=-1) > _NEAR_BLACK)
-    if not bool(xp.any(told)):
+    reliable = (bright <= limit) & (bright > _SHADED * median)
+    reliable = reliable & (xp.max(photo, axis=-1) < _CLIPPED) & (xp.min(photo, axis=-1) > _NEAR_BLACK)
+    if not bool(xp.any(reliable)):
         return float("nan")
-    change = _log_chromaticity(albedo[mask][told]) - _log_chromaticity(photo[told])
+    change = _log_chromaticity(albedo[mask][reliable]) - _log_chromaticity(photo[reliable])
     return float(xp.sqrt(xp.mean((change - xp.mean(change, axis=0)) ** 2)))
 
 

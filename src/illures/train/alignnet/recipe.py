@@ -10,7 +10,7 @@ from illures.errors import InputError
 from illures.model.alignnet import AlignConfig
 from illures.train.recipe import fill, read_toml
 
-KIND = "align"  # what `kind` says at the top of such a recipe
+KIND = "align"  # value of `kind` at the top of such a recipe
 
 
 @dataclass(frozen=True)
