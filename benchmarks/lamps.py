@@ -50,7 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     if not 1 <= options.lamps <= 20:
         parser.error(f"--lamps {options.lamps}: must be from 1 to 20")
-    recipe = Recipe(identities=options.people, obstacles=0.0, models=tuple(options.models), seed=SEED)
+    recipe = Recipe(identities=options.people, occluders=0.0, models=tuple(options.models), seed=SEED)
     lights = lamps.lamps(options.lamps)
     decomposer = Decomposer.from_pretrained(options.weights)
     scores: dict[str, list[LampScore]] = {"true_maps": [], "network": [], "photo_unchanged": []}

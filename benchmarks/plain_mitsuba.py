@@ -104,7 +104,7 @@ def _mesh(mi: Any, surface: Surface, part: int) -> Any:
         {
             "type": "head",
             "albedo": _texture(mi, texels[..., :3]),
-            "relief": _texture(mi, texels[..., 4:7]),
+            "bump": _texture(mi, texels[..., 4:7]),
             "alpha": max(float(surface.parts[part, 3]), 0.02),
             "f0": 0.08 * float(surface.parts[part, 4]),
         }
@@ -136,7 +136,7 @@ def _bsdf_class(mi: Any) -> type:
     class HeadBsdf(mi.BSDF):
         def __init__(self, properties: Any) -> None:
             mi.BSDF.__init__(self, properties)
-            self._albedo, self._relief = properties["albedo"], properties["relief"]
+            self._albedo, self._bump = properties["albedo"], properties["bump"]
             self._alpha, self._f0 = mi.Float(properties["alpha"]), mi.Float(properties["f0"])
             self.slopes = mi.Float(0)  # of each triangle, set by `_mesh`
             sides = mi.BSDFFlags.FrontSide | mi.BSDFFlags.BackSide
@@ -145,9 +145,9 @@ def _bsdf_class(mi: Any) -> type:
 
         def _at(self, si: Any, active: Any) -> kernels.Bsdf:
             """Of the surface point, in its own shading frame."""
-            relief = self._relief.eval_3(si, active)
+            bump = self._bump.eval_3(si, active)
             du, dv = (dr.gather(mi.Vector3f, self.slopes, si.prim_index * 2 + k, active) for k in range(2))
-            normal = si.sh_frame.to_local(dr.normalize(si.sh_frame.n - relief.y * du - relief.z * dv))
+            normal = si.sh_frame.to_local(dr.normalize(si.sh_frame.n - bump.y * du - bump.z * dv))
             behind = dr.dot(si.n, si.to_world(si.wi)) < 0
             albedo = mi.Color3f(self._albedo.eval_3(si, active))
             return kernels.Bsdf(dr.select(behind, -normal, normal), albedo, self._alpha, self._f0)

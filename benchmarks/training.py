@@ -53,16 +53,16 @@ def _measured(recipe: Recipe, cache: SampleCache, device: torch.device, peak: fl
     """Figures of a recipe's last stage, on images with global illumination."""
     seen = recipe.images - recipe.batch * (STEPS + 2)
     ranks = Ranks(device=device)
-    feed = StepLoader(recipe, cache, np.arange(len(cache)), None, ranks)
+    loader = StepLoader(recipe, cache, np.arange(len(cache)), None, ranks)
     learner = Learner(recipe, None, ranks, fresh=True)
-    ready = feed.step(seen).to(device)
+    ready = loader.step(seen).to(device)
 
     def learn(step: Step) -> None:
         learner.learn(step.to(device), 1e-4, with_residual=True)
 
     step_s = _median_s(lambda: learn(ready), device)
-    data_s = _median_s(lambda: feed.step(seen), device)
-    both_s = _through(feed, seen, learn, device)
+    data_s = _median_s(lambda: loader.step(seen), device)
+    both_s = _through(loader, seen, learn, device)
     with FlopCounterMode(display=False) as counter:
         learn(ready)
     gflops = counter.get_total_flops() / 1e9 / step_s
@@ -77,9 +77,9 @@ def _measured(recipe: Recipe, cache: SampleCache, device: torch.device, peak: fl
     }
 
 
-def _through(feed: StepLoader, seen: int, learn: Callable[[Step], None], device: torch.device) -> float:
+def _through(loader: StepLoader, seen: int, learn: Callable[[Step], None], device: torch.device) -> float:
     """Seconds a step with the data made meanwhile, as training does it."""
-    steps = feed.steps(seen)
+    steps = loader.steps(seen)
     learn(next(steps))
     start, count = time.perf_counter(), 0
     for step in steps:

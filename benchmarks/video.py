@@ -2,9 +2,9 @@
 
 Speed: a clip of 640 x 480 pixels made of scikit-image's astronaut (NASA, public domain), which pans, zooms and has
 noise; decoded, taken apart in crops of 128 px, shown, and encoded to a file. Flicker: of the clips that are named, or
-of that one. What is shown is laid flat along the landmark mesh, and skin that every frame shows well is compared by
-`evaluate.metrics.flicker`; lids, eyeballs and the open mouth are left out, for they really change. Frame by frame means
-what `illures decompose` and `illures relight` make of each frame, with the faces of the same tracker.
+of that one. Frames are resampled to the UV atlas of the landmark mesh. Skin that every frame shows well is compared
+by `evaluate.metrics.flicker`. Lids, eyeballs and the open mouth are left out, as they really change. "Frame by frame"
+is what `illures decompose` and `illures relight` make of each frame, with the faces of the same tracker.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from illures.decompose.decomposer import Decomposer
 from illures.decompose.full_resolution import feathered
 from illures.decompose.photo_maps import photo_maps
 from illures.evaluate.metrics import flicker
-from illures.evaluate.uv_maps import SIZE, lay_flat, seen_skin
+from illures.evaluate.uv_maps import SIZE, seen_skin, to_uv_atlas
 from illures.faces import atlas, crop_face, to_crop
 from illures.faces.track import FaceTracker
 from illures.io.formats import Format
@@ -47,18 +47,18 @@ from record import record
 SHOWS: tuple[Show, ...] = ("albedo", "normal", "shading", "residual", "relit", "grid")
 
 Image8 = UInt8[np.ndarray, "height width 3"]
-Flat = Float[np.ndarray, "size size 3"]
+UVMap = Float[np.ndarray, "size size 3"]
 
 
 @dataclass(frozen=True)
 class Laid:
-    """One frame of one clip, laid flat: itself; the albedo and the relit face, frame by frame and stabilised."""
+    """One frame of one clip, in the UV atlas: itself; the albedo and the relit face, frame by frame and stabilised."""
 
-    image: Flat
-    albedo_alone: Flat
-    albedo: Flat
-    relit_alone: Flat
-    relit: Flat
+    image: UVMap
+    albedo_alone: UVMap
+    albedo: UVMap
+    relit_alone: UVMap
+    relit: UVMap
     seen: Bool[np.ndarray, "size size"]
 
 
@@ -142,16 +142,16 @@ def laid_frames(clip: Path, decomposer: Decomposer, every: int) -> Iterator[Laid
             continue
         face = tracked[0].face
         alone = Decomposer(decomposer.predictor, decomposer.size, partial(_only, face))(frame.image)
-        steady = stabilizer(frame.image, tracked, frame.time_s)
-        light = light or exposed(Light.from_direction(60, 20), steady[0])
+        stable = stabilizer(frame.image, tracked, frame.time_s)
+        light = light or exposed(Light.from_direction(60, 20), stable[0])
         mask = atlas.unwrap(feathered(alone[0].mask), places(face, alone[0].crop.size, frame))
         seen = seen_skin(face) & (mask > 0.95)
         yield Laid(
-            image=lay_flat(as_linear(frame.image), face),
-            albedo_alone=lay_flat(as_linear(photo_maps(frame.image, alone, Format("png")).albedo), face),
-            albedo=lay_flat(as_linear(show_frame(frame.image, steady, "albedo")), face),
-            relit_alone=lay_flat(as_linear(relight_photo(frame.image, alone, light)), face),
-            relit=lay_flat(as_linear(show_frame(frame.image, steady, "relit", light)), face),
+            image=to_uv_atlas(as_linear(frame.image), face),
+            albedo_alone=to_uv_atlas(as_linear(photo_maps(frame.image, alone, Format("png")).albedo), face),
+            albedo=to_uv_atlas(as_linear(show_frame(frame.image, stable, "albedo")), face),
+            relit_alone=to_uv_atlas(as_linear(relight_photo(frame.image, alone, light)), face),
+            relit=to_uv_atlas(as_linear(show_frame(frame.image, stable, "relit", light)), face),
             seen=seen,
         )
 

@@ -196,7 +196,7 @@ def take(model: HeadModel, rough: Embedding, k: int) -> Shot | None:
     """Render and detect; None where no face is found."""
     rng = np.random.default_rng([SEED, k])
     shape, weights = model.shape(rng), expression(rng, k)
-    head, vertices = make_person(model.anatomy, shape, rng, wear=0.0).head(weights), shape(weights)
+    head, vertices = make_person(model.anatomy, shape, rng, accessories=0.0).head(weights), shape(weights)
     yaw = rng.uniform(-8, 8) + (0, 25, 0, -25)[k % 4]
     pose = Pose(float(yaw), float(rng.normal(0, 6)), float(rng.normal(0, 3)), float(rng.uniform(0.7, 1.6)))
     landmarks = rough.points(vertices)  # not the head's own: what is measured must not hang on an earlier measurement

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from illures.evaluate.methods.raster import vertex_normals
+from illures.math.normals import vertex_normals
 from illures.relighting.light import Light
 
 SIZE = 96

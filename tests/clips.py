@@ -108,3 +108,39 @@ def audio_packets(path: Path) -> list[tuple[float, bytes]]:
     with av.open(str(path)) as container:
         packets = container.demux(audio=0)
         return [(float(p.dts * p.time_base), bytes(p)) for p in packets if p.dts is not None and p.size]
+
+
+def write_coded(
+    path: Path,
+    images: Sequence[np.ndarray],
+    *,
+    codec: str = "libx265",
+    pixels: str = "yuv420p10le",
+    matrix: int = 9,
+    primaries: int = 9,
+    transfer: int = 18,
+    full: bool = False,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """A clip with colour code points (ITU-T H.273; default: BT.2020, HLG); pixels use that matrix and range."""
+    names = {1: "ITU709", 5: "ITU601", 9: "BT2020"}
+    quiet = {"x265-params": "log-level=none:bframes=0:" + (options or {}).pop("x265", "")} if codec == "libx265" else {}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"crf": "4"} | quiet | (options or {}))
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = pixels
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc = matrix, primaries, transfer
+        context.color_range = 2 if full else 1
+        for number, image in enumerate(images):
+            kind = {np.dtype(np.uint8): "rgb24", np.dtype(np.uint16): "rgb48le"}[image.dtype]
+            kind = kind if image.shape[2] == 3 else kind.replace("rgb24", "rgba").replace("rgb48le", "rgba64le")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=kind)
+            frame = frame.reformat(
+                format=pixels, dst_colorspace=names[matrix], dst_color_range="JPEG" if full else "MPEG"
+            )
+            frame.colorspace, frame.color_range = matrix, 2 if full else 1
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

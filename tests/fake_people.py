@@ -21,7 +21,7 @@ class Pyramid:
     identity: int
     tone: float
 
-    def head(self, expression: dict[str, float], obstacles: np.random.Generator | None = None) -> Head:
+    def head(self, expression: dict[str, float], occluders: np.random.Generator | None = None) -> Head:
         tip = 0.4 + 0.2 * expression.get("jawOpen", 0)
         vertices = np.array([[-1, -2, -0.5], [1, -2, -0.5], [1, 1, -0.5], [-1, 1, -0.5], [0, -0.5, 10 * tip]]) / 10
         part = Part(

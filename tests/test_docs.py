@@ -13,7 +13,7 @@ from cyclopts import CycloptsError
 
 from clips import ASTRONAUT, pictures, write_clip
 from illures import Decomposer, cli
-from illures.cli.app import no_option
+from illures.cli.app import escape_direction
 from illures.io.photos import read_photo
 from illures.relighting.light import Light
 
@@ -115,7 +115,7 @@ def test_page_runs(page, place, capsys):
 def run_command(line: str, capsys) -> None:
     words = shlex.split(line.removeprefix("$ "), comments=True)[1:]
     try:
-        cli.app.parse_args([no_option(word) for word in words], exit_on_error=False, print_error=False)
+        cli.app.parse_args([escape_direction(word) for word in words], exit_on_error=False, print_error=False)
     except CycloptsError as error:
         pytest.fail(f"{line}: {error}")
     if only_parsed(line) is None:

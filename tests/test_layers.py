@@ -1,4 +1,4 @@
-"""The order of the rooms: each imports those below it, and no two modules import each other."""
+"""The order of the packages: each imports those below it, and no two modules import each other."""
 
 import ast
 from pathlib import Path
@@ -46,10 +46,10 @@ def imports_of(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             if node.module and node.module.split(".")[0] == "illures":
-                package = node.module.partition(".")[2]
-                inside = {f"{package}.{alias.name}".lstrip(".") for alias in node.names}
+                parent = node.module.partition(".")[2]
+                inside = {f"{parent}.{alias.name}".lstrip(".") for alias in node.names}
                 # A name of a package is a module of it, or stands in its `__init__`.
-                found |= {name if name in MODULES else package for name in inside}
+                found |= {name if name in MODULES else parent for name in inside}
         elif isinstance(node, ast.Import):
             found |= {a.name.partition(".")[2] for a in node.names if a.name.split(".")[0] == "illures"}
     return found
@@ -58,15 +58,15 @@ def imports_of(path: Path) -> set[str]:
 GRAPH = {name: imports_of(path) - {name} for name, path in MODULES.items() if name not in ("", "__main__")}
 
 
-def test_every_module_has_a_room():
+def test_every_module_is_in_a_listed_package():
     assert {name.split(".")[0] for name in GRAPH} == set(ORDER)
 
 
-@pytest.mark.parametrize("room", ORDER)
-def test_rooms_import_those_below_them(room):
-    allowed = {"", *ORDER[: ORDER.index(room) + 1]}
+@pytest.mark.parametrize("package", ORDER)
+def test_packages_import_those_below_them(package):
+    allowed = {"", *ORDER[: ORDER.index(package) + 1]}
     for name, imports in GRAPH.items():
-        if name.split(".")[0] == room:
+        if name.split(".")[0] == package:
             above = sorted(i for i in imports if i.split(".")[0] not in allowed)
             assert not above, f"illures.{name} reaches up to {above}"
 
@@ -85,7 +85,7 @@ def test_no_two_modules_import_each_other():
         follow(name, ())
 
 
-def test_only_its_own_rooms_import_the_heavy_libraries():
+def test_only_its_own_packages_import_the_heavy_libraries():
     homes = {"mitsuba": {"synth", "evaluate"}, "fastapi": {"web"}, "uvicorn": {"web"}, "cyclopts": {"cli"}}
     for name, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

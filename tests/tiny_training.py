@@ -10,16 +10,16 @@ import numpy as np
 import torch
 
 from illures.data.cache import SampleCache
-from illures.model import NetworkConfig
 from illures.train.augment import Frames
 from illures.train.distributed import joined
 from illures.train.loop import RealPairs, Training
 from illures.train.objective import Drift
 from illures.train.recipe import Recipe, Stage
+from tiny_networks import COMPACT
 
 TINY = Recipe(
     stages=(Stage("local", 64), Stage("global", 64)),
-    network=NetworkConfig("compact", size=32, guide=True, width=8, residual_width=32, residual_blocks=1),
+    network=replace(COMPACT, size=32),
     batch=16,
     warmup=16,
     checkpoint=32,

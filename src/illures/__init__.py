@@ -1,4 +1,4 @@
-"""illures: photos of faces taken apart into albedo, normal, light and residual, offline on an ordinary CPU."""
+"""illures: inverse rendering of faces: a photo to albedo, normal, light and residual, offline on an ordinary CPU."""
 
 from __future__ import annotations
 

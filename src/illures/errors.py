@@ -1,4 +1,4 @@
-"""The one error that a user can cause and mend, what helps to mend a wrong name, and what is said of odd files."""
+"""The error for bad input, the warning for files that are only partly read, and suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class InputError(ValueError):
 
 
 class InputWarning(UserWarning):
-    """A file is read, but not all of it or not as it is; one line that names the file. The command line prints it."""
+    """A file was read only in part, or was converted: one line that names the file. The command line prints it."""
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
-    """What ends a message about a wrong name: "; did you mean ...?" with the nearest right ones, or nothing."""
+    """The end of a message about an unknown name: "; did you mean ...?" with the closest known names, or ""."""
     close = difflib.get_close_matches(word.lower(), list(names), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(close)}?" if close else ""

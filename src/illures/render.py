@@ -1,4 +1,4 @@
-"""The one equation: `image = albedo ∘ shading(normal, light) + residual`. Everything that shades calls this."""
+"""The image formation model: `image = albedo ∘ shading(normal, light) + residual`. All shading calls this module."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The nouns that the stages hand to each other: frozen dataclasses, shapes in the types.
+"""The dataclasses that the stages exchange: frozen, with array shapes in the types.
 
 Convention: maps are numpy float32, channel last, row 0 at the top. Pixel coordinates are (x right, y down) with
-pixel centres at integers, as OpenCV counts. Directions are in the camera frame: x right, y up, z toward the viewer.
+pixel centres at integers, as in OpenCV. Directions are in the camera frame: x right, y up, z toward the viewer.
 Colours are linear unless a name says `srgb`. See docs/conventions.md.
 """
 
@@ -45,7 +45,7 @@ class Face:
 
 @dataclass(frozen=True)
 class FaceCrop:
-    """Where an aligned square crop lies in its photo; enough to go there and back exactly.
+    """Where an aligned square crop lies in its photo: the transform between the two, and its inverse.
 
     Attributes:
         matrix: similarity (rotation, uniform scale, shift) that takes photo pixels to crop pixels.
@@ -62,7 +62,7 @@ class FaceCrop:
 
 @dataclass(frozen=True)
 class Sample:
-    """One training image with everything that made it: `image = albedo ∘ f(normal, light) + residual`.
+    """One training image with its ground truth: `image = albedo ∘ f(normal, light) + residual`.
 
     Attributes:
         image: what the camera saw, I_g, linear, not clipped above 1 (exposure puts skin near 0.2 to 0.6).
@@ -71,13 +71,13 @@ class Sample:
         light: L, SH coefficients of the radiance of the environment (see `math.sh`).
         residual: R = I_g - A ∘ f(N, L), signed.
         mask: face skin with eyes and lips, without hair, background and inner mouth.
-        region: numbers of `Region`, what most of each pixel shows.
+        region: numbers of `Region`: the class that covers most of each pixel.
         context: surroundings of the crop without the person, or None (see `data.context`).
         landmarks: x, y in pixels of this image, z in pixels toward the viewer: the 478 points of the MediaPipe mesh, as
             on photos.
         contour: C, the landmarks' polylines as an image (see `faces.draw_contour`).
         identity, expression, pose, lighting: ids within the set; equal ids mean the same thing.
-        seed: makes this sample again.
+        seed: reproduces this sample.
     """
 
     image: Float[np.ndarray, "height width 3"]
@@ -106,7 +106,7 @@ class Part:
         vertices: positions in head coordinates [m]: x to the subject's left (image right of a frontal photo), y up,
             z forward, origin midway between the eye centres.
         triangles: counter-clockwise seen from outside.
-        uv: one per vertex (seams have doubled vertices), v up: row 0 of a texture is v = 1.
+        uv: one per vertex (vertices are duplicated along seams), v up: row 0 of a texture is v = 1.
         albedo: texture, linear, in [0, 1].
         mask: texture in [0, 1]: 1 where the surface counts as face (skin, eyes, lips), 0 elsewhere.
         bump: optional height texture [m], or None.
@@ -131,7 +131,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Head:
-    """One posed head ready to render: identity, expression and skin are settled.
+    """One posed head ready to render, with a fixed identity, expression and skin.
 
     Attributes:
         parts: what is rendered.

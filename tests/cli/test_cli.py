@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from command_line import run_captured
 from fake_network import FakePredictor, find_middle
-from illures import Decomposer, cli, save_image
+from illures import Decomposer, save_image
 from illures.decompose import folder as output
 from illures.io import files
 from illures.io.formats import CROP_MAPS, MAPS, Format
@@ -32,13 +33,6 @@ def photos(tmp_path, rng) -> Path:
     return folder
 
 
-def run(capsys, *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return ended.value.code or 0, out, err
-
-
 def names(folder: Path) -> set[str]:
     return {p.name for p in folder.iterdir()}
 
@@ -47,7 +41,7 @@ def names(folder: Path) -> set[str]:
 def test_what_is_written(tmp_path, photos, capsys, format):
     out = tmp_path / "out"
     options = ["--format", "exr", "--exr-layers", "split"] if format == "split" else ["--format", format]
-    code, stdout, stderr = run(capsys, "decompose", photos / "b.png", "-o", out, *options)
+    code, stdout, stderr = run_captured(capsys, "decompose", photos / "b.png", "-o", out, *options)
     format = options[1]
     assert (code, stderr) == (0, "")
     assert stdout.strip() == f"{photos / 'b.png'}: 1 face -> {out / 'b'}"
@@ -69,23 +63,23 @@ def test_some_maps_and_subfolders(tmp_path, photos, capsys):
     folder.mkdir(parents=True)
     (folder / "c.png").write_bytes((photos / "b.png").read_bytes())
     arguments = ["decompose", tmp_path / "more", "-o", tmp_path / "out", "--maps", "albedo,matte"]
-    assert run(capsys, *arguments)[0] == 2
-    code, _, stderr = run(capsys, *arguments, "--recursive")
+    assert run_captured(capsys, *arguments)[0] == 2
+    code, _, stderr = run_captured(capsys, *arguments, "--recursive")
     assert (code, stderr) == (0, "")
     assert names(tmp_path / "out" / "c") == {"albedo.png", "matte.png", "sheet.png", "photo.json", "face-1"}
     assert names(tmp_path / "out" / "c" / "face-1") == {"albedo.png", "probe.png", "light.json", "face.json"}
-    code, _, stderr = run(capsys, *arguments[:-1], "albedo,colour")
+    code, _, stderr = run_captured(capsys, *arguments[:-1], "albedo,colour")
     assert code == 2 and "colour" in stderr
 
 
-@pytest.mark.parametrize("verb", ["decompose", "relight"])
-def test_faces_that_no_one_can_have_are_refused(tmp_path, photos, capsys, verb):
-    light = ["--light", "loop"] if verb == "relight" else []
+@pytest.mark.parametrize("command", ["decompose", "relight"])
+def test_faces_that_no_one_can_have_are_refused(tmp_path, photos, capsys, command):
+    light = ["--light", "loop"] if command == "relight" else []
     for option, value, rule in [("--min-score", 1.5, "below 1"), ("--min-face", 3, "from 16")]:
-        code, _, stderr = run(capsys, verb, photos, "-o", tmp_path / "out", option, value, *light)
+        code, _, stderr = run_captured(capsys, command, photos, "-o", tmp_path / "out", option, value, *light)
         assert code == 2 and rule in stderr and str(value) in stderr and not (tmp_path / "out").exists()
     # There is no face in noise, whoever finds one there.
-    code, stdout, _ = run(capsys, verb, photos / "b.png", "-o", tmp_path / "out", "--min-face", 20, *light)
+    code, stdout, _ = run_captured(capsys, command, photos / "b.png", "-o", tmp_path / "out", "--min-face", 20, *light)
     assert "1 face" not in stdout
 
 
@@ -94,8 +88,8 @@ def test_relight_searches_subfolders(tmp_path, photos, capsys):
     folder.mkdir(parents=True)
     (folder / "c.png").write_bytes((photos / "b.png").read_bytes())
     arguments = ["relight", tmp_path / "more", "-o", tmp_path / "out", "--light", "loop"]
-    assert run(capsys, *arguments)[0] == 2
-    assert run(capsys, *arguments, "--recursive")[0] == 0
+    assert run_captured(capsys, *arguments)[0] == 2
+    assert run_captured(capsys, *arguments, "--recursive")[0] == 0
     assert names(tmp_path / "out" / "c") == {"loop.jpg"}
 
 
@@ -105,14 +99,14 @@ def test_maps_that_one_file_cannot_hold_are_refused(tmp_path, photos, capsys):
         ("albedo,regions", "x.exr", "regions is no layer"),
         ("reconstruction", "x.exr", "reconstruction is no layer"),
     ]:
-        code, _, stderr = run(capsys, "decompose", photos / "b.png", "-o", tmp_path / name, "--maps", maps)
+        code, _, stderr = run_captured(capsys, "decompose", photos / "b.png", "-o", tmp_path / name, "--maps", maps)
         assert code == 2 and rule in stderr and not (tmp_path / name).exists()
-    assert run(capsys, "decompose", photos / "b.png", "-o", tmp_path / "x.exr", "--maps", "albedo")[0] == 0
+    assert run_captured(capsys, "decompose", photos / "b.png", "-o", tmp_path / "x.exr", "--maps", "albedo")[0] == 0
 
 
 @pytest.mark.parametrize("format", ["png16", "exr", "exr32"])
 def test_saved_files_sum_to_the_photo(tmp_path, photos, capsys, format):
-    run(capsys, "decompose", photos / "a.jpg", "-o", tmp_path / "out", "--format", format)
+    run_captured(capsys, "decompose", photos / "a.jpg", "-o", tmp_path / "out", "--format", format)
     read = {name: Format(format).read(tmp_path / "out" / "a", name) for name in MAPS}
     total = read["albedo"] * read["shading"] + read["residual"]
     photo = as_linear(read_photo(photos / "a.jpg"))
@@ -122,7 +116,7 @@ def test_saved_files_sum_to_the_photo(tmp_path, photos, capsys, format):
 
 
 def test_json_files(tmp_path, photos, capsys):
-    run(capsys, "decompose", photos / "b.png", "-o", tmp_path)
+    run_captured(capsys, "decompose", photos / "b.png", "-o", tmp_path)
     light = json.loads((tmp_path / "b/face-1/light.json").read_text())
     assert np.shape(light["light"]) == np.shape(light["light_upright"]) == (9, 3)
     assert "x right, y up, z toward the viewer" in light["convention"]
@@ -136,7 +130,7 @@ def test_json_files(tmp_path, photos, capsys):
 
 
 def test_pictures(tmp_path, photos, capsys):
-    run(capsys, "decompose", photos / "b.png", "-o", tmp_path)
+    run_captured(capsys, "decompose", photos / "b.png", "-o", tmp_path)
     sheet = np.asarray(Image.open(tmp_path / "b/sheet.png"))
     assert sheet.shape[1] > 1000 and sheet.std() > 20
     ball = np.asarray(Image.open(tmp_path / "b/face-1/probe.png")).astype(int)
@@ -151,7 +145,7 @@ def test_folder_with_bad_files(tmp_path, photos, capsys):
     Image.new("RGB", (200, 200)).save(photos / "black.png")
     Image.new("RGB", (1, 1), "red").save(photos / "dot.png")
     Image.new("L", (30_000, 20)).save(photos / "wide.png")
-    code, stdout, stderr = run(capsys, "decompose", photos, tmp_path / "gone.jpg", "-o", tmp_path / "out")
+    code, stdout, stderr = run_captured(capsys, "decompose", photos, tmp_path / "gone.jpg", "-o", tmp_path / "out")
     assert code == 2
     assert len(stdout.splitlines()) == 2 and names(tmp_path / "out") == {"a", "b"}
     lines = stderr.splitlines()
@@ -170,7 +164,7 @@ def test_folder_with_bad_files(tmp_path, photos, capsys):
 
 def test_json_lines(tmp_path, photos, capsys):
     (photos / "text.jpg").write_text("no picture")
-    code, stdout, _ = run(capsys, "decompose", photos, "-o", tmp_path / "out", "--json")
+    code, stdout, _ = run_captured(capsys, "decompose", photos, "-o", tmp_path / "out", "--json")
     documents = [json.loads(line) for line in stdout.splitlines()]
     assert code == 2 and len(documents) == 3
     assert [bool(d["error"]) for d in documents] == [False, False, True]
@@ -181,7 +175,7 @@ def test_json_lines(tmp_path, photos, capsys):
 def test_nothing_to_do(tmp_path, photos, capsys, what):
     (tmp_path / "empty").mkdir()
     path = {"missing": tmp_path / "gone.jpg", "empty folder": tmp_path / "empty", "folder of folders": tmp_path}[what]
-    code, stdout, stderr = run(capsys, "decompose", path, "-o", tmp_path / "out")
+    code, stdout, stderr = run_captured(capsys, "decompose", path, "-o", tmp_path / "out")
     assert (code, stdout) == (2, "")
     assert len(stderr.splitlines()) == 1 and str(path) in stderr
 
@@ -191,7 +185,7 @@ def test_nothing_to_do(tmp_path, photos, capsys, what):
 )
 def test_wrong_usage(capsys, tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
-    code, _, _ = run(capsys, "decompose", *arguments)
+    code, _, _ = run_captured(capsys, "decompose", *arguments)
     assert code == 2 and not list(tmp_path.iterdir())
 
 
@@ -200,7 +194,7 @@ def test_output_that_cannot_be_written_ends_before_work(tmp_path, photos, capsys
     monkeypatch.setattr(Decomposer, "from_pretrained", None)  # must not be reached
     (tmp_path / "file").write_text("")
     out = tmp_path / "file" if kind == "file" else tmp_path / "file" / "out"
-    code, stdout, stderr = run(capsys, "decompose", photos, "-o", out)
+    code, stdout, stderr = run_captured(capsys, "decompose", photos, "-o", out)
     assert (code, stdout) == (2, "")
     assert stderr.startswith(f"error: {out}: can't be written (") and len(stderr.splitlines()) == 1
 
@@ -209,25 +203,25 @@ def test_names_that_collide(tmp_path, photos, capsys, rng):
     save_image(photos / "a.png", rng.random((90, 120, 3), np.float32))
     (tmp_path / "more").mkdir()
     save_image(tmp_path / "more" / "a.png", rng.random((90, 120, 3), np.float32))
-    code, _, _ = run(capsys, "decompose", photos, tmp_path / "more", photos / "b.png", "-o", tmp_path / "out")
+    code, _, _ = run_captured(capsys, "decompose", photos, tmp_path / "more", photos / "b.png", "-o", tmp_path / "out")
     assert code == 0
     assert names(tmp_path / "out") == {"a.jpg", "a.png", "a.png-2", "b"}
 
 
 def test_a_later_run_does_not_replace_another_photo(tmp_path, photos, capsys, rng):
-    run(capsys, "decompose", photos / "a.jpg", "-o", tmp_path / "out")
+    run_captured(capsys, "decompose", photos / "a.jpg", "-o", tmp_path / "out")
     save_image(photos / "a.png", rng.random((90, 120, 3), np.float32))
-    run(capsys, "decompose", photos / "a.png", "-o", tmp_path / "out")
+    run_captured(capsys, "decompose", photos / "a.png", "-o", tmp_path / "out")
     assert names(tmp_path / "out") == {"a", "a.png"}
 
 
 def test_redo_and_skip(tmp_path, photos, capsys):
     out = tmp_path / "out"
-    run(capsys, "decompose", photos / "a.jpg", "-o", out)
+    run_captured(capsys, "decompose", photos / "a.jpg", "-o", out)
     (out / "a" / "mark").write_text("")
-    code, stdout, _ = run(capsys, "decompose", photos, "-o", out, "--skip-existing")
+    code, stdout, _ = run_captured(capsys, "decompose", photos, "-o", out, "--skip-existing")
     assert code == 0 and (out / "a" / "mark").exists() and "is there already" in stdout
-    run(capsys, "decompose", photos / "a.jpg", "-o", out)
+    run_captured(capsys, "decompose", photos / "a.jpg", "-o", out)
     assert not (out / "a" / "mark").exists()
     assert names(out) == {"a", "b"}
 
@@ -235,16 +229,16 @@ def test_redo_and_skip(tmp_path, photos, capsys):
 def test_a_folder_of_the_user_is_not_replaced(tmp_path, photos, capsys):
     (photos / "a").mkdir()
     (photos / "a" / "precious").write_text("")
-    code, _, stderr = run(capsys, "decompose", photos / "a.jpg", "-o", photos)
+    code, _, stderr = run_captured(capsys, "decompose", photos / "a.jpg", "-o", photos)
     assert code == 2 and "not written by illures" in stderr
     assert names(photos / "a") == {"precious"}
 
 
 def test_crop_only_and_size(tmp_path, photos, capsys):
-    run(capsys, "decompose", photos / "a.jpg", "-o", tmp_path, "--crop-only", "--size", "256")
+    run_captured(capsys, "decompose", photos / "a.jpg", "-o", tmp_path, "--crop-only", "--size", "256")
     assert names(tmp_path / "a") == {"sheet.png", "photo.json", "face-1"}
     assert Format("png").read(tmp_path / "a" / "face-1", "albedo").shape == (256, 256, 3)
-    code, _, stderr = run(capsys, "decompose", photos / "a.jpg", "-o", tmp_path, "--size", "100")
+    code, _, stderr = run_captured(capsys, "decompose", photos / "a.jpg", "-o", tmp_path, "--size", "100")
     assert code == 2 and stderr == "error: size 100: must be a multiple of 16 from 64 to 1024\n"
 
 
@@ -260,7 +254,7 @@ def test_disk_full_leaves_nothing_half(tmp_path, photos, capsys, monkeypatch):
         real(source, target)
 
     monkeypatch.setattr(files.os, "replace", full)
-    code, stdout, stderr = run(capsys, "decompose", photos, "-o", out)
+    code, stdout, stderr = run_captured(capsys, "decompose", photos, "-o", out)
     assert (code, stdout) == (2, "")
     lines = stderr.splitlines()
     assert lines[0] == f"error: {out / 'a'}: not written, no space is left on the disk" and "stopped" in lines[1]
@@ -268,17 +262,17 @@ def test_disk_full_leaves_nothing_half(tmp_path, photos, capsys, monkeypatch):
     assert names(out) == set()
 
 
-@pytest.mark.parametrize("moment", ["contact_sheet", "photo_maps"])
+@pytest.mark.parametrize("moment", ["contact_sheet", "write_maps"])
 def test_interrupt_leaves_nothing_half(tmp_path, photos, capsys, monkeypatch, moment):
     out = tmp_path / "out"
-    run(capsys, "decompose", photos / "a.jpg", "-o", out)
+    run_captured(capsys, "decompose", photos / "a.jpg", "-o", out)
     before = (out / "a" / "albedo.png").read_bytes()
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(output, moment, interrupt)
-    code, _, stderr = run(capsys, "decompose", photos, "-o", out)
+    code, _, stderr = run_captured(capsys, "decompose", photos, "-o", out)
     assert code == 130 and "interrupted" in stderr
     assert names(out) == {"a"} and (out / "a" / "albedo.png").read_bytes() == before
 
@@ -286,14 +280,14 @@ def test_interrupt_leaves_nothing_half(tmp_path, photos, capsys, monkeypatch, mo
 def test_what_a_killed_run_left_is_removed(tmp_path, photos, capsys):
     out = tmp_path / "out"
     (out / ".a.partial-999999999").mkdir(parents=True)
-    run(capsys, "decompose", photos / "a.jpg", "-o", out)
+    run_captured(capsys, "decompose", photos / "a.jpg", "-o", out)
     assert names(out) == {"a"}
 
 
 def test_odd_file_names(tmp_path, capsys, rng):
     for name in ("[bold] b.png", "ünï — 顔.png", "-dash.png", "dot.in.name.png"):
         save_image(tmp_path / name, rng.random((90, 120, 3), np.float32))
-    code, stdout, stderr = run(capsys, "decompose", tmp_path, "-o", tmp_path / "out")
+    code, stdout, stderr = run_captured(capsys, "decompose", tmp_path, "-o", tmp_path / "out")
     assert (code, len(stdout.splitlines())) == (0, 4), stderr
     assert names(tmp_path / "out") == {"[bold] b", "ünï — 顔", "-dash", "dot.in.name"}
     assert "[bold] b.png" in stdout

@@ -1,4 +1,4 @@
-"""One grammar for all verbs: where `-o` goes, what a light is, which names there are, and what a wrong one is told."""
+"""One grammar for all commands: where `-o` goes, what a light is, which names exist, and the error for a wrong one."""
 
 import typing
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import illures
+from command_line import run_captured
 from fake_network import FakePredictor, find_middle
 from illures import Decomposer, cli, save_image
 from illures.io.photos import read_photo
@@ -28,43 +29,42 @@ def photos(tmp_path, rng, monkeypatch) -> Path:
     return Path("photos")
 
 
-def run(capsys, *arguments: object) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([str(a) for a in arguments])
-    return int(ended.value.code or 0), capsys.readouterr().err
+def run(capsys, *words: object) -> tuple[int, str]:
+    code, _, err = run_captured(capsys, *words)
+    return code, err
 
 
 def written(folder: Path) -> set[str]:
     return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
 
 
-VERBS = {
+COMMANDS = {
     "decompose": (["--crop-only"], "one.exr", "a/sheet.png"),
     "relight": (["--light", "45,30"], "one.jpg", "a/direction+45+30.jpg"),
     "edit": (["--lipstick", "berry"], "one.tif", "a.jpg"),
 }
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_output_with_a_suffix_is_a_file_and_anything_else_a_folder(photos, capsys, verb):
-    options, name, inside = VERBS[verb]
-    assert run(capsys, verb, photos / "a.png", "-o", Path("new") / name, *options)[0] == 0
+@pytest.mark.parametrize("command", COMMANDS)
+def test_output_with_a_suffix_is_a_file_and_anything_else_a_folder(photos, capsys, command):
+    options, name, inside = COMMANDS[command]
+    assert run(capsys, command, photos / "a.png", "-o", Path("new") / name, *options)[0] == 0
     assert written(Path("new")) == {name} and read_photo(Path("new") / name).shape == (90, 120, 3)
-    assert run(capsys, verb, photos / "a.png", "-o", "out", *options)[0] == 0
+    assert run(capsys, command, photos / "a.png", "-o", "out", *options)[0] == 0
     assert inside in written(Path("out"))
-    code, error = run(capsys, verb, photos, "-o", name, *options)
+    code, error = run(capsys, command, photos, "-o", name, *options)
     assert code == 2 and "2 photos" in error and not Path(name).exists()
     Path("folder.jpg").mkdir()
-    assert run(capsys, verb, photos, "-o", "folder.jpg", *options)[0] == 0
+    assert run(capsys, command, photos, "-o", "folder.jpg", *options)[0] == 0
     assert inside in written(Path("folder.jpg"))
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_file_that_cannot_be_written_is_told_before_work(photos, capsys, monkeypatch, verb):
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_file_that_cannot_be_written_is_told_before_work(photos, capsys, monkeypatch, command):
     monkeypatch.setattr(Decomposer, "from_pretrained", None)  # must not be reached
     for name in ("out.bmp", "out.pdf"):
-        if verb != "relight":
-            code, error = run(capsys, verb, photos / "a.png", "-o", name, *VERBS[verb][0])
+        if command != "relight":
+            code, error = run(capsys, command, photos / "a.png", "-o", name, *COMMANDS[command][0])
             assert code == 2 and f"{name}: can't write" in error
     assert not list(Path().glob("out*"))
 
@@ -136,10 +136,10 @@ def test_a_wrong_name_is_answered_with_the_nearest_right_one(photos, capsys, arg
 
 
 def test_an_option_has_one_meaning():
-    """Options of one name have one type in all verbs; those of pictures may offer other choices."""
+    """Options of one name have one type in all commands; those of pictures may offer other choices."""
     seen: dict[str, set[object]] = {}
-    for verb in ("decompose", "relight", "edit", "lights", "video", "studio", "train", "evaluate", "videos"):
-        command = cli.app[verb].default_command
+    for command_name in ("decompose", "relight", "edit", "lights", "video", "studio", "train", "evaluate", "videos"):
+        command = cli.app[command_name].default_command
         for name, hint in typing.get_type_hints(command).items():
             if name not in ("return", "size"):
                 options = [a for a in typing.get_args(hint) if a is not type(None)] or [hint]

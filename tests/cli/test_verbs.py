@@ -2,14 +2,13 @@
 
 import pytest
 
-from illures import cli
+from command_line import run_captured
 from illures.data.shards import read_shards, shard_paths
 
 
-def run(capsys, *arguments: object) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([str(a) for a in arguments])
-    return int(ended.value.code or 0), capsys.readouterr().err
+def run(capsys, *words: object) -> tuple[int, str]:
+    code, _, err = run_captured(capsys, *words)
+    return code, err
 
 
 def test_synth_writes_samples_and_goes_on(tmp_path, capsys):
@@ -32,6 +31,9 @@ def test_synth_writes_samples_and_goes_on(tmp_path, capsys):
         (("--identities", "0"), "identities = 0: must be at least 1"),
         (("--hdri", "nowhere"), "nowhere"),
         (("--models", "ict=nowhere.npz"), "nowhere.npz"),
+        (("--accessories", "2"), "accessories = 2.0: must lie in [0, 1]"),
+        (("--wear", "2"), "accessories = 2.0: must lie in [0, 1]"),
+        (("--obstacles=2",), "occluders = 2.0: must lie in [0, 1]"),
         (("--models", "smpl=body.npz"), "models = 'smpl=body.npz': must be makehuman or"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from illures.data import pairs
-from illures.data.frames import FrameRecord, read_frame_shards, tar_bytes
+from illures.data.frames import FrameRecord, frame_shard_bytes, read_frame_shards
 from illures.data.pairs import PairSampler, VideoFrames, build_frame_cache, prepare_frames, split_identities
 from illures.errors import InputError
 from illures.faces import draw_contour, guide_normals, points68
@@ -63,8 +63,8 @@ def drawn(sampler: PairSampler, steps: int = 40) -> list[tuple[int, int]]:
 
 
 def test_shards_keep_all_there_is(tmp_path) -> None:
-    (tmp_path / "a.tar").write_bytes(tar_bytes(people()))
-    assert (tmp_path / "a.tar").read_bytes() == tar_bytes(people())
+    (tmp_path / "a.tar").write_bytes(frame_shard_bytes(people()))
+    assert (tmp_path / "a.tar").read_bytes() == frame_shard_bytes(people())
     for old, new in zip(people(), read_frame_shards([tmp_path / "a.tar"]), strict=True):
         for name, value in vars(old).items():
             np.testing.assert_array_equal(getattr(new, name), value, err_msg=name)
@@ -159,7 +159,7 @@ def test_identities_are_split_whole() -> None:
 def test_caches_join_and_follow_their_shards(tmp_path, monkeypatch) -> None:
     for name, records in {"x": people()[:11], "y": people()[11:]}.items():
         (tmp_path / name).mkdir()
-        (tmp_path / name / "a.tar").write_bytes(tar_bytes(records))
+        (tmp_path / name / "a.tar").write_bytes(frame_shard_bytes(records))
     folders = [tmp_path / "x", tmp_path / "y"]
     made = prepare_frames(folders, tmp_path / "cache")
     joined = VideoFrames(made)

@@ -7,25 +7,15 @@ import cv2
 import numpy as np
 import pytest
 
-from balls import SIZE, ball, lamp, sphere_mesh
-from fake_network import middle_face
+from balls import ball, lamp, sphere_mesh
 from illures.errors import InputError
 from illures.evaluate.methods import our_contenders, rival_contenders
-from illures.evaluate.methods.query import Query
 from illures.math.color import linear_to_srgb
 from illures.math.normals import angular_error_deg, normalize, turn
 from illures.render import shade
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def query():
-    rng = np.random.default_rng(0)
-    photo = cv2.GaussianBlur(rng.uniform(0.1, 0.9, (SIZE, SIZE, 3)).astype(np.float32), (0, 0), 3)
-    face = middle_face(SIZE, SIZE)
-    return Query(photo, face, face)
 
 
 def test_names_and_folders_of_rivals_are_checked(tmp_path):

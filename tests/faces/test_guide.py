@@ -6,7 +6,7 @@ import torch
 
 from illures.evaluate.methods.raster import normal_map
 from illures.faces import alignment, crop_face, guide_normals, mesh_normals, points68, to_crop
-from illures.faces.guide import mean_relief
+from illures.faces.guide import mean_detail_normals
 from illures.synth.heads.makehuman import MakeHumanModel
 from illures.train.augment import mirror_landmarks
 
@@ -55,7 +55,7 @@ def test_a_mirrored_face_has_the_mirrored_guide(points):
     guide = guide_normals(seen, SIZE)
     both = mirrored.any(axis=-1) & guide.any(axis=-1)
     assert np.median(degrees(guide, mirrored)[both]) < 1.5
-    relief = mean_relief()
+    relief = mean_detail_normals()
     np.testing.assert_allclose(relief, relief[:, ::-1] * [-1, 1, 1], rtol=0, atol=2e-3)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from face_scene import scene
-from illures.decompose.folder import write_maps
 from illures.decompose.full_resolution import upright
+from illures.decompose.map_files import write_maps
 from illures.errors import InputError
 from illures.io.exr_layers import read_layers
 from illures.io.formats import Format

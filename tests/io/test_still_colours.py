@@ -21,7 +21,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from illures.cli import main
+from command_line import run
 from illures.decompose.decomposer import Decomposer
 from illures.errors import InputWarning
 from illures.faces import extract, painted_over, to_crop
@@ -149,12 +149,6 @@ def cut_out(path: Path, grey: int = 128) -> np.ndarray:
     return codes[..., 3]
 
 
-def run(*words: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(word) for word in words])
-    return int(ended.value.code or 0)
-
-
 @pytest.mark.parametrize("format", ["png", "png16", "exr", "split"])
 def test_maps_keep_the_alpha(tmp_path: Path, format: str) -> None:
     alpha = cut_out(tmp_path / "cut.png")
@@ -199,7 +193,7 @@ def test_relit_photos_keep_it_where_they_can(tmp_path: Path, name: str, capsys) 
     assert run("relight", tmp_path / "cut.png", "-o", tmp_path / name, "--light", "60,20") == 0
     found = open_photo(tmp_path / name).alpha
     if name == "out.jpg":
-        assert found is None and "holds no alpha" in capsys.readouterr().err
+        assert found is None and "has no alpha" in capsys.readouterr().err
         return
     assert found is not None
     np.testing.assert_allclose(found, alpha / 255, atol=3e-3)

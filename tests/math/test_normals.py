@@ -30,3 +30,28 @@ def test_mirror_twice_is_identity_and_left_becomes_right(rng):
     mirrored = normals.mirror(normal)
     np.testing.assert_array_equal(normals.mirror(mirrored), normal)
     np.testing.assert_array_equal(mirrored[:, 0], normal[:, -1] * [-1, 1, 1])
+
+
+def test_vertex_normals_of_a_sphere_are_its_radii():
+    """A grid of longitudes and latitudes, without its poles."""
+    grid = np.linspace(0, np.pi, 33)[1:-1]
+    turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    points = np.stack(
+        np.broadcast_arrays(
+            np.sin(grid)[:, None] * np.cos(turn), np.cos(grid)[:, None], np.sin(grid)[:, None] * np.sin(turn)
+        ),
+        -1,
+    )
+    index = np.arange(points.shape[0] * 64).reshape(-1, 64)
+    right = np.roll(index, -1, axis=1)
+    quads = np.stack([index[:-1], right[:-1], right[1:], index[1:]], -1).reshape(-1, 4)
+    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    vertices = points.reshape(-1, 3)
+    found = normals.normalize(normals.vertex_normals(vertices, triangles))
+    inner = slice(64, -64)  # the border rows have triangles on one side only
+    assert normals.angular_error_deg(found[inner], vertices[inner]).max() < 1
+
+
+def test_face_normals_have_twice_the_area():
+    triangle = np.array([[0.0, 0, 0], [2, 0, 0], [0, 3, 0]])
+    np.testing.assert_array_equal(normals.face_normals(triangle, np.array([[0, 1, 2]])), [[0, 0, 6]])

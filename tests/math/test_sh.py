@@ -148,3 +148,11 @@ def test_batched_lights_shade_batched_maps(rng):
     normal, light = rng.standard_normal((4, 5, 6, 3)), rng.standard_normal((4, 1, 9, 3))
     shading = sh.irradiance(normal, light)
     np.testing.assert_allclose(shading[2], sh.irradiance(normal[2], light[2, 0]), rtol=0, atol=1e-12)
+
+
+def test_solid_angles_cover_the_sphere():
+    for height, width in ((8, 16), (128, 256), (5, 7)):
+        found = sh.solid_angle(height, width)
+        np.testing.assert_allclose(width * found.sum(), 4 * np.pi, rtol=1e-12)
+        middle = np.sin(np.pi * (np.arange(height) + 0.5) / height) * (np.pi / height) * (2 * np.pi / width)
+        np.testing.assert_allclose(found[:, 0], middle, rtol=0.03)

@@ -9,8 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from illures.errors import InputError
 from illures.model.alignnet import AlignConfig, AlignNet, load_alignnet, save_alignnet
-
-TINY = AlignConfig("albedo", size=32, width=8, blocks=1)
+from tiny_networks import ALIGN_ALBEDO
 
 
 @pytest.fixture
@@ -32,15 +31,15 @@ def maps(size: int, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tenso
 @pytest.mark.parametrize("levels", [1, 2, 3])
 def test_albedo_comes_out_as_albedo_and_normals_as_unit_vectors(network_of, levels):
     inputs = maps(32, 2)
-    albedo = network_of(dataclasses.replace(TINY, levels=levels))(*inputs)
+    albedo = network_of(dataclasses.replace(ALIGN_ALBEDO, levels=levels))(*inputs)
     assert albedo.shape == (2, 32, 32, 3)
     assert 0 <= albedo.min() < albedo.max() <= 1
-    normal = network_of(dataclasses.replace(TINY, levels=levels, kind="normal"))(*inputs)
+    normal = network_of(dataclasses.replace(ALIGN_ALBEDO, levels=levels, kind="normal"))(*inputs)
     torch.testing.assert_close(normal.norm(dim=-1), torch.ones(2, 32, 32))
 
 
 def test_every_input_has_its_say(network_of):
-    network, inputs = network_of(TINY), maps(32, 1)
+    network, inputs = network_of(ALIGN_ALBEDO), maps(32, 1)
     found = network(*inputs)
     for k in range(3):
         changed = [value.flip(1) if n == k else value for n, value in enumerate(inputs)]
@@ -55,7 +54,7 @@ def test_the_published_network_has_the_methods_residual_blocks():
 
 
 def test_weights_come_back(network_of, tmp_path):
-    network, path = network_of(dataclasses.replace(TINY, kind="normal")), tmp_path / "a.safetensors"
+    network, path = network_of(dataclasses.replace(ALIGN_ALBEDO, kind="normal")), tmp_path / "a.safetensors"
     saved = save_alignnet(path, network, {"seed": 1}, "two views", {"net": 3.5})
     found, info = load_alignnet(path)
     assert info == saved
@@ -83,7 +82,7 @@ def test_bad_weights_are_refused(network_of, tmp_path):
 
 def test_changed_weights_are_refused(network_of, tmp_path):
     path = tmp_path / "a.safetensors"
-    info = save_alignnet(path, network_of(TINY), {}, "", {})
+    info = save_alignnet(path, network_of(ALIGN_ALBEDO), {}, "", {})
     tensors, about = load_file(path), dataclasses.asdict(info)
 
     def rewritten(**changes: object) -> None:
@@ -109,4 +108,4 @@ def test_changed_weights_are_refused(network_of, tmp_path):
 )
 def test_configurations_that_make_no_network(changes, words):
     with pytest.raises(InputError, match=words):
-        dataclasses.replace(TINY, **changes)
+        dataclasses.replace(ALIGN_ALBEDO, **changes)

@@ -11,11 +11,8 @@ from illures.model import NetworkConfig
 from illures.model.network import IlluResSfSNet, positive
 from illures.model.sfsnet import SfSNet
 from illures.render import shade
+from tiny_networks import COMPACT, DETAILED, FINE, QUOTIENT
 
-COMPACT = NetworkConfig("compact", guide=True, width=8, residual_width=32, residual_blocks=1)
-DETAILED = replace(COMPACT, detail_blocks=2)
-QUOTIENT = replace(DETAILED, albedo="quotient", context=True, regions=True)
-FINE = replace(QUOTIENT, size=256, fine_width=8)
 CONFIGS = [NetworkConfig(), NetworkConfig(guide=True), COMPACT, DETAILED, QUOTIENT, FINE]
 
 

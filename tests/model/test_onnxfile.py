@@ -6,19 +6,13 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from illures import cli
+from command_line import run
 from illures.errors import InputError
 from illures.model import NetworkConfig
 from illures.model.export import save_weights
 from illures.model.onnxfile import read_onnx
 from illures.model.predictor import Predictor
 from illures.model.weights import read_weights
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([str(a) for a in arguments])
-    return int(ended.value.code or 0)
 
 
 @pytest.fixture(scope="module")

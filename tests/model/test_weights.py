@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+import tiny_networks
 from illures.errors import InputError
 from illures.model import NetworkConfig, Predictor, read_weights
 from illures.model.export import load_network, save_weights
 from illures.model.network import network_inputs
 from illures.model.weights import FAST, find_weights, packaged
 
-COMPACT = NetworkConfig("compact", size=64, guide=True, width=8, residual_width=32, residual_blocks=1)
-
-
-QUOTIENT = replace(COMPACT, albedo="quotient", context=True, regions=True, detail_blocks=1)
+COMPACT = replace(tiny_networks.COMPACT, size=64)
+QUOTIENT = replace(tiny_networks.QUOTIENT, size=64, detail_blocks=1)
 FINE = replace(QUOTIENT, size=128, fine_width=8)
 
 

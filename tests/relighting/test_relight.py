@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from command_line import run
 from face_scene import crop_at, scene
-from illures.cli import main
 from illures.decompose.full_resolution import bounds, upright
 from illures.errors import InputError
 from illures.faces import extract
@@ -191,12 +191,6 @@ def portrait(tmp_path):
     photo = read_photo(str(files("illures") / "assets" / "astronaut.jpg"))
     save_image(tmp_path / "face.png", photo[:260, 90:350])
     return tmp_path / "face.png"
-
-
-def run(*arguments) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(a) for a in arguments])
-    return int(stopped.value.code)
 
 
 def test_several_lights_in_one_call(portrait, tmp_path):

@@ -8,7 +8,7 @@ import torch
 
 from illures.errors import InputError
 from illures.faces import draw_contour, points68
-from illures.model.alignnet import AlignConfig, AlignNet, save_alignnet
+from illures.model.alignnet import AlignNet, save_alignnet
 from illures.model.network import Estimate
 from illures.render import render
 from illures.train.augment import Frames
@@ -27,6 +27,7 @@ from illures.train.consistency import (
     residual_energy,
     visibility,
 )
+from tiny_networks import ALIGN_ALBEDO
 from turned_sphere import TurnedSphere, rotation
 
 SIZE = 64
@@ -61,7 +62,7 @@ def flat(estimate: Estimate) -> Estimate:
 @pytest.fixture
 def networks() -> AlignNets:
     torch.manual_seed(0)
-    config = AlignConfig("albedo", size=SIZE, width=8, blocks=1)
+    config = dataclasses.replace(ALIGN_ALBEDO, size=SIZE)
     return AlignNets(AlignNet(config), AlignNet(dataclasses.replace(config, kind="normal")))
 
 

@@ -43,14 +43,14 @@ def test_the_truth_costs_nothing_but_what_moves(cache, step):
 
 def test_terms_of_a_batch_are_the_mean_of_those_of_its_parts(cache):
     """What several processes rest on."""
-    feeds = [
+    loaders = [
         StepLoader(EVERY_KIND, cache, np.arange(len(cache)), FakeVideos(cache), ranks)
         for ranks in (Ranks(), Ranks(0, 2), Ranks(1, 2))
     ]
     for seen in (16, 64, 96):
         costs = []
-        for feed in feeds:
-            step = feed.step(seen)
+        for loader in loaders:
+            step = loader.step(seen)
             albedo = step.image * 0.5 + 0.1
             normal = torch.nn.functional.normalize(step.image - 0.4, dim=-1)
             light = torch.ones(len(albedo), 9, 3)

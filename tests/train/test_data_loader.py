@@ -13,7 +13,7 @@ from illures.train.recipe import Stage
 from tiny_training import EVERY_KIND, TINY, FakeVideos
 
 
-def feed(cache, recipe=TINY, ranks=None) -> StepLoader:
+def loader(cache, recipe=TINY, ranks=None) -> StepLoader:
     return StepLoader(recipe, cache, np.arange(4, len(cache)), FakeVideos(cache), ranks or Ranks())
 
 
@@ -26,33 +26,33 @@ def equal(one, other) -> bool:
 
 
 @pytest.mark.parametrize("recipe", [TINY, EVERY_KIND])
-def test_steps_made_ahead_are_those_made_alone_from_any_place(cache, recipe):
-    ahead = list(feed(cache, recipe).steps(0))
-    assert len(ahead) == 8
-    for k, step in enumerate(feed(cache, recipe).steps(48), start=3):
-        assert equal(step, ahead[k])
-    assert equal(feed(cache, recipe).step(64), ahead[4])
-    assert not equal(ahead[0], ahead[1])
+def test_steps_prefetched_are_those_made_alone_from_any_place(cache, recipe):
+    prefetched = list(loader(cache, recipe).steps(0))
+    assert len(prefetched) == 8
+    for k, step in enumerate(loader(cache, recipe).steps(48), start=3):
+        assert equal(step, prefetched[k])
+    assert equal(loader(cache, recipe).step(64), prefetched[4])
+    assert not equal(prefetched[0], prefetched[1])
 
 
 def test_ranks_hold_the_whole_batch_together(cache):
-    whole = feed(cache).step(64)
-    parts = [feed(cache, ranks=Ranks(rank, 2)).step(64) for rank in range(2)]
+    whole = loader(cache).step(64)
+    parts = [loader(cache, ranks=Ranks(rank, 2)).step(64) for rank in range(2)]
     assert torch.equal(torch.cat([part.image for part in parts]), whole.image)
     assert torch.equal(torch.cat([part.truth.normal for part in parts]), whole.truth.normal)
     with pytest.raises(InputError, match="3 processes need a multiple of 24"):
-        feed(cache, ranks=Ranks(0, 3))
+        loader(cache, ranks=Ranks(0, 3))
 
 
 def test_every_training_sample_is_seen_once_a_pass_and_those_held_out_never(cache):
-    drawn = feed(cache)._drawn(0, 36)
+    drawn = loader(cache)._drawn(0, 36)
     assert sorted(drawn) == list(range(4, 40))
-    assert sorted(feed(cache)._drawn(36, 36)) == list(range(4, 40))
-    assert not np.array_equal(drawn, feed(cache)._drawn(36, 36))
+    assert sorted(loader(cache)._drawn(36, 36)) == list(range(4, 40))
+    assert not np.array_equal(drawn, loader(cache)._drawn(36, 36))
 
 
 def test_synthetic_pairs_show_one_person_in_two_views(cache):
-    ours = feed(cache)
+    ours = loader(cache)
     first = ours._drawn(0, 36)
     second = ours._partners.draw(first, np.random.default_rng(0))
     assert np.array_equal(cache.identity[first], cache.identity[second])
@@ -62,7 +62,7 @@ def test_synthetic_pairs_show_one_person_in_two_views(cache):
 
 def test_real_pairs_have_the_share_that_the_recipe_asks_for(cache):
     recipe = replace(TINY, stages=(Stage("all", 800, real=0.3),))
-    ours = feed(cache, recipe)
+    ours = loader(cache, recipe)
     shares = [ours.shares(seen) for seen in range(0, 800, 16)]
     assert np.mean([paired for _, paired in shares]) == pytest.approx(0.3)
     assert {samples + paired for samples, paired in shares} == {1.0}
@@ -73,7 +73,7 @@ def test_real_pairs_have_the_share_that_the_recipe_asks_for(cache):
 
 
 def test_pairs_stand_behind_the_samples_first_frames_first(cache):
-    step = feed(cache, EVERY_KIND).step(96)
+    step = loader(cache, EVERY_KIND).step(96)
     assert len(step.truth.image) == 8 and len(step.first.image) == len(step.second.image) == 4
     guides = torch.cat([step.truth.guide, step.first.guide, step.second.guide])
     assert torch.equal(guides, step.guide)

@@ -24,8 +24,8 @@ SET = Recipe(
     size=64,
     samples=24,
     yaw_sigma_deg=14,
-    wear=0.0,
-    obstacles=0.0,
+    accessories=0.0,
+    occluders=0.0,
     identities_per_shard=8,
     seed=5,
 )

@@ -15,13 +15,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import tiny_training
 from illures.data.cache import SampleCache
 from illures.errors import InputError
-from illures.model import NetworkConfig, read_weights
+from illures.model import read_weights
 from illures.model.export import load_network, save_weights
 from illures.model.network import IlluResSfSNet
 from illures.train.checkpoint import read_checkpoint
 from illures.train.loop import BEST, CHECKPOINT, Training
 from illures.train.recipe import Recipe, Stage
 from illures.train.validate import Validation, held_out
+from tiny_networks import COMPACT
 from tiny_training import EVERY_KIND, TINY, training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -193,7 +194,7 @@ def test_detail_blocks_may_be_added_to_given_weights(cache, tmp_path):
 
 
 def test_a_thin_level_may_learn_alone(cache, tmp_path):
-    network = NetworkConfig("compact", "quotient", size=16, width=8, residual_width=32, residual_blocks=1)
+    network = dataclasses.replace(COMPACT, albedo="quotient", guide=False, size=16)
     path = tmp_path / "body.safetensors"
     save_weights(path, IlluResSfSNet(network), TINY.to_dict(), "none", {})
     fine = dataclasses.replace(network, size=32, fine_width=8)

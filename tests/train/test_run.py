@@ -7,7 +7,7 @@ import pytest
 
 from ellipsoids import ellipsoids
 from illures.cli import main
-from illures.data.frames import FrameRecord, tar_bytes
+from illures.data.frames import FrameRecord, frame_shard_bytes
 from illures.data.shards import ViewRecord, write_shard
 from illures.errors import InputError
 from illures.faces.pose import HeadPose
@@ -82,7 +82,7 @@ def frames(tmp_path) -> Path:
         )
         for k, s in enumerate(ellipsoids(16))
     ]
-    (folder / "clips.tar").write_bytes(tar_bytes(records))
+    (folder / "clips.tar").write_bytes(frame_shard_bytes(records))
     return folder
 
 

@@ -1,11 +1,11 @@
-"""The command line, one module a command.
+"""The command line, one module per command.
 
-Heavy modules are imported inside the commands, so that `--help` comes at once.
+Heavy modules are imported inside the commands, so that `--help` is fast.
 
-A new command is a module here and its name in the import below.
+To add a command, add a module here and its name to the import below.
 """
 
-# Hung on the app by being imported.
+# Importing a module registers its command.
 from illures.cli import (  # noqa: F401
     decompose,
     edit,

@@ -1,10 +1,12 @@
-"""The one `app` that every command is hung on, and what commands share."""
+"""The `app` that all commands are registered on, exit codes, and errors."""
 
 from __future__ import annotations
 
 import re
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
@@ -18,40 +20,64 @@ Flag = Parameter(negative="")
 
 app = App(
     name="illures",
-    help="Take photos of faces apart into albedo, normal, light and residual; make the data and train the networks.",
+    help="Decompose photos of faces into albedo, normal, light and residual; make the data and train the networks.",
     version=__version__,
-    suppress_keyboard_interrupt=False,  # `main` says what is left behind
+    suppress_keyboard_interrupt=False,  # `main` prints its own message
 )
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
     warnings.showwarning = _say_warning  # type: ignore[assignment]
-    words = [no_option(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    words = [escape_direction(current_name(word)) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
         code = app(words, exit_on_error=False, result_action="return_value")
-    except CycloptsError:  # cyclopts has said what is wrong
+    except CycloptsError:  # cyclopts has printed the error
         code = BAD_INPUT
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         code = BAD_INPUT
     except KeyboardInterrupt:
-        print("interrupted; what is finished is whole, the same command goes on", file=sys.stderr)
+        print("interrupted; finished outputs are complete, the same command continues", file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
+
+
+@contextmanager
+def needs_extra(extra: str, work: str) -> Iterator[None]:
+    """Around imports of an optional part: a missing package is an InputError that names the extra.
+
+    Args:
+        extra: of the package, as in `pip install illures[extra]`.
+        work: that needs it, for the message.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f"{error.name}: not installed; {work} needs `pip install illures[{extra}]`") from error
 
 
 _show_warning = warnings.showwarning
 
 
 def _say_warning(message: Warning | str, category: type[Warning], *rest: Any) -> None:
-    """What a file was not read as is one line for the user; all else as Python has it."""
+    """Print an InputWarning as one line; other warnings as Python does."""
     if issubclass(category, InputWarning):
         print(f"warning: {message}", file=sys.stderr, flush=True)
     else:
         _show_warning(message, category, *rest)
 
 
-def no_option(word: str) -> str:
-    """Directions such as -45,30 begin as options do; a blank before them says that they are none."""
+# Options that have been renamed; the old names still work.
+_RENAMED = {"--wear": "--accessories", "--obstacles": "--occluders"}
+
+
+def current_name(word: str) -> str:
+    """The current name of an option, where an old name of it is given (also as `--old=value`)."""
+    name, equals, value = word.partition("=")
+    return _RENAMED.get(name, name) + equals + value
+
+
+def escape_direction(word: str) -> str:
+    """Put a blank before a direction such as -45,30, so that it is not parsed as an option."""
     return " " + word if re.fullmatch(r"-\d[\d.]*(,-?\d[\d.]*)+", word) else word

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
-from illures.cli.options import FaceOptions, Output
+from illures.cli.options import FaceOptions, Output, reported
 from illures.errors import InputError
 
 
@@ -39,12 +39,12 @@ def decompose(
     photos
         Photos, or folders of photos.
     output
-        Folder for the results; made where it is missing. For one photo also NAME.exr, all maps of its size as layers of
-        one file, NAME.png (or jpg, tif, webp), the sheet, or NAME.glb (or obj), the largest face as a textured mesh.
+        Folder for the results; created if missing. For one photo also a file: NAME.exr (all maps as layers), NAME.png
+        (or jpg, tif, webp; the contact sheet), or NAME.glb (or obj; the largest face as a textured mesh).
     format
         png (default): 8 bits, to look at; png16, exr (half floats) and exr32 (floats): to compute with.
     exr_layers
-        one: all maps as layers of one file, maps.exr. split: a file for each.
+        one: all maps as layers of one file, maps.exr. split: one file per map.
     colorspace
         Of EXR files: primaries and white.
     normals
@@ -56,16 +56,16 @@ def decompose(
     size
         Side of the crop in pixels; default: what the network was trained on.
     crop_only
-        Leave out the maps of the photo's size, which take most of the time.
+        Write only the maps of the crops; the maps of the photo's size take most of the time.
     maps
-        Write these maps alone, such as albedo,normal; default: albedo, normal, shading, residual, reconstruction, mask,
+        Write only these maps, such as albedo,normal; default: albedo, normal, shading, residual, reconstruction, mask,
         matte (the person, soft) and regions (what each pixel shows; legend in photo.json).
     recursive
         Search the subfolders of folders, too.
     faces
         Which faces count.
     skip_existing
-        Leave results alone that are there already.
+        Skip photos whose results exist already.
     """
     from illures.cli import where
     from illures.io.files import check_writable
@@ -84,13 +84,10 @@ def decompose(
     from illures.decompose.batch import decompose_all
     from illures.decompose.decomposer import Decomposer
     from illures.io.formats import Format
-    from illures.jobs.photos import Report
 
     kind = format or ("exr" if single is not None and single.suffix.lower() == ".exr" else "png")
     chosen = Format(kind, normals=normals, colorspace=colorspace, split=exr_layers == "split")
-    report = Report(json, len(sources) + len(problems))
-    for path, problem in problems:
-        report.failed(path, problem)
+    report = reported(json, len(sources), problems)
     if sources:
         decomposer = Decomposer.from_pretrained(weights, size)
         faces.choose(decomposer)
@@ -109,7 +106,7 @@ def decompose(
 
 
 def _map_names(maps: str | None) -> tuple[str, ...]:
-    from illures.decompose.folder import OUTPUTS
+    from illures.decompose.map_files import OUTPUTS
 
     if maps is None:
         return OUTPUTS
@@ -121,7 +118,7 @@ def _map_names(maps: str | None) -> tuple[str, ...]:
 
 
 def _check_layers(single: Path, maps: str | None, names: tuple[str, ...]) -> None:
-    """Refuse maps that one file can't hold."""
+    """Raise an InputError for maps that one file can't hold."""
     if maps is None:
         return
     if single.suffix.lower() != ".exr":

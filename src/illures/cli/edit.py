@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
-from illures.cli.options import Output
+from illures.cli.options import Output, reported
 from illures.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def edit(
     """Change the skin or the shape of the faces of photos, and keep their light.
 
     With --albedo or --normal: decompose the photo, change albedo.png or normal.png of its folder in any editor, keep
-    the size, and hand the file back. What was not changed stays as it was in the photo.
+    the size, and hand the file back. Unchanged pixels stay as in the photo.
 
     Parameters
     ----------
@@ -54,15 +54,15 @@ def edit(
     blush
         Likewise, such as rose:0.5.
     remove_shine
-        Highlights on the skin taken away: 0 to 1.
+        Remove highlights on the skin: 0 to 1.
     even_light
-        Harsh light softened: 0 to 1.
+        Soften harsh light: 0 to 1.
     skin_tone
-        Skin lighter (+) or darker (-): a shift of the individual typology angle in degrees, -90 to 90.
+        Lighten (+) or darken (-) the skin: a shift of the individual typology angle in degrees, -90 to 90.
     format
         Of the pictures in a folder: jpg (default) and png have 8 bits, png16 has 16, exr half floats.
     skip_existing
-        Leave results alone that are there already.
+        Skip photos whose results exist already.
     json
         Print one line of JSON for each photo instead of words.
     weights
@@ -75,7 +75,6 @@ def edit(
     from illures.editing.batch import edit_all
     from illures.io.files import check_writable
     from illures.io.inputs import expand
-    from illures.jobs.photos import Report
 
     wanted = _edit(albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone)
     found, problems = expand(photos)
@@ -86,9 +85,7 @@ def edit(
     if (albedo or normal) and len(found) > 1:
         raise InputError(f"{albedo or normal}: the edited map of a single photo; {len(found)} are given")
     check_writable(where.parent_of(output))
-    report = Report(json, len(found) + len(problems))
-    for path, problem in problems:
-        report.failed(path, problem)
+    report = reported(json, len(found), problems)
     if found:
         targets = {found[0]: single} if single else where.pictures(found, output, format or "jpg")
         edit_all(targets, report, Decomposer.from_pretrained(weights), wanted, format == "png16", skip_existing)
@@ -104,7 +101,7 @@ def _edit(
     even_light: float | None,
     skin_tone: float | None,
 ) -> Edit:
-    """The options, checked."""
+    """Check the options and return the edit."""
     shine, even = _share("remove-shine", remove_shine), _share("even-light", even_light)
     if skin_tone is not None and not -90 <= skin_tone <= 90:
         raise InputError(f"skin-tone {skin_tone:g}: must be from -90 to 90 degrees")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from illures.cli.app import OK, app
+from illures.cli.app import OK, app, needs_extra
 from illures.errors import InputError
 
 
@@ -28,8 +28,8 @@ def evaluate(
     """Measure models and other people's methods on the same photos, with the same masks.
 
     OUTPUT gets report.html, and for each benchmark a folder with items.csv, summary.csv, summary.json, pictures and a
-    file of JSON lines for each method. What was stopped goes on where it stood; what failed is tried again.
-    Dummies that know nothing always take part. Needs the extra: pip install illures[evaluate]. See docs/evaluation.md.
+    file of JSON lines for each method. An interrupted run continues; failed items are tried again. Dummy methods
+    that ignore the photo always take part. Needs the extra: pip install illures[evaluate]. See docs/evaluation.md.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def evaluate(
         photoface, yaleb, synthetic, scan, video, photos; with options as yaleb:lights=flash,mask=mask_strict or
         photos:path=FOLDER.
     output
-        Folder for the results; made where it is missing.
+        Folder for the results; created if missing.
     data
         Folder that holds the benchmarks' data; default: the environment variable ILLURES_DATA.
     models
@@ -46,7 +46,8 @@ def evaluate(
         3dmm (a morphable model fitted to the landmarks), 3dmm=ict=FILE, or NAME=FOLDER with other people's code and
         weights: sfsnet, dpr, geomconsistent, 3ddfa, illures-tf, deca.
     compare
-        Two methods of this run; or, without benchmarks, two folders of results (or FOLDER:METHOD): what B changed.
+        Two methods of this run; or, without benchmarks, two folders of results (or FOLDER:METHOD): what changed from A
+        to B.
     lpips
         Folder with the weights of LPIPS (alexnet*.pth and alex.pth), which adds the perceptual figures.
     pictures
@@ -58,10 +59,8 @@ def evaluate(
         raise InputError("--output is needed: the folder for the results")
     environment = os.environ.get("ILLURES_DATA")
     data = data if data is not None else Path(environment) if environment else None
-    try:
+    with needs_extra("evaluate", "evaluation"):
         from illures.evaluate.session import evaluate_all
-    except ImportError as error:
-        raise InputError(f"{error.name}: not installed; evaluation needs `pip install illures[evaluate]`") from error
     print(evaluate_all(benchmarks, output, data, models or [], rivals or [], compare, lpips, pictures))
     return OK
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from illures.cli.app import OK, app
+from illures.cli.app import OK, app, needs_extra
 from illures.cli.options import Output
 from illures.errors import InputError
 
 
 @app.command
 def export(weights: Path | None = None, /, *, output: Output) -> int:
-    """Write a network as an ONNX file for other programs, or take such a file back.
+    """Export a network as an ONNX file for other programs, or import such a file.
 
     Needs the extra: pip install illures[export]. See docs/export.md for what the inputs and outputs are.
 
@@ -20,18 +20,16 @@ def export(weights: Path | None = None, /, *, output: Output) -> int:
     weights
         A weights file (.safetensors), or an .onnx file that this command wrote; default: the weights of the package.
     output
-        NAME.onnx, or NAME.safetensors to take an .onnx file back; else a folder, which gets illures.onnx.
+        NAME.onnx, or NAME.safetensors to import an .onnx file; else a folder, which gets illures.onnx.
     """
-    try:
+    with needs_extra("export", "export"):
         from illures.model.onnxfile import read_onnx, write_onnx, write_weights
-    except ImportError as error:
-        raise InputError(f"{error.name}: not installed; export needs `pip install illures[export]`") from error
     from illures.io.files import check_writable
     from illures.model.weights import read_weights
 
     target = output if output.suffix.lower() in (".onnx", ".safetensors") else output / "illures.onnx"
     if target.suffix.lower() != ".onnx" and (weights is None or weights.suffix.lower() != ".onnx"):
-        raise InputError(f"{target}: only an .onnx file becomes weights; name the one to take back")
+        raise InputError(f"{target}: only an .onnx file can be imported as weights; name one")
     found = read_onnx(weights) if weights is not None and weights.suffix.lower() == ".onnx" else read_weights(weights)
     check_writable(target.parent)
     if target.suffix.lower() == ".onnx":

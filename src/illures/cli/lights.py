@@ -22,8 +22,8 @@ def lights(
     Parameters
     ----------
     output
-        NAME.png (or jpg, tif, webp) to draw them to, or a folder, which gets lights.png; without it they are listed
-        alone.
+        NAME.png (or jpg, tif, webp) for the drawing, or a folder, which gets lights.png. Without it they are only
+        listed.
     face
         A photo whose face is drawn; default: the one in the package.
     weights

@@ -15,9 +15,22 @@ from illures.errors import InputError
 if TYPE_CHECKING:
     from illures.decompose.decomposer import Decomposer
     from illures.decompose.decomposition import Decomposition
+    from illures.io.inputs import Problem
     from illures.io.photos import Photo
+    from illures.jobs.photos import Report
     from illures.relighting.sources import Source
     from illures.types import Face
+
+
+def reported(as_json: bool, photos: int, problems: list[Problem]) -> Report:
+    """A report of a command's work on photos, which begins with the paths that gave none."""
+    from illures.jobs.photos import Report
+
+    report = Report(as_json, photos + len(problems))
+    for path, problem in problems:
+        report.failed(path, problem)
+    return report
+
 
 Many = Parameter(consume_multiple=True, negative="")
 Output = Annotated[Path, Parameter(alias="-o")]
@@ -25,28 +38,63 @@ Output = Annotated[Path, Parameter(alias="-o")]
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class FaceOptions:
-    """Which faces of a photo count.
+class ServerOptions:
+    """Where a server listens, and who may connect.
 
     Attributes:
-        min_face: Width in pixels that a face must have; default: faces are sought from 64 pixels on in large photos,
-            and smaller ones that turn up count, too.
-        min_score: How sure a face must be, above 0 and below 1 (the score in face.json); less finds profiles and faces
-            under hats, and at times what is no face.
+        port: Port of http://127.0.0.1:PORT/. 0 takes a free one.
+        host: Address to listen on. By default only this machine can connect; 0.0.0.0 admits others, who need the token.
+        token: Token that visitors must know, at least 16 characters; scripts send it as Authorization: Bearer TOKEN.
+            Default: a random one, printed with the address, if other machines can connect. "off" asks for none.
+        allow_host: Host names of this server, besides localhost and IP addresses.
+    """
+
+    port: int = 8000
+    host: str = "127.0.0.1"
+    token: Annotated[str | None, Parameter(env_var="ILLURES_TOKEN")] = None
+    allow_host: Annotated[list[str] | None, Many] = None
+
+    def run(self, weights: Path | None, *, open_browser: bool = False, rest: bool = False) -> None:
+        """Check the options, then serve until Ctrl-C; see `illures.web.serve.serve`."""
+        if not 0 <= self.port <= 65535:
+            raise InputError(f"port {self.port}: must be from 0 to 65535")
+        if weights is not None:
+            from illures.decompose.decomposer import Decomposer
+
+            Decomposer.from_pretrained(weights)  # fails now, not at the first request
+
+        from illures.web.serve import serve
+
+        names = self.allow_host or []
+        serve(
+            self.host, self.port, names=names, weights=weights, token=self.token, open_browser=open_browser, rest=rest
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FaceOptions:
+    """Which faces of a photo are processed.
+
+    Attributes:
+        min_face: Least width of a face in pixels; default: large photos are searched for faces of at least 64 pixels,
+            and smaller ones that are found are kept.
+        min_score: Least score of a face, above 0 and below 1 (see face.json). Lower values find profiles and faces
+            under hats, and sometimes things that are no faces.
     """
 
     min_face: float | None = None
     min_score: float = 0.5
 
     def check(self) -> None:
-        """Raise an InputError where a value is out of its range."""
+        """Raise an InputError for a value out of range."""
         if not 0 < self.min_score < 1:
             raise InputError(f"min-score {self.min_score:g}: must be above 0 and below 1")
         if self.min_face is not None and not 16 <= self.min_face <= 10_000:
             raise InputError(f"min-face {self.min_face:g}: must be from 16 to 10000 pixels")
 
     def choose(self, decomposer: Decomposer) -> None:
-        """Have these faces alone found, where anything was asked for."""
+        """Make the decomposer find only these faces, if any option was given."""
         if self != FaceOptions():
             decomposer.find_faces = self.finder()
 
@@ -69,16 +117,17 @@ class LightOptions:
     """The lights to put on faces.
 
     Attributes:
-        light: Whatever is a light: a name of `illures lights` (or "all"); AZIMUTH,ELEVATION of a lamp in degrees (0,0
+        light: Any light: a name of `illures lights` (or "all"); AZIMUTH,ELEVATION of a lamp in degrees (0,0
             is the camera, 90,0 image right, 0,90 straight above); an environment map (.hdr, .exr, .npy, twice as wide
             as high); a light as JSON (light.json of `illures decompose`, or saved from the studio); SH numbers (9 or 27
             with commas, or a file of them); another photo, for the light of its largest face.
-        ambient: Of AZIMUTH,ELEVATION: share of the light that comes from all around, 0 to 1.
-        radius: Of AZIMUTH,ELEVATION: angular radius of the lamp in degrees; larger is softer.
-        rotation: Turns environment maps about the vertical, in degrees; what lay behind the camera goes toward image
-            right.
-        keep_colour: Of another photo: take the directions of its light alone, and leave the face the colour of its own.
-        layout: Of SH numbers; docs/conventions.md has the three.
+        ambient: For AZIMUTH,ELEVATION: share of ambient light, which comes from all around, 0 to 1.
+        radius: For AZIMUTH,ELEVATION: angular radius of the lamp in degrees; larger is softer.
+        rotation: Rotation of environment maps about the vertical, in degrees; what is behind the camera moves toward
+            image right.
+        keep_colour: For another photo: use only the directions of its light, and keep the colour of the face's own
+            light.
+        layout: For SH numbers; docs/conventions.md describes the three.
         exposure: In stops, from the strength that keeps the face as bright as it was.
     """
 
@@ -91,7 +140,7 @@ class LightOptions:
     exposure: float = 0.0
 
     def check(self) -> None:
-        """Raise an InputError where a word is no light or a value is out of its range, before any work."""
+        """Raise an InputError for a word that is no light or a value out of range, before any work."""
         from illures.relighting.recognise import kind_of
 
         for word in self.light:

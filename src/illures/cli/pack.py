@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from illures.cli.app import OK, app
+from illures.cli.app import OK, app, needs_extra
 from illures.errors import InputError
 
 
@@ -24,7 +24,8 @@ def pack(
 ) -> int:
     """Put synthetic sets into one small file of 8-bit crops, to train on another machine, such as one with a GPU.
 
-    Needs the extra: pip install illures[train]. There, the file stands for the sets: illures train RECIPE FILE -o OUT.
+    Needs the extra: pip install illures[train]. There, the file takes the place of the sets: illures train RECIPE FILE
+    -o OUT.
 
     Parameters
     ----------
@@ -33,18 +34,16 @@ def pack(
     output
         The file, named *.crops.
     size
-        Side of the crops [px]; that of the network which is to be trained.
+        Side of the crops [px], as for the network to be trained.
     limit
-        Largest size of the file [MiB]; where not all fits, people are left out of all sets alike.
+        Largest size of the file [MiB]; if the sets do not fit, the same share of people is left out of each.
     cache
-        Folder for what is read of the sets, to be shared with `illures train --cache`; default: a temporary one.
+        Folder for the decoded sets, to be shared with `illures train --cache`; default: a temporary one.
     """
-    try:
+    with needs_extra("train", "packing"):
         from illures.data.pack import SUFFIX
         from illures.data.pack import pack as write
         from illures.data.synthetic import prepare
-    except ImportError as error:
-        raise InputError(f"{error.name}: not installed; packing needs `pip install illures[train]`") from error
     if output.suffix != SUFFIX:
         raise InputError(f"{output}: a file of crops is named *{SUFFIX}")
     if limit <= 0:

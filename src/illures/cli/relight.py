@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
-from illures.cli.options import FaceOptions, LightOptions
+from illures.cli.options import FaceOptions, LightOptions, reported
 from illures.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def relight(
     json: Annotated[bool, Flag] = False,
     weights: Path | None = None,
 ) -> int:
-    """Put the faces of photos under other lights, at the photos' own size.
+    """Relight the faces of photos, at the photos' own size.
 
-    The strength of a light is set so that the face is as bright as it was; --exposure goes from there.
+    The strength of a light is set so that the face stays as bright as it was; --exposure changes that.
 
     Parameters
     ----------
@@ -51,25 +51,25 @@ def relight(
     shadows
         Let relit faces cast shadows on themselves.
     residual
-        recompute: old shadows and highlights go, those of the new light come. keep: all stays, as strong against
-        the shading as it was. drop: albedo times shading and nothing else.
+        recompute: replace old shadows and highlights by those of the new light. keep: keep the residual, in
+        proportion to the shading. drop: only albedo times shading.
     background
-        keep: clothes and background stay. match: they get the gain and the white balance of the new light. relight:
-        they do, and clothes get the light's broad direction.
+        keep: leave clothes and background. match: give them the gain and the white balance of the new light.
+        relight: as match, and clothes get the light's broad direction.
     strength
-        Of the change, 0 to 1; 0 gives the photo back.
+        Strength of the change, 0 to 1; 0 returns the photo.
     format
         Of the pictures in a folder: jpg (default) and png have 8 bits, png16 has 16, exr half floats.
     orbit
-        Also write a film of a lamp going round the face: .mp4, .gif or .webp; for a single photo.
+        Also write a video of a lamp that orbits the face: .mp4, .gif or .webp; for a single photo.
     orbit_size
-        The longer side of that film in pixels.
+        The longer side of that video in pixels.
     recursive
         Search the subfolders of folders, too.
     faces
         Which faces count.
     skip_existing
-        Leave results alone that are there already.
+        Skip pictures that exist already.
     json
         Print one line of JSON for each photo instead of words.
     weights
@@ -79,14 +79,8 @@ def relight(
     from illures.io.files import check_writable
     from illures.io.inputs import expand
 
-    if not (lights.light or orbit):
-        raise InputError("no light: give --light (a name, AZIMUTH,ELEVATION, a file) or --orbit")
-    if lights.light and output is None:
-        raise InputError("no output: say with -o which file or folder the pictures are to go to")
-    lights.check()
+    _check(lights, orbit, output, strength)
     faces.check()
-    if not 0 <= strength <= 1:
-        raise InputError(f"strength {strength:g}: must be from 0 to 1")
     found, problems = expand(photos, recursive)
     if orbit is not None:
         _check_orbit(orbit, orbit_size, len(found))
@@ -94,15 +88,12 @@ def relight(
         check_writable(where.parent_of(output))
 
     from illures.decompose.decomposer import Decomposer
-    from illures.jobs.photos import Report
     from illures.relighting import sources
 
     decomposer = Decomposer.from_pretrained(weights)
     chosen = sources.distinct(lights.sources(decomposer))
     faces.choose(decomposer)
-    report = Report(json, (len(found) if chosen else 0) + len(problems))
-    for path, problem in problems:
-        report.failed(path, problem)
+    report = reported(json, (len(found) if chosen else 0), problems)
     if chosen and output is not None:
         from illures.relighting.batch import Job, relight_all
 
@@ -125,6 +116,17 @@ def relight(
         )
         report.say(f"{found[0]}: light orbit -> {orbit}")
     return OK if report.summary() else BAD_INPUT
+
+
+def _check(lights: LightOptions, orbit: Path | None, output: Path | None, strength: float) -> None:
+    """Raise an InputError where options are missing or out of range."""
+    if not (lights.light or orbit):
+        raise InputError("no light: give --light (a name, AZIMUTH,ELEVATION, a file) or --orbit")
+    if lights.light and output is None:
+        raise InputError("no output: say with -o which file or folder the pictures are to go to")
+    lights.check()
+    if not 0 <= strength <= 1:
+        raise InputError(f"strength {strength:g}: must be from 0 to 1")
 
 
 def _single(output: Path, photos: int, lights: dict[str, Source], format: str | None) -> Path | None:

@@ -33,16 +33,16 @@ def _synth_command(kind: type[Recipe]) -> Callable[..., int]:
     about = (kind.__doc__ or "").splitlines()[0]
     command.__doc__ = f"""{about}
 
-    Renders to OUTPUT/shard-NNNNNN.tar (WebDataset tars); what was stopped goes on where it stood.
+    Renders to OUTPUT/shard-NNNNNN.tar (WebDataset tars). An interrupted run continues.
 
     Parameters
     ----------
     output
         Folder for the shards.
     workers
-        Processes on this machine; default: one a core.
+        Processes on this machine; default: one per core.
     ray
-        Render on a Ray cluster instead: "auto" joins the one that runs, "local" starts one, or an address.
+        Render on a Ray cluster instead: "auto" joins a running one, "local" starts one, or an address.
         Needs the extra: pip install illures[ray].
     """
     command.__annotations__["recipe"] = Annotated[kind, Parameter(name="*")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from illures.cli.app import OK, Flag, app
+from illures.cli.app import OK, Flag, app, needs_extra
 from illures.errors import InputError
 
 
@@ -25,7 +25,7 @@ def train(
     compiled: Annotated[bool, Parameter(name="--compile"), Flag] = False,
     list_recipes: Annotated[bool, Parameter(name="--list"), Flag] = False,
 ) -> int:
-    """Train weights on synthetic sets and real videos; a run that was stopped goes on where it stood.
+    """Train weights on synthetic sets and real videos; an interrupted run continues.
 
     Needs the extra: pip install illures[train]. OUTPUT gets checkpoint.safetensors, best.safetensors, TensorBoard logs
     (tensorboard --logdir OUTPUT) and weights.safetensors, which `illures decompose --weights` takes.
@@ -46,16 +46,14 @@ def train(
     align
         Folder of trained AlignNets, for recipes with align = "alignnet".
     cache
-        Folder for what training reads of the sets, to be shared by several runs; default: OUTPUT/cache.
+        Folder for the decoded sets, which several runs can share; default: OUTPUT/cache.
     compiled
-        Let torch.compile make the network's code: on CPUs a quarter faster after two minutes; takes a C++ compiler.
+        Compile the network with torch.compile: on CPUs 25 % faster after two minutes; needs a C++ compiler.
     list_recipes
-        Name the recipes of the package, and do nothing else.
+        Only list the recipes of the package.
     """
-    try:
+    with needs_extra("train", "training"):
         from illures.train.run import recipes, run
-    except ImportError as error:
-        raise InputError(f"{error.name}: not installed; training needs `pip install illures[train]`") from error
     if list_recipes:
         print(recipes())
         return OK

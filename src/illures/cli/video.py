@@ -27,11 +27,11 @@ def video(
     weights: Path | None = None,
     size: int | None = None,
 ) -> int:
-    """Show what the faces of a clip are made of, or put them under another light, without flicker.
+    """Show the maps of the faces of a clip, or relight them, without flicker.
 
-    The output has the clip's times and sound. It appears when it is whole; an interrupted run leaves OUTPUT.parts,
-    from which the same command goes on. The light is the same for all faces and frames; its strength is set so that
-    the first face is as bright as it was.
+    The output keeps the clip's times and sound. It appears when it is complete; an interrupted run leaves OUTPUT.parts,
+    from which the same command continues. The light is the same for all faces and frames. Its strength is set so that
+    the first face stays as bright as it was.
 
     Parameters
     ----------
@@ -39,19 +39,19 @@ def video(
         A video file, or numbered pictures: frame.%04d.png.
     output
         NAME.mp4, .m4v or .mov (H.264), .webm (VP9), .mkv (FFV1, lossless), or numbered pictures such as frame.%04d.exr,
-        which keep the numbers of those that come in; else a folder, which gets the clip's name with .mp4.
+        which keep the numbers of the input pictures; else a folder, which gets the clip's name with .mp4.
     show
         What to show; default: relit where a light is given, else a grid of everything.
     lights
-        The light: one at most.
+        The light; at most one.
     shadows
         Let relit faces cast shadows on themselves: several times slower.
     alpha
-        Hold the faces' matte as alpha: .mov (then ProRes 4444), .mkv, or pictures.
+        Write the faces' matte as alpha: .mov (then ProRes 4444), .mkv, or pictures.
     every
-        Run the network on every so manyth frame; between them, its maps are carried along the face.
+        Run the network on every N-th frame; in between, its maps are warped along the face.
     skip_broken
-        Show the last good frame longer where frames can't be decoded, instead of stopping.
+        If frames can't be decoded, show the last good frame longer instead of stopping.
     weights
         A weights file instead of the one in the package.
     size
@@ -103,7 +103,7 @@ def video(
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int | None], None]]:
-    """A bar or lines with speed and time left on stderr."""
+    """Progress on stderr: a bar, or lines with speed and time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
@@ -119,7 +119,7 @@ def _progress() -> Iterator[Callable[[int, int | None], None]]:
             if task is None:
                 task = bar.add_task("frames", total=total, completed=done, speed="")
             state = bar.tasks[0]
-            if total is not None and done > total:  # the file's own count was an estimate
+            if total is not None and done > total:  # the frame count of the file was an estimate
                 total = done
             words = f"{state.speed:.0f} frames/s" if state.speed else ""
             bar.update(task, completed=done, total=total, speed=words)

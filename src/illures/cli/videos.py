@@ -29,10 +29,10 @@ def videos(
     workers: int | None = None,
     ray: str | None = None,
 ) -> int:
-    """Take aligned frames of faces out of video clips, to train on.
+    """Extract aligned frames of faces from video clips, to train on.
 
-    Writes OUTPUT/NAME.tar (WebDataset), one for each clip, and OUTPUT/report.json. A clip that can't be used is skipped
-    with its reason. What was stopped goes on where it stood: finished clips are not done again.
+    Writes OUTPUT/NAME.tar (WebDataset), one for each clip, and OUTPUT/report.json. A clip that can't be used is
+    skipped, and the reason is reported. An interrupted run continues: finished clips are not processed again.
 
     Parameters
     ----------
@@ -46,23 +46,24 @@ def videos(
         Frames kept of each clip, at most: those that differ most in pose, expression and light.
     table
         Tab-separated file with the columns file and identity: clips of equal identity show the same person. Without
-        it, each clip is a person of its own. A column licence is kept beside the frames, and told by illures train.
+        it, each clip is a person of its own. A column licence is stored beside the frames, and printed by illures
+        train.
     released
-        Leave out clips whose column release is not yes: for weights that are to be given away.
+        Skip clips whose column release is not yes: for weights that will be published.
     per_second
-        Frames that are looked at in each second.
+        Frames examined per second.
     smallest
-        Smallest face that is used, in shares of the size of the crop.
+        Smallest face that is used, relative to the size of the crop.
     yaw_limit_deg
-        Faces turned further to the side are left out.
+        Faces turned further to the side are skipped.
     least_sharpness
-        Frames less sharp than this share of the clip's sharp ones are left out.
+        Frames less sharp than this share of the clip's sharp frames are skipped.
     least_change
-        Frames that differ less from a kept one are left out; 1 is a clear change.
+        Frames that differ less from a kept frame are skipped; 1 is a clear change.
     workers
-        Processes on this machine; default: one a core.
+        Processes on this machine; default: one per core.
     ray
-        Work on a Ray cluster instead: "auto" joins the one that runs, "local" starts one, or an address.
+        Work on a Ray cluster instead: "auto" joins a running one, "local" starts one, or an address.
         Needs the extra: pip install illures[ray].
     """
     from illures.data.candidates import VideoRecipe

@@ -1,4 +1,4 @@
-"""The one rule of `-o`: a name with the suffix of a picture or a clip is that file, anything else is a folder."""
+"""The rule for `-o`: a name with the suffix of a picture or a clip is a file, anything else is a folder."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from illures.errors import InputError
 from illures.io.inputs import SUFFIXES
 
-# Those that are read alone, too: `-o out.bmp` is a mistake to be told, not a folder of that name.
+# With formats that can only be read: `-o out.bmp` is an error, not a folder of that name.
 PICTURES = SUFFIXES | {".tga", ".psd", ".pdf"}
 MESHES = frozenset({".glb", ".obj", ".gltf"})
 CLIPS = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".wmv", ".gif"})
 
 
 def is_file(output: Path) -> bool:
-    """Whether `-o` names a file; a folder of such a name that is there stays a folder."""
+    """Whether `-o` names a file; an existing folder of such a name is a folder."""
     return output.suffix.lower() in PICTURES | CLIPS | MESHES and not output.is_dir()
 
 
@@ -24,8 +24,8 @@ def check_one(output: Path, inputs: int, results: int = 1, what: str = "lights")
     Args:
         output: the file.
         inputs: how many photos there are.
-        results: of each.
-        what: the results are made by.
+        results: of each photo.
+        what: the option that asks for several results.
     """
     if inputs > 1 or results > 1:
         given = f"{inputs} photos" if inputs > 1 else ""
@@ -39,17 +39,17 @@ def parent_of(output: Path) -> Path:
 
 
 def check_format(output: Path, format: str | None) -> None:
-    """Raise an InputError where a file can't be written, or --format asks for something else than its suffix."""
+    """Raise an InputError if the file can't be written, or --format contradicts its suffix."""
     from illures.io.photos import check_savable
 
     check_savable(output)
     rules = {"png16": (".png", ".tif", ".tiff"), "jpg": (".jpg", ".jpeg")}
     if format is not None and output.suffix.lower() not in rules.get(format, (f".{format}",)):
-        raise InputError(f"{output}: --format {format} has another suffix; leave one of the two")
+        raise InputError(f"{output}: --format {format} has another suffix; give only one of the two")
 
 
 def pictures(sources: list[Path], folder: Path, format: str) -> dict[Path, Path]:
-    """A file in `folder` for each photo: its name with the format's suffix; a number where that is taken."""
+    """A file in `folder` for each photo: its name with the format's suffix, and a number if that is taken."""
     chosen: dict[Path, Path] = {}
     taken: set[str] = set()
     for source in sources:
@@ -72,4 +72,4 @@ def check_decomposition(output: Path, format: str | None, exr_layers: str) -> No
     if exr and exr_layers == "split":
         raise InputError(f"{output}: --exr-layers split writes several files; name a folder for them")
     if format is not None and (not exr or format not in ("exr", "exr32")):
-        raise InputError(f"{output}: --format is for the maps of a folder; leave one of the two")
+        raise InputError(f"{output}: --format is for the maps of a folder; give only one of the two")

@@ -1,7 +1,7 @@
-"""A memory-mapped cache of samples: what training reads, at tens of thousands of samples a second.
+"""A memory-mapped cache of samples: for training, at tens of thousands of samples per second.
 
-Shards are for publishing; a cache is made from them once. Images keep 8 bits, sRGB-encoded; the residual is not kept,
-as it is the image minus albedo times shading.
+Shards are for distribution; a cache is built from them once. Images have 8 bits, sRGB-encoded; the residual is not
+stored, as it is the image minus albedo times shading.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ COLUMNS = ("light", "identity", "traced", "view", "surroundings")
 INDEX = "index.json"
 _READ = ("light", "traced", "landmarks", "surroundings")  # of the columns, in batches
 UNKNOWN = 255  # as a region
-FORMAT = 4  # since there are regions and surroundings
+FORMAT = 4  # introduced with regions and surroundings
 _LINEAR = srgb_to_linear(torch.arange(256) / 255)  # of each 8-bit code
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples side by side as torch tensors; `image` and `albedo` linear, the rest as in `Sample`.
+    """A batch of samples as torch tensors; `image` and `albedo` linear, the rest as in `Sample`.
 
     Attributes:
         image: I_g, clipped to [0, 1].
         albedo: A.
         normal: N, unit vectors, zero where there is no surface.
         mask: 1 on the face, 0 elsewhere.
-        surface: 1 where a surface is seen, 0 elsewhere: the whole head and what is before it.
+        surface: 1 on surfaces, 0 elsewhere: the whole head and occluders.
         region: numbers of `types.Region`; `UNKNOWN` where the photo does not go.
         guide: normals of the dense face mesh found in the image, zero where there is none.
         context: the photo's thumbnail and the crop's place in it (`faces.context`): linear colours, framed at random.
@@ -81,7 +81,7 @@ class SampleCache:
         set: number of each sample's cache, in the order of `folders`.
         identity: of each sample, within its set.
         traced: 1 for samples with global illumination, 0 for others.
-        view: of each sample, all over the sets; samples of one view differ by their light alone.
+        view: of each sample, all over the sets; samples of one view differ only in light.
 
     Raises:
         InputError: a folder is not a cache, or the sizes differ.
@@ -115,10 +115,10 @@ class SampleCache:
 
         Args:
             indices: of samples.
-            rng: frames a photo round each, and draws what follows; None: always alike.
-            repainted: chance that a person gets other colours of skin, hair and clothes, and that of others behind.
-            mixing: chance that a traced view gets another of its lights as well.
-            walled: chance that a person stands before a plain wall.
+            rng: for the framing of a photo around each and the changes below; None: deterministic.
+            repainted: chance that a person gets other colours of skin, hair and clothes, and of another background.
+            mixing: chance that another light of a traced view is added.
+            walled: chance of a plain wall behind a person.
         """
         raw = {name: self._read(name, indices) for name in [*MAPS, *_READ]}
         image, albedo, traced = _decoded(raw["image"]), _decoded(raw["albedo"]), raw["traced"]
@@ -150,7 +150,7 @@ class SampleCache:
         )
 
     def _otherwise_lit(self, indices: Sequence[int] | np.ndarray, rng: np.random.Generator) -> Lit:
-        """The same traced views under another of their lights; under the same where they have no other."""
+        """The same traced views under another of their lights, if they have one."""
         others = [self._other_light(int(index), rng) for index in indices]
         image, around = (_decoded(self._read(name, others)) for name in ("image", "surroundings"))
         return Lit(image, self._read("light", others), around * CONTEXT_RANGE)
@@ -160,7 +160,7 @@ class SampleCache:
         return int(rng.choice(others)) if len(others) and self.traced[index] > 0 else index
 
     def raw(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-        """What is stored of the samples at `indices`: the maps of `MAPS`, and all columns but who and which view."""
+        """The stored data of the samples at `indices`: the maps of `MAPS`, and all columns except identity and view."""
         return {
             name: self._read(name, indices).numpy() for name in [*MAPS, "light", "traced", "landmarks", "surroundings"]
         }
@@ -180,7 +180,7 @@ def _framed(
     traced: Float[Tensor, ""],
     rng: np.random.Generator,
 ) -> Float[Tensor, "32 32 4"]:
-    """A photo round a render; where nothing is known of the surroundings, the photo is the crop."""
+    """A photo around a render; without known surroundings, the photo is the crop."""
     pixels = image.numpy()
     if not traced > 0:
         return torch.from_numpy(crop_context(pixels))

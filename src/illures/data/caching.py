@@ -1,4 +1,4 @@
-"""Caches written: renders as flat arrays of 8 bits, whole or not at all. `data.cache` reads them."""
+"""Write caches: renders as arrays of 8 bits, whole or not at all. `data.cache` reads them."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _TYPES: dict[str, DTypeLike] = {
 
 
 class CacheWriter:
-    """Writes samples one after the other, as they are stored; an older cache in the folder is replaced at the end.
+    """Writes samples one after the other; an older cache in the folder is replaced at the end.
 
     Args:
         folder: of the cache.
-        source: what the samples are, kept in the index.
+        source: description of the samples, stored in the index.
 
     Raises:
         InputError: there are no samples, or the folder can't be written.
@@ -63,7 +63,7 @@ class CacheWriter:
         return self
 
     def add(self, maps: Mapping[str, np.ndarray], columns: Mapping[str, object]) -> None:
-        """Write one sample: the maps of `MAPS`, and what else belongs to it."""
+        """Write one sample: the maps of `MAPS`, and its columns."""
         for name, (stored, _) in MAPS.items():
             maps[name].astype(stored).tofile(self._files[name])
         for name, dtype in _TYPES.items():
@@ -73,7 +73,7 @@ class CacheWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Put the cache in its place, or leave nothing."""
+        """Move the cache to its final place, or delete it after an error."""
         if error is not None:
             self._stack.__exit__(kind, error, trace)
             return
@@ -131,13 +131,13 @@ class _Views:
 
 
 def is_current(folder: Path, shards: Sequence[Path]) -> bool:
-    """Whether a cache is there, of today's format and newer than the shards that it is made from."""
+    """Whether a cache exists in the current format, and is newer than its shards."""
     index = folder / INDEX
     if not index.is_file() or index.stat().st_mtime < max(shard.stat().st_mtime for shard in shards):
         return False
     try:
         return parse_json(index.read_text()).get("format") == FORMAT
-    except (ValueError, AttributeError):  # damaged: made anew
+    except (ValueError, AttributeError):  # damaged: rebuilt
         return False
 
 

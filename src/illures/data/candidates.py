@@ -1,4 +1,4 @@
-"""One clip to its best frames: follow the main face of each shot, measure, choose what differs, cut out."""
+"""Select the best frames of a clip: track the main face of each shot, measure, choose different frames, crop."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ _FOREHEAD = 1.15  # the 68 points end at the brows: the whole face is higher by 
 
 @dataclass(frozen=True)
 class VideoRecipe:
-    """What is taken from clips.
+    """Settings for extracting frames from clips.
 
     Attributes:
         size: side of the crops [px].
         frames_per_clip: frames kept, at most.
-        per_second: frames looked at in a second; all are followed.
+        per_second: frames examined per second; all are tracked.
         smallest: width of the smallest face used, in shares of `size` (0.6 enlarges it by up to about 1.4).
         yaw_limit_deg: faces turned further are left out; landmarks are good to about 65.
         least_score: of the landmark network, in [0, 1].
         least_sharpness: relative to the sharp frames of the shot.
         most_clipped: share of the face that may be over-exposed.
         most_black: share of the face that may be without any light.
-        least_change: frames nearer than this to one that is kept are left out; 1 is a clear change (see `choice`).
+        least_change: frames closer than this to a kept one are skipped; 1 is a clear change (see `choice`).
     """
 
     size: Literal[128, 256] = 128
@@ -56,7 +56,7 @@ class VideoRecipe:
     least_change: float = 0.25
 
     def __post_init__(self) -> None:
-        """Refuse values that choose nothing."""
+        """Raise an InputError for impossible values."""
         for name in ("size", "frames_per_clip"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} = {getattr(self, name)}: must be at least 1")
@@ -82,7 +82,7 @@ class Candidate:
 
 @dataclass
 class Tally:
-    """What became of the frames of a clip.
+    """Counts of the frames of a clip.
 
     Attributes:
         frames: decoded.
@@ -197,7 +197,7 @@ def _good(candidates: list[Candidate], recipe: VideoRecipe, tally: Tally) -> lis
 
 
 def _fault(candidate: Candidate, recipe: VideoRecipe) -> str | None:
-    """Why a candidate is of no use, whatever the others are."""
+    """Reason to reject a candidate on its own, or None."""
     points, (height, width) = candidate.face.landmarks[:, :2], candidate.crop.photo_size
     outside = ((points < -0.5) | (points > [width - 0.5, height - 0.5])).any(1).mean()
     faults = {
@@ -212,7 +212,7 @@ def _fault(candidate: Candidate, recipe: VideoRecipe) -> str | None:
 
 
 def _records(footage: Footage, kept: dict[int, Candidate]) -> Iterator[FrameRecord]:
-    """Decode again and cut the chosen frames out."""
+    """Decode again, and crop the chosen frames."""
     last = max(kept)
     for frame in read_frames(footage.path):
         candidate = kept.get(frame.index)

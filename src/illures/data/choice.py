@@ -1,4 +1,4 @@
-"""Which frames of a clip are worth keeping: how good each is, and how far two of them are apart."""
+"""Selection of frames of a clip: their quality, and the distance between two of them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from illures.io.photos import as_linear
 from illures.math.color import luminance
 from illures.math.sh import basis
 
-# What counts as a distance of 1 between two frames.
+# Scales: each is a distance of 1 between two frames.
 POSE_DEG = 12.0  # angle between the directions in which the head looks
 SHAPE = 0.04  # RMS move of brows, eyes, nose and lips, in shares of the face's radius
 LIGHT = 0.12  # of the SH terms of order one of luminance, relative to its mean
-BRIGHTNESS = 1.0  # in log exposure (a factor e): much of it is the camera's own doing
+BRIGHTNESS = 1.0  # in log exposure (a factor e), as much of it is due to the camera
 COLOUR = 0.2  # in the logs of red / green and blue / green
 
 _LIGHT_SIZE = 64  # the light is fitted at this size [px]
@@ -64,9 +64,9 @@ def describe(
     landmarks: Float[np.ndarray, "478 3"],
     mask: Float[np.ndarray, "size size"],
 ) -> Float[np.ndarray, " features"]:
-    """Numbers whose Euclidean distance says how much pose, expression and light differ; 1 is a clear change.
+    """A descriptor whose Euclidean distance measures change of pose, expression and light; 1 is a clear change.
 
-    Only frames of one person compare: the shape of the face counts as expression, its albedo as light.
+    Only frames of one person can be compared: the shape of a face counts as expression, its albedo as light.
 
     Args:
         image: aligned crop (sRGB).
@@ -74,7 +74,7 @@ def describe(
         mask: of the face.
 
     Returns:
-        Three numbers for the direction in which the head looks, those of the shape, six for the light.
+        Three numbers for the direction of the head, those of the shape, six for the light.
     """
     looks = head_rotation(landmarks)[:, 2] * np.rad2deg(1) / POSE_DEG
     moved = pose_free(landmarks)[_FEATURES] * _WEIGHTS[:, None]
@@ -83,13 +83,13 @@ def describe(
 
 
 def farthest(features: Float[np.ndarray, "n features"], first: int, count: int, least: float) -> Int[np.ndarray, " k"]:
-    """Indices of frames that lie far apart: each is the one that is farthest from all before (Gonzalez 1985).
+    """Farthest-point sampling (Gonzalez 1985): each frame is the farthest from all chosen before.
 
     Args:
         features: of `describe`.
         first: index to begin with.
         count: of indices, at most.
-        least: end where the next one would be nearer than this to one before.
+        least: stop when the next one would be closer than this.
 
     Returns:
         Indices in the order of their choice.

@@ -1,7 +1,7 @@
-"""The surroundings of renders: a photo is framed round a rendered crop, under the same light.
+"""The context of renders: frame a photo around a rendered crop, under the same light.
 
-Renders keep what lies round them without the person, over a square `WIDE` times as wide as the crop and centred on it;
-`rendered_context` puts the person in and draws a framing. For real photos see `faces.context`.
+Renders store their surroundings without the person, over a square `WIDE` times as wide as the crop and centred on it;
+`rendered_context` adds the person and samples a framing. For real photos see `faces.context`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def rendered_context(
 
 
 def _add_body(scene: np.ndarray, small: np.ndarray, alpha: np.ndarray, low: int, side: int) -> None:
-    """Shoulders and chest below the crop, as its lowest row goes on, wider and fading to its mean colour."""
+    """Shoulders and chest below the crop: its lowest row, extended, wider and fading to its mean colour."""
     row, weight = small[-1], alpha[-1]
     if weight.sum() < 0.5:
         return

@@ -1,4 +1,4 @@
-"""Clips on the disk: single video files, folders of them, the layout of 300VW, and who is to be seen in each."""
+"""Clips on the disk: single video files, folders of them, the layout of 300VW, and the identity in each."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _ANNOTATIONS, _VIDEO = "annot", "vid.*"  # of a folder of 300VW
 
 @dataclass(frozen=True)
 class Footage:
-    """A clip to be worked on.
+    """A clip to process.
 
     Attributes:
         path: of the video file.
         name: unique among the clips of a run; fit for file names.
-        identity: who is to be seen; equal for equal people.
+        identity: of the person; equal for equal people.
         annotations: folder of 000001.pts, ... with 68 points for each frame (300VW), or None.
-        licence: of the clip, as its table says; "" where that is not known.
+        licence: of the clip, from the table; "" if unknown.
     """
 
     path: Path
@@ -119,7 +119,7 @@ def _footage(path: Path) -> Footage:
 
 
 def _key(name: str) -> str:
-    """A name without what would end a key of WebDataset or leave the folder."""
+    """A name without characters that end a WebDataset key or leave the folder."""
     return re.sub(r"[^\w+-]", "_", name) or "_"
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,9 +23,9 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, grouped
+from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, read_samples, tar_bytes
 from illures.faces.pose import HeadPose
-from illures.io.decoding import decoding, parse_json
+from illures.io.decoding import parse_json
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class FrameRecord:
         shot: number of the shot, from 0; hard cuts lie between shots.
         identity: equal for equal people.
         pose: of the head in the picture, so that roll is not that of the crop.
-        score: probability of a face, as the landmark network says.
+        score: probability of a face from the landmark network.
         face_px: longer side of the face in the clip [px].
         sharpness: see `choice.Quality`; relative to the sharp frames of the clip.
         clipped, black: likewise, shares of the face.
@@ -71,16 +70,11 @@ _ARRAYS = ("image", "mask", "landmarks", "pose")
 _DIGITS = {"time_s": 4, "score": 4, "face_px": 1, "sharpness": 3, "clipped": 4, "black": 4}
 
 
-def tar_bytes(frames: Iterable[FrameRecord]) -> bytes:
+def frame_shard_bytes(frames: Iterable[FrameRecord]) -> bytes:
     """A tar of frames."""
-    memory = io.BytesIO()
-    with tarfile.open(fileobj=memory, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for frame in frames:
-            for name, data in _files(frame):
-                info = tarfile.TarInfo(f"{frame.clip}-{frame.frame:06d}.{name}")
-                info.size = len(data)  # mtime, owner and mode keep their constant defaults
-                tar.addfile(info, io.BytesIO(data))
-    return memory.getvalue()
+    return tar_bytes(
+        (f"{frame.clip}-{frame.frame:06d}.{name}", data) for frame in frames for name, data in _files(frame)
+    )
 
 
 def read_frame_shards(paths: Iterable[Path]) -> Iterator[FrameRecord]:
@@ -89,10 +83,7 @@ def read_frame_shards(paths: Iterable[Path]) -> Iterator[FrameRecord]:
     Raises:
         InputError: a file is not a shard of video frames.
     """
-    for path in paths:
-        with decoding(path, "a shard of video frames"), tarfile.open(path, "r:") as tar:
-            for _, files in grouped(tar):
-                yield _record(files)
+    return read_samples(paths, "a shard of video frames", _record)
 
 
 def _files(frame: FrameRecord) -> Iterator[tuple[str, bytes]]:

@@ -1,7 +1,7 @@
 """Two lights at once: renders of one view under two lights, added with gains of their own colour.
 
 Light is additive: the sum of two renders is the render under the sum of their lights, with every shadow, highlight and
-bounce. So three traced lights of a view stand for any mixture of them.
+bounce. So three traced lights of a view give any mixture of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 _BURNT = 0.98
-_FEW = 0.06  # of the surface's pixels: more of them burnt, and highlights of the sum are flat
+_FEW = 0.06  # of the surface's pixels: largest share that may be clipped, or highlights of the sum would be flat
 _COLOUR = 0.25  # standard deviation of the log gain of each channel
 
 
@@ -49,7 +49,7 @@ def mixed(
     share = torch.from_numpy(rng.uniform(0, 1, (count, 1))).float()
     tint = torch.from_numpy(np.exp(rng.normal(0, _COLOUR, (2, count, 3)))).float()
     gains = torch.stack([1 - share, share]) * tint
-    gains = gains / gains.amax(dim=(0, 2)).clamp(min=1)[None, :, None]  # what is not burnt does not become so by itself
+    gains = gains / gains.amax(dim=(0, 2)).clamp(min=1)[None, :, None]  # a single light is never brightened
     chosen = torch.from_numpy(rng.random(count) < chance) & ~_burnt(first, surface) & ~_burnt(second, surface)
 
     def sum_of(one: Tensor, other: Tensor) -> Tensor:

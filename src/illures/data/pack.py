@@ -1,7 +1,7 @@
-"""Training samples in one small file, to carry to a machine with a GPU: 8-bit crops, coded as pictures.
+"""Training samples in one small file, for transfer to a machine with a GPU: 8-bit crops, coded as pictures.
 
-Samples of a view share albedo, normals and classes, which are kept once. Image, albedo, normals and guide are JPEGs of
-full colour resolution; what must be exact (classes, mask, where a surface is) is PNG.
+Samples of a view share albedo, normals and classes, which are stored once. Image, albedo, normals and guide are JPEGs
+of full colour resolution; exact data (classes, mask, surface) are PNG.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Pairs of frames of one person, far apart in pose, expression and light: what training on real videos draws.
+"""Pairs of frames of one person, far apart in pose, expression and light, for training on real videos.
 
-Shards of `illures videos` are turned once into a cache, as synthetic sets are (`data.cache`): raw maps that are mapped
-into memory. Pairs depend on nothing but the frames and a seed.
+Shards of `illures videos` are converted once into a cache of memory-mapped raw maps, as synthetic sets (`data.cache`).
+Pairs depend only on the frames and a seed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from illures.io.photos import as_linear
 _MAPS = {"image": (np.uint8, 3), "mask": (np.uint8, 1), "guide": (np.int8, 3)}
 _ARRAYS = ("landmarks", "features", "identity", "clip", "licence", "shot", "time_s")
 _INDEX = "index.json"
-_FORMAT = 3  # since licences are kept
+_FORMAT = 3  # introduced with licences
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class PairSampler:
 
     A person is drawn, then a frame i of that person, then j: from the same shot with a chance that grows with the
     square of the distance of their descriptors; or, with the chance `across`, from another shot or clip of the person,
-    where there is one. What is drawn at a step depends on the seed and the step alone.
+    where there is one. The pairs of a step depend only on the seed and the step.
 
     Args:
         frames: to draw from.
@@ -258,7 +258,7 @@ def _places(frames: VideoFrames) -> Int[np.ndarray, " frames"]:
 
 
 def _sharing(places: Int[np.ndarray, " k"]) -> np.ndarray:
-    """Which entries have their like among the others."""
+    """Which entries occur more than once."""
     _, back, counts = np.unique(places, return_inverse=True, return_counts=True)
     return np.asarray(counts[back] > 1)
 

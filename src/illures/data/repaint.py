@@ -1,8 +1,8 @@
-"""Other colours for a rendered person, under the same light, and other things behind them.
+"""Other colours for a rendered person under the same light, and other backgrounds.
 
-What a network must not learn is which of its few hundred people it sees: with a tone of skin, hair and clothes drawn
-anew each time, strength and colour of the light can be told from the light alone, and from what has a known albedo.
-Behind real people are trees, prints on walls and other people: sharp, with the textures of hair and cloth.
+The network must not learn to recognise its few hundred people. With random tones of skin, hair and clothes it has to
+estimate strength and colour of the light from the light itself, and from surfaces of known albedo. Backgrounds of real
+people are sharp, with textures like hair and cloth: trees, prints on walls and other people.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _SKIN, _HAIR, _CLOTHES = 0.4, 0.4, 0.6  # standard deviations of log albedo
 _HUES = {Region.SKIN: 0.06, Region.HAIR: 0.15, Region.CLOTHES: 0.3}  # and of its channels
 _ALBEDO = (0.01, 0.9)
 _FEW = 0.02  # of the skin's pixels
-_WHITE = 0.6  # of the walls
-_WALL_LIGHT = 0.35  # standard deviation of the log of its light over the person's
-_BURNT = 0.9  # from here on an image's value says less and less of the albedo
+_WHITE = 0.6  # share of white walls
+_WALL_LIGHT = 0.35  # standard deviation of the log of a wall's light over the person's
+_BURNT = 0.9  # image values from which the albedo becomes uncertain
 
 
 def repaint(
@@ -38,7 +38,7 @@ def repaint(
 ) -> tuple[Float[Tensor, "batch height width 3"], Float[Tensor, "batch height width 3"]]:
     """Images and albedo of people in other colours; both linear.
 
-    The light that a pixel gets and sends back per albedo stays, E = I / A. (So highlights take the tint, too; bounce
+    The illumination of each pixel stays, E = I / A. (So highlights take the tint, too; bounce
     light within the face keeps that of the old skin. Both are small beside the change of tone.)
 
     Args:

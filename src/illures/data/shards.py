@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +30,10 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8, UInt16
 
 from illures.data.context import CONTEXT_RANGE
-from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, grouped
+from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, read_samples, tar_bytes
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
-from illures.io.decoding import decoding, parse_json
+from illures.io.decoding import parse_json
 from illures.io.files import write_whole
 from illures.math.color import linear_to_srgb, srgb_to_linear
 from illures.math.normals import decode, encode
@@ -78,14 +77,7 @@ class ViewRecord:
 
 def shard_bytes(views: Iterable[tuple[str, ViewRecord]]) -> bytes:
     """A tar of keyed views."""
-    memory = io.BytesIO()
-    with tarfile.open(fileobj=memory, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for key, view in views:
-            for name, data in _files(view):
-                info = tarfile.TarInfo(f"{key}.{name}")
-                info.size = len(data)  # mtime, owner and mode keep their constant defaults
-                tar.addfile(info, io.BytesIO(data))
-    return memory.getvalue()
+    return tar_bytes((f"{key}.{name}", data) for key, view in views for name, data in _files(view))
 
 
 def write_shard(path: Path, views: Iterable[tuple[str, ViewRecord]]) -> None:
@@ -115,10 +107,7 @@ def read_views(paths: Iterable[Path]) -> Iterator[ViewRecord]:
     Raises:
         InputError: a file is not a shard of this format.
     """
-    for path in paths:
-        with decoding(path, "a shard"), tarfile.open(path, "r:") as tar:
-            for _, files in grouped(tar):
-                yield _view(files)
+    return read_samples(paths, "a shard", _view)
 
 
 def read_shards(paths: Iterable[Path]) -> Iterator[Sample]:

@@ -1,4 +1,4 @@
-"""Samples at a smaller size: 256 px renders are seen by networks of 128 px, too."""
+"""Downsample samples, so that networks of 128 px can use renders of 256 px."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from illures.types import Region, Sample
 
 
 def shrunk(sample: Sample, size: int) -> Sample:
-    """The sample as a camera of fewer pixels sees it: every map averaged over blocks.
+    """Downsample every map by averaging over blocks, as a camera with fewer pixels.
 
     Args:
         sample: square.

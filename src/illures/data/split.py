@@ -1,4 +1,4 @@
-"""Which people are held out of training, for validation and for the benchmark of synthetic people alike."""
+"""Selection of people held out of training, for validation and for the benchmark of synthetic people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zlib import crc32
 def is_held_out(identity: int, share: float) -> bool:
     """Whether a person is left out.
 
-    That follows from the person's number alone, so that all recipes leave out the same people.
+    It depends only on the number of the person, so that all recipes hold out the same people.
 
     Args:
         identity: of the person, within a set.

@@ -1,7 +1,7 @@
-"""Shuffled samples straight from shards: each once an epoch, in an order that a run which was stopped goes on with.
+"""Shuffled samples straight from shards: each once per epoch, in an order that can be resumed.
 
-Shards are dealt in a random order and read in groups of at least `buffer` samples; the samples of a group are shuffled.
-So a place in the stream is an epoch, the group's first shard and a count, and going on there reads one group again.
+Shards are read in random order, in groups of at least `buffer` samples, which are shuffled within a group. A position
+in the stream is an epoch, the first shard of a group and a count; resuming there reads one group again.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from illures.types import Sample
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stream stands; plain numbers (`dataclasses.asdict`), to be kept with a checkpoint.
+    """Position in a stream; plain numbers (`dataclasses.asdict`), to be kept with a checkpoint.
 
     Attributes:
         epoch: from 0.
         shard: the group's first shard, counted in the epoch's order.
-        taken: samples of the group that are out.
-        stream: what the stream is made of; a place means nothing in another.
+        taken: samples of the group already returned.
+        stream: identifies the stream; a position is only valid in the same stream.
     """
 
     epoch: int
@@ -38,7 +38,7 @@ class Place:
 
 
 class SampleStream:
-    """Batches of samples from the shards of folders, decoded ahead by threads.
+    """Batches of samples from the shards of folders, prefetched by threads.
 
     Memory holds a group and `workers` shards, about 0.6 MB a sample of 128 px.
 
@@ -48,7 +48,7 @@ class SampleStream:
         seed: of the order.
         workers: threads that decode, each a shard (PNG decoding does not hold Python's lock).
         buffer: fewest samples that are shuffled together; more mix more people.
-        state: a `state()` of an equal stream, to go on there.
+        state: a `state()` of an equal stream, to resume from.
         epochs: to give in all, or None for ever more.
         rank, world: this reader's number among `world` readers that share the shards.
 
@@ -129,16 +129,16 @@ class SampleStream:
                 group, here = [], after
 
     def _decoded(self, start: Place) -> Iterator[tuple[list[Sample], Place]]:
-        """Samples of the shards from a place on, and the place after each; threads read ahead."""
-        ahead: deque[tuple[Future[list[Sample]], Place]] = deque()
+        """Samples of the shards from a place on, and the place after each; threads decode shards in advance."""
+        pending: deque[tuple[Future[list[Sample]], Place]] = deque()
         with ThreadPoolExecutor(self._workers) as executor:
             try:
                 for path, after in self._order(start):
-                    ahead.append((executor.submit(_load, path), after))
-                    if len(ahead) > self._workers:
-                        future, place = ahead.popleft()
+                    pending.append((executor.submit(_load, path), after))
+                    if len(pending) > self._workers:
+                        future, place = pending.popleft()
                         yield future.result(), place
-                for future, place in ahead:
+                for future, place in pending:
                     yield future.result(), place
             finally:
                 executor.shutdown(wait=False, cancel_futures=True)

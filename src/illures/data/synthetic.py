@@ -1,4 +1,4 @@
-"""Synthetic shards made ready for training: the cache, and the guide that the photo's own landmarks would give."""
+"""Prepare synthetic shards for training: the cache, and the guide from detected landmarks."""
 
 from __future__ import annotations
 

@@ -1,18 +1,50 @@
-"""What shards are made of: samples of a tar, and files of pixels and numbers in memory."""
+"""Building blocks of shards: samples in a tar, and picture and array files in memory."""
 
 from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
-from illures.io.decoding import open_image
+from illures.io.decoding import decoding, open_image
 
-# Of one picture in a shard; ours have a megapixel at most.
+Record = TypeVar("Record")
+
+# Largest picture in a shard; ours have at most a megapixel.
 _PIXELS = 64_000_000
+
+
+def tar_bytes(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """A tar of files by name; equal files give equal bytes."""
+    memory = io.BytesIO()
+    with tarfile.open(fileobj=memory, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)  # mtime, owner and mode keep their constant defaults
+            tar.addfile(info, io.BytesIO(data))
+    return memory.getvalue()
+
+
+def read_samples(paths: Iterable[Path], kind: str, parse: Callable[[dict[str, bytes]], Record]) -> Iterator[Record]:
+    """The WebDataset samples of tars, in order.
+
+    Args:
+        paths: of the tars.
+        kind: what each should be, for errors.
+        parse: makes a record of the files of a sample, by suffix.
+
+    Raises:
+        InputError: a file is not a tar of such samples.
+    """
+    for path in paths:
+        with decoding(path, kind), tarfile.open(path, "r:") as tar:
+            for _, files in grouped(tar):
+                yield parse(files)
 
 
 def grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:

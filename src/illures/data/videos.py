@@ -1,4 +1,4 @@
-"""Video clips to shards of frames, many clips at a time; what is stopped goes on where it was."""
+"""Video clips to shards of frames, many clips in parallel; interrupted work is continued."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from illures import __version__
 from illures.data.candidates import VideoRecipe, best_frames
 from illures.data.footage import Footage
-from illures.data.frames import tar_bytes
+from illures.data.frames import frame_shard_bytes
 from illures.errors import InputError
 from illures.io.files import write_whole
 from illures.io.inputs import Problem
@@ -26,12 +26,12 @@ from illures.jobs.progress import Progress
 _RECIPE, _REPORT = "recipe.json", "report.json"
 
 
-_KNOWN = ("identity", "source", "bytes", "licence")  # of a clip, beforehand
+_KNOWN = ("identity", "source", "bytes", "licence")  # known of a clip beforehand
 
 
 @dataclass(frozen=True)
 class ClipReport:
-    """What became of a clip.
+    """Result for a clip.
 
     Attributes:
         clip, identity, licence: see `Footage`.
@@ -92,7 +92,7 @@ class VideoJob:
         if not kept:
             reasons = ", ".join(f"{count} {reason}" for reason, count in rejected.items()) or "no face found"
             return replace(report, error=f"{footage.path}: no frame is fit ({reasons})"), b""
-        return replace(report, kept=len(kept)), tar_bytes(kept)
+        return replace(report, kept=len(kept)), frame_shard_bytes(kept)
 
 
 def make_videos(
@@ -103,9 +103,9 @@ def make_videos(
     ray: str | None = None,
     problems: Sequence[Problem] = (),
 ) -> list[ClipReport]:
-    """Write a shard for each clip, `out`/NAME.tar, and what became of each to `out`/report.json.
+    """Write a shard for each clip, `out`/NAME.tar, and a report on all to `out`/report.json.
 
-    Clips whose shard is there, made from the same file for the same identity and licence, are not done again.
+    Clips with an existing shard of the same file, identity and licence are skipped.
 
     Args:
         clips: with unique names.
@@ -139,7 +139,7 @@ def make_videos(
 
 
 def _prepare(job: VideoJob, out: Path) -> dict[str, ClipReport]:
-    """Hold the folder to one recipe; the reports of clips that are done."""
+    """Check that the folder has the same recipe; returns the reports of finished clips."""
     note, text = out / _RECIPE, _to_json(job.recipe)
     if note.exists() and note.read_text() != text and any(out.glob("*.tar")):
         raise InputError(f"{note}: this folder holds frames of another recipe; choose another folder")
@@ -165,7 +165,7 @@ def _write(
     job: VideoJob,
     problems: Sequence[Problem],
 ) -> None:
-    """The shard first: a clip whose report is lost is done again, but never missing."""
+    """The shard is written first, so that a clip without a report is processed again, but never missing."""
     path = out / f"{report.clip}.tar"
     if shard:
         write_whole(path, shard)
@@ -216,7 +216,7 @@ def _to_json(recipe: VideoRecipe) -> str:
 
 @contextmanager
 def _progress(total: int, done: int) -> Iterator[Callable[[ClipReport], None]]:
-    """A bar on stderr; yields what to call after each clip, which also says what failed."""
+    """Progress on stderr; yields a function to call after each clip, which also prints failures."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns: Iterable[TextColumn | BarColumn | MofNCompleteColumn | TimeElapsedColumn | TimeRemainingColumn] = (
         TextColumn("clips"),

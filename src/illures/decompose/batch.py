@@ -1,34 +1,26 @@
-"""Many photos, one after the other: what a failure of one does to the rest, and what is said about each."""
+"""Decompose many photos, and write the results of each."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from illures.decompose import textured_mesh
 from illures.decompose.contact_sheet import contact_sheet
 from illures.decompose.decomposer import Decomposer
 from illures.decompose.folder import (
-    OUTPUTS,
     About,
     check_target,
     describe_weights,
     is_done,
     targets,
-    write_maps,
     write_photo,
 )
-from illures.errors import InputError
-from illures.io.decoding import noted
+from illures.decompose.map_files import OUTPUTS, write_maps
+from illures.decompose.reading import check_not_source, decomposed_photo, each_photo
 from illures.io.formats import Format
-from illures.io.photos import open_photo, save_image
-from illures.jobs.photos import Outcome, Report, for_each
-from illures.jobs.progress import Progress
+from illures.io.photos import save_image
+from illures.jobs.photos import Outcome, Report
 
 
 def decompose_all(
@@ -43,16 +35,16 @@ def decompose_all(
     names: Collection[str] = OUTPUTS,
     single: Path | None = None,
 ) -> None:
-    """Decompose and write each photo; bad ones are reported and the rest still done, unless the disk is full.
+    """Decompose and write each photo; an error is reported and the others are still processed, unless the disk is full.
 
     Args:
         sources: the photos.
         out: folder for the results.
-        report: is told what became of each.
+        report: receives the outcome of each.
         decomposer: finds and decomposes the faces.
         format: of the maps.
-        crop_only: leave out the maps of the photo's size.
-        skip_existing: leave results alone that are there.
+        crop_only: write only the maps of the crops.
+        skip_existing: skip photos whose results exist.
         names: of `folder.OUTPUTS`: the maps that are written.
         single: instead of a folder, the one file for one photo: .exr for the maps as layers, else the sheet.
     """
@@ -65,8 +57,7 @@ def decompose_all(
         else:
             report.done(_decompose_one(decomposer, source, target, format, crop_only, names, single is not None))
 
-    with progress(len(sources), report.console) as advance:
-        for_each(chosen, one, report, advance)
+    each_photo(chosen, one, report)
 
 
 def _decompose_one(
@@ -78,33 +69,19 @@ def _decompose_one(
     names: Collection[str],
     single: bool,
 ) -> Outcome:
-    started = time.perf_counter()
-    if not single:
+    if single:
+        check_not_source(source, [target], target)
+    else:
         check_target(target)
-    elif target.exists() and target.samefile(source):
-        raise InputError(f"{target}: is the photo itself; choose another output")
-    with noted() as notes:
-        opened = open_photo(source)
-    photo, alpha = opened.photo, opened.alpha
-    faces = decomposer(photo, name=str(source), alpha=alpha)
-    if not faces:
-        raise InputError(f"{source}: no face found")
+    read = decomposed_photo(decomposer, source)
+    photo, alpha, faces = read.opened.photo, read.opened.alpha, read.faces
     if not single:
         weights = describe_weights(decomposer.predictor.info)
-        write_photo(target, source, photo, faces, format, weights, crop_only, names, About(alpha, tuple(notes)))
+        write_photo(target, source, photo, faces, format, weights, crop_only, names, About(alpha, read.notes))
     elif target.suffix.lower() in textured_mesh.SUFFIXES:
         textured_mesh.write_mesh(target, faces[0].photo_resolution(photo))
     elif format.is_exr:
         write_maps(target.parent, photo, faces, format, names, target.name, alpha)
     else:
         save_image(target, contact_sheet(photo, faces, source.name))
-    return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))
-
-
-@contextmanager
-def progress(total: int, console: Console) -> Iterator[Callable[[], None]]:
-    """A bar or lines on stderr where there are several photos; yields what to call after each."""
-    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, shown=total > 1, stages=False, transient=True) as bar:
-        task = bar.add_task("photos", total=total)
-        yield lambda: bar.advance(task)
+    return read.outcome(target)

@@ -23,9 +23,9 @@ GAP = 8
 LABEL = 22
 BACKGROUND = (24, 24, 24)
 TEXT = (225, 225, 225)
-# The residual is small beside the image; the sheet shows it this many times larger, around mid grey.
+# The residual is small against the image; the sheet shows it multiplied by this, around mid grey.
 RESIDUAL_GAIN = 2.0
-# Where there is no head the maps mean nothing; the sheet shows them there this much darker.
+# Maps are undefined outside the head; the sheet darkens them there by this factor.
 OUTSIDE = 0.25
 
 
@@ -36,7 +36,7 @@ def probe(light: Float[np.ndarray, "9 3"], size: int = TILE) -> UInt8[np.ndarray
     x, y = (x + 0.5 - half) / (half - 1), -(y + 0.5 - half) / (half - 1)
     radius = np.sqrt(x * x + y * y)
     z = np.sqrt(np.clip(1 - radius * radius, 0, None))
-    inward = np.maximum(radius, 1)  # the rim's outermost pixels take the rim's normal
+    inward = np.maximum(radius, 1)  # pixels beyond the rim take the rim's normal
     normal = np.stack([x / inward, y / inward, z], axis=-1)
     alpha = np.clip((1 - radius) * (half - 1) + 0.5, 0, 1)
     rgb = linear_to_srgb(np.clip(shade(normal, light.astype(np.float32)) / SHADING_SCALE, 0, 1))
@@ -109,7 +109,7 @@ def _tiles(face: Maps, number: int) -> list[tuple[str, UInt8[np.ndarray, "TILE T
 
 
 def _thumbnail(photo: Photo, crops: list[FaceCrop], side: int) -> Image.Image:
-    """The whole photo in a square of this side, each crop's outline and number drawn in."""
+    """The whole photo fitted into a square of this side, with outline and number of each crop."""
     height, width = photo.shape[:2]
     scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -1,4 +1,4 @@
-"""Photo in, decompositions out: faces, crops, network."""
+"""From a photo to decompositions: detect faces, crop them, run the network."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from illures.types import Face, FaceCrop, Region
 if TYPE_CHECKING:
     from illures.model.predictor import Prediction
 
-# Below this a photo has no room for a face that could be taken apart [px a side].
+# Smallest photo [px a side].
 MIN_SIDE = 16
-# Crops that go through the network at once: more is not faster on a CPU and takes memory.
+# Crops per run of the network: more is not faster on a CPU, and takes memory.
 BATCH = 8
 
 
 @runtime_checkable
 class PredictorLike(Protocol):
-    """What `Decomposer` needs of a network: `illures.model.Predictor`, or a stand-in."""
+    """The interface of a network for `Decomposer`: `illures.model.Predictor`, or a substitute."""
 
     size: int
     info: Any
@@ -46,12 +46,12 @@ class PredictorLike(Protocol):
 
 
 class Decomposer:
-    """Takes every face of a photo apart. Keeps no state between photos.
+    """Decomposes every face of a photo. Keeps no state between photos.
 
     Attributes:
         predictor: the network.
         size: side of the crops [px].
-        find_faces: the finder of faces.
+        find_faces: the face detector.
     """
 
     def __init__(
@@ -60,15 +60,15 @@ class Decomposer:
         size: int | None = None,
         find_faces: Callable[[Photo], list[Face]] | None = None,
     ) -> None:
-        """Use a network that is already loaded.
+        """Create from a network that is already loaded.
 
         Args:
             predictor: the network.
             size: side of the crops [px]; default: what the network was trained on.
-            find_faces: another finder of faces in an sRGB photo; default: `illures.faces.find_faces`.
+            find_faces: another face detector for sRGB photos; default: `illures.faces.find_faces`.
 
         Raises:
-            InputError: a size that the network can't take.
+            InputError: the network does not support this size.
         """
         self.predictor = predictor
         self.size = predictor.size if size is None else size
@@ -78,14 +78,14 @@ class Decomposer:
 
     @classmethod
     def from_pretrained(cls, path: str | os.PathLike[str] | None = None, size: int | None = None) -> Decomposer:
-        """Load weights that ship with the package, or those of a file; nothing is fetched.
+        """Load the weights of the package, or of a file; nothing is downloaded.
 
         Args:
             path: a file, or a name of the package such as "illures-128"; None takes the best that the package has.
             size: side of the crops [px]; default: what the network was trained on.
 
         Raises:
-            InputError: the file is missing or is no weights file.
+            InputError: the file is missing or is not a weights file.
         """
         from illures.model.predictor import Predictor
 
@@ -105,15 +105,15 @@ class Decomposer:
     ) -> list[Decomposition] | list[list[Decomposition]]:
         """Find and decompose every face, largest first; an empty list where there is none.
 
-        Nothing is learnt from transparent pixels: they are background, outside the mask.
+        Transparent pixels count as background, outside the mask.
 
         Args:
             image: a path, a pillow image, an array [height, width] with 1, 3 or 4 channels (uint8, uint16, or float
                 sRGB in [0, 1]), or a PyTorch tensor of such values, channels first or last. Several of them (a list, or
                 an array or tensor with one more axis in front) give a list for each; their faces go through the network
                 together.
-            name: what to call an image that is no path in errors.
-            alpha: in [0, 1], of one image without a channel for it.
+            name: used in errors for an image that is not a path.
+            alpha: in [0, 1], for one image without an alpha channel.
 
         Raises:
             InputError: an image can't be read or is too small.
@@ -133,7 +133,7 @@ class Decomposer:
         return opened
 
     def _each(self, images: list[Opened]) -> list[list[Decomposition]]:
-        """The faces of each image, through the network side by side."""
+        """The faces of each image; the crops of all images share batches."""
         prepared: list[tuple[int, _Input]] = []
         for k, opened in enumerate(images):
             photo = opened.photo
@@ -174,7 +174,7 @@ class Decomposer:
 
 @dataclass(frozen=True)
 class _Input:
-    """A face as the network sees it, and where it comes from."""
+    """The inputs of the network for one face, and where the face is."""
 
     image: Float[np.ndarray, "size size 3"]
     landmarks: Float[np.ndarray, "478 3"]
@@ -191,14 +191,14 @@ def _face(
     alpha: Float[np.ndarray, "size size"] | None,
     exact: bool,
 ) -> Decomposition:
-    """The network's word on a crop, with its light fitted to the photo.
+    """The decomposition of a crop: the network's prediction, with the light fitted to the photo.
 
-    What is transparent is background, and what is painted over an object.
+    Transparent pixels become background. Areas painted over with one colour become an object.
     """
     regions = prediction.regions
     mask = _faces.face_mask(image, landmarks) if regions is None else _faces.skin_mask(regions, landmarks)
     normal, painted = prediction.normal, _faces.painted_over(image, landmarks)
-    if painted.any():  # what covers the face is no skin; its surface is as the screen's
+    if painted.any():  # a painted bar is not skin; its normals face the viewer
         mask, regions = _taken_out(mask, regions, painted, Region.OBJECT)
         normal = normalize(normal + painted[..., None] * (np.array([0, 0, 1], np.float32) - normal))
     if alpha is not None:
@@ -229,7 +229,7 @@ def _taken_out(
     share: Float[np.ndarray, "size size"],
     region: Region,
 ) -> tuple[Float[np.ndarray, "size size"], Float[np.ndarray, "size size classes"] | None]:
-    """Mask and classes where a share of each pixel is known to be of another class."""
+    """Remove a known share of each pixel from the mask, and assign it to another class."""
     if regions is not None:
         regions = regions * (1 - share[..., None])
         regions[..., region] += share
@@ -237,7 +237,7 @@ def _taken_out(
 
 
 def _eight_bits(photo: Photo) -> Photo:
-    """What the finder of faces works on; a 16-bit photo as floats would take four times the memory."""
+    """The 8-bit photo for the face detector; floats of a 16-bit photo would take four times the memory."""
     if photo.dtype == np.uint16:
         return (photo >> 8).astype(np.uint8)
     return np.round(np.clip(photo, 0, 1) * 255).astype(np.uint8)

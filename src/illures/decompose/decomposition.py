@@ -1,4 +1,4 @@
-"""`Decomposition`: albedo, normal, light and residual of one face, which every command takes or gives."""
+"""`Decomposition`: albedo, normal, light and residual of one face, the result that all commands share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from illures.types import Face, FaceCrop, Region
 if TYPE_CHECKING:
     from illures.decompose.tensors import FaceTensors
 
-# Raised when the arrays of a saved file change their meaning.
+# Increased when the arrays of a saved file change their meaning.
 FILE_VERSION = 2
 
 
@@ -27,8 +27,8 @@ FILE_VERSION = 2
 class Decomposition(Maps):
     """One face: `image = albedo ∘ shading(normal, light) + residual`, linear, in the frame of its crop.
 
-    The crop may be turned in the plane against the photo; `normal` and `light` are turned with it. The network's
-    own maps give the image back nearly; those of `photo_resolution` give it back exactly.
+    The crop may be rotated in the plane against the photo; `normal` and `light` are in the frame of the crop. The maps
+    of the network reproduce the image approximately, those of `photo_resolution` exactly.
 
     Attributes:
         image: what the camera saw, in [0, 1].
@@ -38,7 +38,7 @@ class Decomposition(Maps):
         residual: signed: cast shadow and occlusion below 0, highlight and bounce light above.
         mask: skin of face, ears and neck with eyes, lips, brows and beard, soft at its edges, in [0, 1].
         crop: where these pixels lie in the photo.
-        regions: probabilities of the classes of `types.Region`; None where nothing but the mask is known.
+        regions: probabilities of the classes of `types.Region`; None where only the mask is known.
     """
 
     def photo_resolution(self, photo: Any) -> Decomposition:
@@ -74,13 +74,13 @@ class Decomposition(Maps):
         return tensors_of(self, device)
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """Preview for notebooks."""
         from illures.decompose.contact_sheet import face_sheet, png
 
         return png(face_sheet(self))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to one file, which numpy can read too (`.npz`); whole or not at all.
+        """Write everything to one `.npz` file, whole or not at all; NumPy can read it.
 
         Raises:
             InputError: the file can't be written.

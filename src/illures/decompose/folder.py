@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, is_dataclass
@@ -10,47 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Num, UInt8
-from PIL import Image
 
 import illures
 from illures.decompose.contact_sheet import contact_sheet, probe
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.full_resolution import upright
-from illures.decompose.photo_maps import photo_maps
+from illures.decompose.map_files import OUTPUTS, Alpha, with_alpha, write_exr_maps, write_labels, write_maps
 from illures.errors import InputError
 from illures.faces import extract, to_photo
 from illures.io import exr_layers
 from illures.io.files import whole_folder, write_whole
-from illures.io.formats import CROP_MAPS, MAPS, Codes, Format, MapName
-from illures.io.photos import Photo, as_linear, encoded
+from illures.io.formats import CROP_MAPS, Format
+from illures.io.inputs import folder_for_each
+from illures.io.photos import Photo, encoded
 from illures.math import sh
 from illures.types import Region
 
-# The file that says that a folder is ours, so that it may be replaced.
+# A folder with this file was written by illures, so it may be replaced.
 INDEX = "photo.json"
-# What may be asked for by name.
-OUTPUTS = (*MAPS, "regions")
-REGION_COLOURS = {
-    Region.BACKGROUND: (0, 0, 0),
-    Region.SKIN: (229, 180, 150),
-    Region.LIPS: (214, 64, 84),
-    Region.FACIAL_HAIR: (150, 96, 44),
-    Region.EYES: (80, 140, 230),
-    Region.MOUTH: (110, 20, 60),
-    Region.HAIR: (92, 62, 34),
-    Region.GLASSES: (60, 200, 200),
-    Region.OBJECT: (240, 200, 60),
-    Region.CLOTHES: (60, 130, 80),
-}
 CONVENTION = (
     "9 x 3: spherical-harmonic coefficients of the environment's linear RGB radiance, real orthonormal basis in the "
     "order [1, y, z, x, xy, yz, 3z^2-1, xz, x^2-y^2], x right, y up, z toward the viewer; "
     "shading = sum_i a_i * light_i * Y_i(normal) with a = 1 (l = 0), 2/3 (l = 1), 1/4 (l = 2)"
 )
-
-
-Alpha = Float[np.ndarray, "height width"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +40,7 @@ class About:
 
     Attributes:
         alpha: 0 (transparent) to 1; None where all is opaque.
-        notes: what the user should know: HDR that was tone-mapped, a part that is missing, ...
+        notes: messages for the user: HDR was tone-mapped, a part of the file is missing, ...
     """
 
     alpha: Alpha | None = None
@@ -67,7 +48,7 @@ class About:
 
     @property
     def noted(self) -> dict[str, Any]:
-        """For the JSON files; empty where there is nothing to say."""
+        """The notes for the JSON files; empty if there are none."""
         return {"notes": list(self.notes)} if self.notes else {}
 
 
@@ -85,12 +66,12 @@ def write_photo(
     """Write the maps of a photo; the folder `target` appears whole or not at all.
 
     Args:
-        target: the folder; one that this function wrote before is replaced.
-        source: where the photo came from, as it is to be named.
+        target: the folder; replaced if this function wrote it.
+        source: the file of the photo; its name is stored.
         photo: its pixels.
         faces: what was found in it, at least one.
         format: of the maps.
-        weights: what to say of the network.
+        weights: description of the network (`describe_weights`).
         crop_only: leave out the maps of the photo's size.
         names: of `OUTPUTS`: the maps that are written.
         about: how the photo was read.
@@ -117,109 +98,27 @@ def write_photo(
         _write_json(folder / INDEX, index)
 
 
-def write_maps(
-    folder: Path,
-    photo: Photo,
-    faces: list[Decomposition],
-    format: Format,
-    names: Collection[str] = OUTPUTS,
-    name: str | None = None,
-    alpha: Alpha | None = None,
-) -> None:
-    """Write the maps of the photo's size.
-
-    Args:
-        folder: is there.
-        photo: its pixels.
-        faces: what was found in it.
-        format: of the maps.
-        names: of `OUTPUTS`: the maps that are written.
-        name: of the one file of an EXR of layers; None: `io.exr_layers.FILE`, and the labels beside it.
-        alpha: of the photo, in [0, 1]; maps of three channels get it as their fourth.
-
-    Raises:
-        InputError: a file can't be written.
-    """
-    maps = photo_maps(photo, faces, format)
-    lights = [sh.rotate(face.light, upright(face.crop)) for face in faces]
-    if maps.regions is not None and "regions" in names and name is None:
-        _write_labels(folder / "regions.png", maps.regions)
-    if not format.is_exr:
-        for each in MAPS:
-            if each in names:
-                format.write(folder, each, _with_alpha(each, maps.take(each), format, alpha))
-        return
-    codes = {each: maps.take(each) for each in MAPS if format.split or each != "reconstruction"}
-    seen = format.quantise("albedo", as_linear(photo))
-    _write_exr(folder / (name or exr_layers.FILE), format, codes, seen, lights, names, alpha)
-
-
-def _with_alpha(
-    name: MapName, codes: Codes, format: Format, alpha: Alpha | None
-) -> Num[np.ndarray, "height width *with_alpha"]:
-    """A map with the photo's alpha: as a fourth channel, or of one channel (mask, matte) times it."""
-    if alpha is None:
-        return codes
-    if codes.ndim == 2:
-        return format.quantise(name, format.decode(name, codes) * alpha)
-    return np.dstack([codes, format.quantise("matte", alpha)])
-
-
-def _write_exr(
-    path: Path,
-    format: Format,
-    codes: dict[MapName, Codes],
-    photo: Codes,
-    lights: list[np.ndarray],
-    names: Collection[str],
-    alpha: Alpha | None,
-) -> None:
-    """One file of layers, or beside its place one for each map, of those that `names` asks for."""
-    about = exr_layers.attributes_of(format.colorspace, illures.__version__, format.normals, lights)
-    exr_layers.convert(format.colorspace, codes, photo)
-    if not format.split:
-        kept = {n: v if v.ndim == 3 else _with_alpha(n, v, format, alpha) for n, v in codes.items() if n in names}
-        exr_layers.write_layers(path, photo, kept, about, alpha)
-        return
-    for name, values in codes.items():
-        if name in names:
-            format.write(path.parent, name, _with_alpha(name, values, format, alpha), about)
-
-
 def check_target(target: Path) -> None:
-    """Raise an InputError where `target` is something that must not be replaced."""
+    """Raise an InputError if `target` must not be replaced."""
     if target.exists() and not (target / INDEX).is_file() and not _empty(target):
         raise InputError(f"{target}: exists and was not written by illures; choose another output folder")
 
 
 def is_done(target: Path, source: Path) -> bool:
-    """Whether the outputs of this photo are there already."""
+    """Whether the outputs of this photo exist already."""
     return _written_from(target) == source.name
 
 
 def targets(sources: Iterable[Path], out: Path) -> dict[Path, Path]:
-    """One folder for each photo: the file's stem; its whole name, then a number, where the stem is taken.
+    """One folder for each photo: the file's stem; if that is taken its whole name, then a number.
 
-    A folder that an earlier run made of a photo of another name counts as taken.
+    A folder that an earlier run wrote for a photo of another name counts as taken.
     """
-    sources = list(sources)
-    stems = [source.stem.casefold() for source in sources]
-    chosen: dict[Path, Path] = {}
-    taken: set[str] = set()
-    for source, stem in zip(sources, stems, strict=True):
-        names = [source.stem] if stems.count(stem) == 1 else []
-        names += [source.name, *(f"{source.name}-{i}" for i in range(2, len(sources) + 2))]
-        for name in names:
-            earlier = _written_from(out / name)
-            if name.casefold() not in taken and earlier in (None, source.name):
-                break
-        taken.add(name.casefold())
-        chosen[source] = out / name
-    return chosen
+    return folder_for_each(list(sources), out, lambda folder, source: _written_from(folder) in (None, source.name))
 
 
 def describe_weights(info: Any) -> dict[str, Any]:
-    """What a weights file says of itself, ready for JSON."""
+    """The metadata of a weights file, ready for JSON."""
     about = asdict(info) if is_dataclass(info) and not isinstance(info, type) else dict(info)
     return {name: about[name] for name in ("hash", "version", "data") if name in about}
 
@@ -246,12 +145,12 @@ def _write_face(
     codes = {name: format.quantise(name, values[name]) for name in CROP_MAPS if name in names or format.is_exr}
     if format.is_exr:
         seen = format.quantise("albedo", face.image)
-        _write_exr(folder / exr_layers.FILE, format, codes, seen, [face.light], names, alpha)
+        write_exr_maps(folder / exr_layers.FILE, format, codes, seen, [face.light], names, alpha)
     else:
         for name, each in codes.items():
-            format.write(folder, name, _with_alpha(name, each, format, alpha))
+            format.write(folder, name, with_alpha(name, each, format, alpha))
     if face.regions is not None and "regions" in names:
-        _write_labels(folder / "regions.png", face.regions.argmax(axis=-1).astype(np.uint8))
+        write_labels(folder / "regions.png", face.regions.argmax(axis=-1).astype(np.uint8))
     _write_png(folder / "probe.png", probe(face.light))
     turned = sh.rotate(face.light, upright(face.crop))
     light = {
@@ -288,7 +187,7 @@ def _face_json(source: Path, face: Decomposition, format: Format, weights: dict[
 
 
 def _written_from(target: Path) -> str | None:
-    """Name of the photo that a folder of ours was made of; None where there is no such folder."""
+    """Name of the photo of a folder written by illures; None for other folders."""
     try:
         return json.loads((target / INDEX).read_text(encoding="utf-8")).get("photo")
     except (OSError, ValueError, AttributeError):
@@ -305,15 +204,6 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 def _write_png(path: Path, codes: np.ndarray) -> None:
     write_whole(path, encoded(codes, ".png"))
-
-
-def _write_labels(path: Path, labels: UInt8[np.ndarray, "rows columns"]) -> None:
-    """A PNG whose pixels are numbers of `Region`, with a palette to look at."""
-    image = Image.fromarray(labels, "L")
-    image.putpalette([value for region in Region for value in REGION_COLOURS[region]])
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    write_whole(path, buffer.getvalue())
 
 
 def _numbers(array: np.ndarray, digits: int) -> list[Any]:

@@ -1,10 +1,10 @@
 """From the network's maps to the photo's own resolution, upright, with A ∘ f(N, L) + R = photo.
 
-Albedo is what remains of the photo: A = I / E, at any resolution. The illumination E = I / A of the crop comes up
-smoothly, so that all of the photo's finer detail goes to albedo. Where E itself has edges (shadows, highlights) it
-takes its share of that detail, found by a guided filter (He and Sun, "Fast Guided Filter", 2015) on log luminance:
-slope 1 where the crop's E follows the photo, 0 where albedo does. Normals come up by interpolation; the light is only
-turned. R is what then remains, so that the sum holds whatever the network says.
+Albedo is the quotient A = I / E at any resolution. The illumination E = I / A of the crop is upsampled smoothly, so
+that the finer detail of the photo goes to albedo. Where E itself has edges (shadows, highlights), it takes its share
+of that detail. The share is found by a guided filter (He and Sun, "Fast Guided Filter", 2015) on log luminance: slope 1
+where E of the crop follows the photo, 0 where albedo does. Normals are interpolated; the light is only rotated. R is
+the rest, I - A ∘ f(N, L), so the sum is exact for any prediction.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from illures.math import sh
 from illures.math.color import luminance
 from illures.math.curves import smoothstep
 from illures.math.fill import continued
+from illures.math.guided_filter import box_mean, moments
 from illures.math.normals import normalize
 from illures.math.quotient import BLACK, albedo_of, illumination_of
 from illures.render import shade
@@ -33,17 +34,17 @@ from illures.types import FaceCrop
 # Radius of the guided filter [px of a crop of 128], and the variance of log luminance that counts as noise.
 GUIDE_RADIUS = 3
 GUIDE_EPS = 0.05**2
-# Albedo takes this much of the photo's detail at most [log]: darker, brighter. What is brighter yet is a glint.
+# Largest detail of the photo that albedo takes [log]: darker, brighter. Brighter detail is a glint.
 DETAIL = (2.0, 0.7)
-# Shading that something is divided by is no less than this part of the face's mean shading: SH can ring to zero.
+# Divisors are floored at this part of the face's mean shading, as SH shading can ring to zero.
 SHADING_FLOOR = 0.1
-# Toward the crop's edge the maps fade over this part of its side.
+# The maps fade out toward the crop's edge over this part of its side.
 FADE = 0.04
-# Faces side by side give way to each other over this difference of their distances [crop sides].
+# Width of the transition between two neighbouring faces: difference of the distances to them [crop sides].
 BETWEEN = 0.15
 # Beyond the crop shadows and highlights fall to 1/e over this part of the side of the grid with its margin.
 FAR = 0.05
-# Maps of a small crop are interpolated to this many times its size by cubics before the warp, which is linear.
+# Maps of a small crop are upsampled by this factor with cubics first, as the warp to the photo is linear.
 FINER = 4
 
 Rect = tuple[int, int, int, int]  # x0, y0, x1, y1
@@ -55,19 +56,19 @@ Map3 = Float[np.ndarray, "rows columns 3"]
 
 @dataclass(frozen=True)
 class Fields:
-    """What is to be interpolated, on the (finer) grid of the crop, upright as the photo.
+    """The fields to interpolate, on the (finer) grid of the crop, in the upright frame of the photo.
 
     Attributes:
         normal: in the photo's frame; not of unit length between pixels.
         light: in the photo's frame.
         illumination: log E.
-        low: log luminance of the crop as the network saw it: what `share` measures detail against.
-        share: of the photo's detail, what E takes; in [0, 1].
+        low: log luminance of the crop as seen by the network; detail is the difference to it.
+        share: of the photo's detail that goes to E, in [0, 1].
         seen: 1 where `low` is known.
-        floor: least shading that something is divided by.
-        head: how far the maps count; 0 along the crop's edge.
+        floor: least shading used as a divisor.
+        head: weight of the maps; 0 along the crop's edge.
         mask: skin; 0 along the crop's edge.
-        crop: of this grid: that of the face, with the margin that was asked for.
+        crop: of this grid: that of the face, with the requested margin.
     """
 
     normal: Map3
@@ -135,7 +136,7 @@ def inside(rect: Rect, photo: Photo) -> Rect:
 
 
 def upright(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
-    """Rotation about the line of sight that takes directions of the crop's frame to the photo's."""
+    """Rotation about the line of sight from the crop's frame to the photo's."""
     cos, sin = crop.matrix[0, :2].astype(np.float64) / scale_of(crop)
     # crop = [[cos, sin], [-sin, cos]] photo with y down; its inverse with y up has the signs of the sines so.
     return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
@@ -146,12 +147,12 @@ def prepare(face: Maps, margin: int = 0) -> Fields:
 
     Args:
         face: at the network's resolution.
-        margin: that the fields are continued by around the crop, from where a head was seen [crop px]: normals as they
-            are at its edge, and the light on them as L gives it; what E has besides (shadows, highlights) fades away.
-            Without it they are those of the crop, background and all.
+        margin: width around the crop by which the fields of the head are extrapolated [crop px]: normals are constant
+            from its edge on, lit by L; the rest of E (shadows, highlights) fades out. 0 keeps the fields of the crop,
+            with its background.
     """
     size, shading = face.crop.size, face.shading
-    weight = face.mask[..., None] + 0.01  # outside the mask the network's values mean less
+    weight = face.mask[..., None] + 0.01  # outside the mask the prediction is less reliable
     floor = SHADING_FLOOR * max(float((shading * weight).mean() / weight.mean()), 0.01)
     illumination = np.log(illumination_of(face.image, face.albedo)).astype(np.float32)
     low = _log_luminance(face.image)
@@ -191,7 +192,7 @@ def prepare(face: Maps, margin: int = 0) -> Fields:
 
 
 def sample(fields: Fields, origin: tuple[int, int], image: Map3) -> Window:
-    """The maps over a rectangle of the photo: it begins at pixel `origin` (x, y) and its linear pixels are `image`."""
+    """The maps over a rectangle of the photo that begins at pixel `origin` (x, y) and has the linear pixels `image`."""
     normal = normalize(warped(fields.normal, fields.crop, origin, image.shape[:2]))
     shading = shade(normal, fields.light)
     illumination = illumination_at(fields, origin, image)
@@ -209,7 +210,7 @@ def sample(fields: Fields, origin: tuple[int, int], image: Map3) -> Window:
 
 
 def illumination_at(fields: Fields, origin: tuple[int, int], image: Map3) -> Map3:
-    """E over a rectangle of the photo, with the part of the photo's detail that is E's."""
+    """E over a rectangle of the photo, with its share of the photo's detail."""
 
     def there(field: np.ndarray) -> np.ndarray:
         return warped(field, fields.crop, origin, image.shape[:2])
@@ -222,7 +223,7 @@ def illumination_at(fields: Fields, origin: tuple[int, int], image: Map3) -> Map
 def warped(
     field: Float[np.ndarray, "a a *channels"], crop: FaceCrop, origin: tuple[int, int], shape: tuple[int, int]
 ) -> Float[np.ndarray, "rows columns *channels"]:
-    """A field of a crop's grid over a rectangle of the photo that begins at `origin` (x, y)."""
+    """Warp a field of a crop's grid to a rectangle of the photo that begins at `origin` (x, y)."""
     back = crop.matrix.astype(np.float64).copy()
     back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -230,14 +231,14 @@ def warped(
 
 
 def surely(head: Float[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
-    """Where a feathered head's maps are taken as they are; in one place at least."""
+    """Where the weight of the head is at least one half; never empty."""
     return head >= min(0.5, float(head.max()))
 
 
 def beyond(
     field: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray, "size size"], margin: int
 ) -> Float[np.ndarray, "wide wide 3"]:
-    """A field of the crop with a margin, continued from where it is known."""
+    """A field of the crop extrapolated to a margin from where it is known."""
     around = ((margin, margin), (margin, margin))
     return continued(np.pad(field, (*around, (0, 0))), np.pad(known, around))
 
@@ -253,9 +254,10 @@ def _fading(field: Map3, known: Bool[np.ndarray, "rows columns"]) -> Map3:
 
 
 def own_share(crop: FaceCrop, grid: FaceCrop, others: Sequence[FaceCrop]) -> Float[np.ndarray, "size size"]:
-    """1 where this face is nearer than any other of the photo, 0 where another one is, on a grid of the photo.
+    """1 where this face is the nearest of the photo, 0 where another one is, on a grid of the photo.
 
-    Distances are counted from the middles of the crops and in their sides: a small face keeps what is around it.
+    Distances are measured from the centres of the crops, in units of their sides, so that a small face keeps its
+    surroundings.
     """
     side = grid.size
     share = np.ones((side, side), np.float32)
@@ -291,15 +293,10 @@ def _log_luminance(image: Map3) -> Map1:
 
 
 def _share(guide: Map1, target: Map1, radius: int) -> Map1:
-    """Slope of `target` against `guide` in each neighbourhood: a of He and Sun 2015, eq. 4, smoothed (eq. 8)."""
-
-    def mean(field: np.ndarray) -> np.ndarray:
-        return cv2.blur(field, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT_101)
-
-    mean_guide = mean(guide)
-    covariance = mean(guide * target) - mean_guide * mean(target)
-    variance = mean(guide * guide) - mean_guide * mean_guide
-    return mean(np.clip(covariance / (np.maximum(variance, 0) + GUIDE_EPS), 0, 1).astype(np.float32))
+    """Slope of `target` against `guide` in each neighbourhood, within [0, 1], smoothed."""
+    local = moments(guide, target, radius)
+    slope = local.covariance / (np.maximum(local.variance, 0) + GUIDE_EPS)
+    return box_mean(np.clip(slope, 0, 1).astype(np.float32), radius)
 
 
 def _blur(field: np.ndarray, sigma: float) -> np.ndarray:
@@ -307,7 +304,7 @@ def _blur(field: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def check_photo(crop: FaceCrop, photo: Photo) -> None:
-    """Raise an InputError unless the crop was made of a photo of this size."""
+    """Raise an InputError unless the crop is of a photo of this size."""
     if photo.shape[:2] != tuple(crop.photo_size):
         height, width = crop.photo_size
         found = f"{photo.shape[1]} x {photo.shape[0]}"

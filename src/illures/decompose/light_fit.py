@@ -1,8 +1,8 @@
 """Fit the light to the photo, with the network's estimate as prior.
 
-A network tells the broad direction of light well and its strength and finer shape less so, while albedo and normals
-together with the photo hold much of both: I - R = A ∘ f(N, L). The light sought is the most probable one where log
-errors of that equation have long tails and the network's light is the prior.
+The network estimates the main direction of light well, its strength and finer shape less so. Albedo, normals and the
+photo determine both: I - R = A ∘ f(N, L). The result is the maximum a posteriori light, with heavy-tailed (Cauchy) log
+errors of that equation and the network's light as the mean of a Gaussian prior.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from jaxtyping import Float
 from illures.decompose.decomposition import Decomposition
 from illures.math import sh
 
-# The light is made at most this many times stronger or weaker to meet the photo.
+# Largest factor by which the light is made stronger or weaker to match the photo.
 MOST_GAIN = 4.0
-# Points of the face that are enough for nine numbers.
+# Number of sampled points, enough for nine unknowns.
 _POINTS = 1000
-# Standard deviation of the network's coefficients of degree 0, 1 and 2, in parts of the first; and how much that
-# prior counts against the mean squared log error: least error of the shading on rendered people held out.
+# Standard deviation of the network's coefficients of degree 0, 1 and 2, relative to the first; and the weight of that
+# prior against the mean squared log error. Chosen for the least shading error on held-out rendered people.
 _BANDS = np.repeat([0.05, 1.0, 1.5], [1, 3, 5])
 _PRIOR = 0.003
-_OUTLIER = 0.3  # log error from which a point counts less: shadows, highlights, errors of the albedo
+_OUTLIER = 0.3  # scale of the Cauchy weights, log error: shadows, highlights and wrong albedo count less
 _STEPS = 4
-# Shading is taken as no less than this part of the mean; SH can ring to zero and below.
+# Shading is floored at this part of its mean, as SH can ring to zero and below.
 _FLOOR = 0.1
 _DARK = 1e-3  # linear; below it a photo is noise
 _LEAST_ALBEDO = 0.01
 
 
 def with_fitted_light(face: Decomposition, *, exact: bool = False) -> Decomposition:
-    """The face with its light fitted to the photo, each colour channel alone: first its shape, then its strength.
+    """Fit the light of a face to the photo, each colour channel separately: first its shape, then its strength.
 
-    Albedo × light is free up to a scale, and a network that sees one photo tells it least well of all; the scale is
-    that which brings the sum nearest to the photo (least squares).
+    Albedo × light has a free scale, which a network can hardly estimate from one photo. It is chosen so that the sum is
+    closest to the photo (least squares).
 
     Args:
-        face: as the network says it.
-        exact: its albedo is the image over all the light, shadow and highlight included (the quotient form): f(N, L)
-            is fitted to that light, and the residual is what then remains. Otherwise f(N, L) is fitted to the light
-            without the network's residual, which stays.
+        face: as predicted by the network.
+        exact: albedo is the image over all illumination, with shadows and highlights (the quotient form). Then
+            f(N, L) is fitted to that illumination, and the residual is recomputed. Otherwise f(N, L) is fitted to the
+            image minus the network's residual, which is kept.
     """
     if exact:
         fitted = with_fitted_light(replace(face, residual=np.zeros_like(face.image)))
@@ -62,7 +62,7 @@ def _shape(
     local: Float[np.ndarray, " points"],
     light: Float[np.ndarray, " 9"],
 ) -> Float[np.ndarray, " 9"]:
-    """One channel's light by Gauss-Newton on the log errors, weighed by Cauchy's function; its strength stays free."""
+    """The light of one channel by Gauss-Newton on log errors with Cauchy weights; its strength stays free."""
     prior = light.astype(np.float64)
     if prior[0] <= 0:
         return light
@@ -81,7 +81,7 @@ def _shape(
 
 
 def _exposed(face: Decomposition) -> Decomposition:
-    """The light at the strength and colour that bring the sum nearest to the photo (least squares on each channel)."""
+    """Scale the light so that the sum is closest to the photo (least squares on each channel)."""
     local, weight = face.albedo * face.shading, face.mask[..., None]
     numerator = (weight * local * (face.image - face.residual)).sum(axis=(0, 1))
     gain = numerator / np.maximum((weight * local * local).sum(axis=(0, 1)), 1e-6)

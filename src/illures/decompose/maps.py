@@ -1,4 +1,4 @@
-"""The maps of one face, and what follows from them alone."""
+"""The maps of one face, and quantities computed from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FEATHER = 0.05  # of the crop's side
 
 @dataclass(frozen=True)
 class Maps:
-    """What a `Decomposition` holds, described there; apart from it, for the functions that its methods call."""
+    """The fields of a `Decomposition` (described there), as a base class for the functions that its methods call."""
 
     image: Float[np.ndarray, "size size 3"]
     albedo: Float[np.ndarray, "size size 3"]
@@ -29,9 +29,9 @@ class Maps:
 
     @property
     def head(self) -> Float[np.ndarray, "size size"]:
-        """1 where the maps are of a surface (head, clothes, what is before them), 0 on background; soft.
+        """1 where the maps show a surface (head, clothes, objects before them), 0 on background; soft.
 
-        Where no classes are known it is the mask, which then may be hard, faded inside its edge.
+        Without classes it is the mask (which may be hard), faded inside its edge.
         """
         if self.regions is None:
             return soften(self.mask, _FEATHER * len(self.mask))

@@ -1,8 +1,8 @@
-"""All faces of a photo in one set of maps of the photo's size, with no seam, as codes ready to be written.
+"""Blend all faces of a photo into one set of maps of the photo's size, as codes ready to write.
 
-Outside the people albedo is the photo, shading 1, residual 0 and the normal looks at the viewer; at their edges the
-two blend. The residual is computed after the blend and from the codes of albedo and shading, so that A ∘ S + R is
-the photo everywhere.
+Outside the people albedo is the photo, shading 1, residual 0, and normals face the viewer; the maps blend into these at
+the edge of the person. The residual is computed last, from the codes of albedo and shading, so that A ∘ S + R is the
+photo everywhere.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from illures.io.photos import Photo, as_float, as_linear
 from illures.math.normals import normalize
 from illures.types import FaceCrop, Region
 
-# Rows worked on at a time: floats of a whole 12-megapixel photo would take gigabytes.
+# Rows processed at a time: floats of a whole 12-megapixel photo would take gigabytes.
 BAND = 128
 
 
@@ -43,7 +43,7 @@ class PhotoMaps:
     """Codes of the maps of a whole photo, in one format; see `Format`.
 
     Attributes:
-        regions: numbers of `types.Region`; background where no face is near; None where the network tells none.
+        regions: numbers of `types.Region`; background where no face is near; None for networks without classes.
     """
 
     format: Format
@@ -56,7 +56,7 @@ class PhotoMaps:
     regions: UInt8[np.ndarray, "height width"] | None
 
     def take(self, name: MapName) -> Codes:
-        """Codes of a map; the reconstruction is made from the others' codes, band by band."""
+        """Codes of a map; the reconstruction is computed from the codes of the others, band by band."""
         if name != "reconstruction":
             return np.asarray(getattr(self, name))
         codes = np.empty_like(self.albedo)
@@ -68,7 +68,7 @@ class PhotoMaps:
 
 
 def photo_maps(photo: Photo, faces: list[Decomposition], format: Format) -> PhotoMaps:
-    """Bring every face to the photo's resolution and lay them into the photo.
+    """Upsample every face to the photo's resolution, and blend them into one set of maps.
 
     Raises:
         InputError: a face was found in a photo of another size.
@@ -128,7 +128,7 @@ def _label(
 
 
 def _blank(photo: Photo, faces: list[Decomposition], format: Format) -> PhotoMaps:
-    """The maps of a photo with no face, but with the matte of its people."""
+    """The maps of a photo without faces, with the matte of its people."""
     shape = photo.shape[:2]
 
     def constant(name: MapName, value: tuple[float, ...]) -> Codes:
@@ -178,7 +178,7 @@ def _lay(maps: PhotoMaps, where: tuple[slice, slice], window: Window) -> None:
 
 
 def _residual(format: Format, image: np.ndarray, albedo: Codes, shading: Codes) -> Codes:
-    """Codes of what albedo ∘ shading, as the files will hold them, leave of the image."""
+    """Codes of the residual: the image minus albedo ∘ shading as stored in the files."""
     return format.quantise("residual", image - format.decode("albedo", albedo) * format.decode("shading", shading))
 
 

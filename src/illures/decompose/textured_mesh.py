@@ -1,8 +1,8 @@
 """A face as a textured mesh for 3D programs: glTF (.glb) and Wavefront OBJ, from the landmark mesh and its maps.
 
-Convention: y up, z toward the viewer, as glTF has it, in metres: 63 mm between the pupils, as is usual. The mesh is
-what the landmarks tell and has no depth of its own beyond that. Albedo is the base colour; the normal texture is in
-tangent space, y up, as glTF asks for. Texture coordinates are the crop's pixels (0, 0 at its upper left corner).
+Convention: the glTF frame, y up, z toward the viewer, in metres, scaled to the usual 63 mm between the pupils. The mesh
+is the landmark mesh, without finer geometry. Albedo is the base colour; the normal texture is in tangent space, y up,
+as in glTF. Texture coordinates are those of the crop (0, 0 at its upper left corner).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from illures.faces.mesh import triangles
 from illures.io.files import write_whole
 from illures.io.png import png
 from illures.math.color import linear_to_srgb
-from illures.math.normals import normalize
+from illures.math.normals import normalize, vertex_normals
 
 SUFFIXES = (".glb", ".obj")
 PUPILS_M = 0.063
 _IRISES = (468, 473)  # centres of MediaPipe's irises
-_SURFACE = 468  # vertices of the mesh; those after it are the irises'
+_SURFACE = 468  # vertices of the mesh; the irises follow
 _FLOAT, _UINT, _VERTICES, _INDICES = 5126, 5125, 34962, 34963
 
 
@@ -62,7 +62,7 @@ def face_mesh(face: Decomposition) -> FaceMesh:
     vertices = points * [1, -1, 1]
     scale = PUPILS_M / float(np.linalg.norm(vertices[_IRISES[0]] - vertices[_IRISES[1]]))
     positions = (vertices - vertices[:_SURFACE].mean(0))[:_SURFACE] * scale
-    normals = _vertex_normals(positions, triangles())
+    normals = normalize(vertex_normals(positions, triangles()))
     # The texture's u runs along x, so the tangent is x, made orthogonal to the normal.
     tangents = normalize(np.array([1.0, 0, 0]) - normals * normals[:, :1])
     frames = np.concatenate([normals, tangents], axis=1)
@@ -155,14 +155,6 @@ def _write_obj(path: Path, mesh: FaceMesh) -> None:
     write_whole(path.with_name(f"{stem}-normal.png"), png(mesh.normal, colour=False))
     write_whole(path.with_name(f"{stem}.mtl"), about.encode())
     write_whole(path, ("\n".join(lines) + "\n").encode())
-
-
-def _vertex_normals(positions: np.ndarray, faces: np.ndarray) -> Float[np.ndarray, "468 3"]:
-    a, b, c = (positions[corner] for corner in faces.T)
-    out = np.zeros_like(positions)
-    for corner in faces.T:
-        np.add.at(out, corner, np.cross(b - a, c - a))  # by their areas
-    return np.asarray(normalize(out))
 
 
 def _codes(values: np.ndarray) -> UInt8[np.ndarray, "size size 3"]:

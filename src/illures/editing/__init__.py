@@ -1,5 +1,5 @@
-"""Albedo and normals edited by hand or by name, and lit again as the photo was.
+"""Edit albedo and normals (in an image editor or by retouching steps), and render the face under its own light.
 
-The way down: `batch` -> `edit` -> `retouch`.
+Call order: `batch` -> `edit` -> `retouch`.
 May import `relighting`, `decompose` and what is below them.
 """

@@ -1,34 +1,32 @@
-"""Several photos under the same edit: what is written where, and what a failure does to the rest."""
+"""Apply the same edit to several photos, and write the results."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from illures.decompose.batch import progress
 from illures.decompose.decomposer import Decomposer
 from illures.decompose.decomposition import Decomposition
+from illures.decompose.reading import check_not_source, decomposed_photo, each_photo, save_with_bits
 from illures.editing.edit import apply_albedo, apply_normal, evenly_lit, retouched, toned
 from illures.editing.retouch import Retouch
-from illures.errors import InputError
-from illures.io.photos import Photo, as_float, open_photo, save_image
-from illures.jobs.photos import Outcome, Report, for_each
+from illures.io.photos import Photo
+from illures.jobs.photos import Outcome, Report
 
 
 @dataclass(frozen=True)
 class Edit:
-    """What is to be changed, in this order.
+    """The changes, in this order.
 
     Attributes:
         albedo: file of an edited albedo map.
         normal: file of an edited normal map.
         steps: of `editing.retouch`.
         skin_tone_deg: shift of the individual typology angle.
-        even_light: share of the difference between directions that goes.
+        even_light: how far differences between directions of light are removed, in [0, 1].
     """
 
     albedo: Path | None = None
@@ -39,7 +37,7 @@ class Edit:
 
     def __call__(self, photo: Photo, faces: list[Decomposition]) -> Photo:
         """The edited photo; raises an InputError where an edited map does not fit it."""
-        if self.albedo is not None:  # first: its maps are those of the photo as it was
+        if self.albedo is not None:  # first, as its maps are those of the original photo
             photo = apply_albedo(photo, faces, self.albedo)
         if self.normal is not None:
             photo = apply_normal(photo, faces, self.normal)
@@ -58,15 +56,15 @@ def edit_all(
     deep: bool = False,
     skip_existing: bool = False,
 ) -> None:
-    """Edit and write each photo; bad ones are reported and the rest still done, unless the disk is full.
+    """Edit and write each photo; an error is reported and the others are still processed, unless the disk is full.
 
     Args:
-        targets: the file of each photo.
-        report: is told what became of each.
+        targets: the output file of each photo.
+        report: receives the outcome of each.
         decomposer: finds and decomposes the faces.
-        edit: what is changed.
-        deep: write 16 bits; photos of 16 bits keep them anyway, where the file can hold them.
-        skip_existing: leave files alone that are there.
+        edit: the changes.
+        deep: write 16 bits; photos of 16 bits keep them anyway, if the format allows.
+        skip_existing: skip files that exist.
     """
 
     def one(source: Path) -> None:
@@ -76,20 +74,13 @@ def edit_all(
         else:
             report.done(_edit_one(decomposer, source, target, edit, deep))
 
-    with progress(len(targets), report.console) as advance:
-        for_each(targets, one, report, advance)
+    each_photo(targets, one, report)
 
 
 def _edit_one(decomposer: Decomposer, source: Path, target: Path, edit: Edit, deep: bool) -> Outcome:
-    started = time.perf_counter()
-    if target.exists() and target.samefile(source):
-        raise InputError(f"{target}: is the photo itself; choose another output")
-    opened = open_photo(source)
-    photo = opened.photo
-    faces = decomposer(photo, name=str(source), alpha=opened.alpha)
-    if not faces:
-        raise InputError(f"{source}: no face found")
-    edited = edit(photo, faces)
+    check_not_source(source, [target], target)
+    read = decomposed_photo(decomposer, source)
+    edited = edit(read.opened.photo, read.faces)
     bits = 16 if deep or (edited.dtype == np.uint16 and target.suffix.lower() in (".png", ".tif", ".tiff")) else 8
-    save_image(target, edited if edited.dtype == np.dtype(f"uint{bits}") else as_float(edited), bits, opened.alpha)
-    return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))
+    save_with_bits(target, edited, bits, read.opened.alpha)
+    return read.outcome(target)

@@ -1,7 +1,7 @@
-"""A photo with an edited albedo or edited normals, or with a small retouch: the edit is lit as the face is.
+"""Apply edited albedo, edited normals or a retouch to a photo; the edit is lit as the face is.
 
-For an edited albedo A' the photo is I' = I + (A' - A) ∘ S + min(R, 0) (A' / A - 1): shadow dims the edit as it dimmed
-the skin, and highlights lie over it. Pixels that were not edited stay as they are, to the bit.
+For an edited albedo A' the photo is I' = I + (A' - A) ∘ S + min(R, 0) (A' / A - 1): shadow darkens the edit as it
+darkened the skin, and highlights stay on top. Pixels that were not edited stay identical.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from illures.relighting.photo_grid import encoded, over_bands
 from illures.relighting.relight import matched
 from illures.render import shade
 
-# Differences of an edited map of up to this many codes (of 255) are the editor's rounding.
+# Differences of up to this many codes (of 255) are rounding by the editor.
 ROUNDING = 1.01
-# Albedo counts as no darker than this where it is divided by.
+# Albedo is floored at this value as a divisor.
 _DARKEST = 0.004
 
 
 def apply_albedo(photo: Photo, faces: Sequence[Decomposition], edited: Path) -> Photo:
-    """The photo with an albedo that was edited outside.
+    """Apply an albedo that was edited in another program.
 
     Args:
         photo: sRGB-encoded.
@@ -67,7 +67,7 @@ def apply_albedo(photo: Photo, faces: Sequence[Decomposition], edited: Path) -> 
 
 
 def apply_normal(photo: Photo, faces: Sequence[Decomposition], edited: Path) -> Photo:
-    """The photo with normals that were edited outside: shaded anew by the light of the face they belong to.
+    """Apply normals that were edited in another program: the face is shaded again under its own light.
 
     Args:
         photo: sRGB-encoded.
@@ -102,7 +102,7 @@ def apply_normal(photo: Photo, faces: Sequence[Decomposition], edited: Path) -> 
 
 
 def retouched(photo: Photo, faces: Sequence[Decomposition], steps: Sequence[Retouch]) -> Photo:
-    """The photo with each face retouched, one step after the other.
+    """Retouch each face, one step after the other.
 
     Args:
         photo: sRGB-encoded.
@@ -126,30 +126,30 @@ def retouched(photo: Photo, faces: Sequence[Decomposition], steps: Sequence[Reto
 
 
 def evenly_lit(photo: Photo, faces: Sequence[Decomposition], strength: float) -> Photo:
-    """Harsh light softened: each face under its own light with the differences between directions made smaller.
+    """Soften harsh light: relight each face under its own light with less difference between directions.
 
     Args:
         photo: sRGB-encoded.
         faces: of the photo, at the network's resolution.
-        strength: 0 leaves the light, 1 makes it the same from everywhere.
+        strength: 0 keeps the light, 1 makes it the same from all directions.
     """
     out = photo
     for face in faces:
         light = Light.like(face).sh
         flat = light * np.repeat([1.0, 1 - strength, 1 - strength], [1, 3, 5])[:, None]
         softer = PhotoRelighter(out, [face])(matched(Light(flat), face))
-        # The old shadows go at any strength, so the two are mixed by it.
+        # Relighting removes old shadows at any strength, so its result is blended with the photo.
         out = _mixed(out, softer, strength)
     return out
 
 
 def toned(photo: Photo, faces: Sequence[Decomposition], shift_deg: float) -> Photo:
-    """Lighter (+) or darker (-) skin, with neck and ears, by a shift of the individual typology angle.
+    """Lighten (+) or darken (-) the skin, with neck and ears, by a shift of the individual typology angle.
 
     Args:
         photo: sRGB-encoded.
         faces: of the photo, at the network's resolution.
-        shift_deg: from -90 to 90; between "light" and "tan" lie about 25 degrees.
+        shift_deg: from -90 to 90; "light" and "tan" differ by about 25 degrees.
     """
     out = photo.copy()
     for face in faces:
@@ -171,9 +171,9 @@ def albedo_change(
     shading: Float[np.ndarray, "h w 3"],
     residual: Float[np.ndarray, "h w 3"],
 ) -> Float[np.ndarray, "h w 3"]:
-    """What a change of albedo does to the image, linear; exactly 0 where the albedo is the same."""
+    """Change of the linear image for a change of albedo; exactly 0 where the albedo is the same."""
     shadow = np.minimum(residual, 0) / np.maximum(old, _DARKEST)
-    lit = np.maximum(shading + shadow, 0)  # the light that is left in the shadow
+    lit = np.maximum(shading + shadow, 0)  # light within the shadow
     return np.asarray((new - old) * lit)
 
 
@@ -190,7 +190,7 @@ def _mixed(old: Photo, new: Photo, share: float) -> Photo:
 
 
 def _read_map(path: Path, photo: Photo) -> tuple[np.ndarray, Format]:
-    """Codes of an edited map, and the format that they are in."""
+    """Codes of an edited map, and their format."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     (height, width), (columns, rows) = photo.shape[:2], header_size(path)

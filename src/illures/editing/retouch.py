@@ -1,7 +1,7 @@
 """Small edits of a face's maps: lipstick, blush, less shine, another skin tone.
 
-Each takes a face at the photo's resolution and gives it back with another albedo or residual; the light and the normals
-stay, so that the edit is lit as the face is.
+Each step takes a face at the photo's resolution and returns it with another albedo or residual. Light and normals stay,
+so that the edit is lit as the face is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COLOURS = {
     "orange": "#e0591f",
     "black": "#1c1416",
 }
-# What melanin takes of R, G and B, relative (Jacques 1998: absorption goes with the wavelength to the power -3.33).
+# Relative absorption of melanin in R, G and B (Jacques 1998: proportional to the wavelength to the power -3.33).
 _MELANIN = np.array([0.45, 0.8, 1.35])
 
 
@@ -54,7 +54,7 @@ def colour_of(text: str) -> Float[np.ndarray, "3"]:
 
 
 def lipstick(colour: Float[np.ndarray, "3"], strength: float = 0.7) -> Retouch:
-    """Lips in another colour; their own light and dark stays. `strength` in [0, 1]."""
+    """Lips in another colour, keeping their texture. `strength` in [0, 1]."""
 
     def apply(face: Decomposition) -> Decomposition:
         mask = strength * regions.lips(_points(face), len(face.image)) * _shown(face)
@@ -69,7 +69,7 @@ def blush(colour: Float[np.ndarray, "3"], strength: float = 0.5) -> Retouch:
     def apply(face: Decomposition) -> Decomposition:
         mask = 0.5 * strength * regions.cheeks(_points(face), len(face.image)) * _shown(face)
         skin = _mean(face.albedo, _skin(face))
-        # The hue of the colour at the skin's own lightness: blush is thin.
+        # The hue of the colour at the lightness of the skin, as blush is thin.
         tint = np.asarray(colour) * (0.8 * luminance(skin) / max(float(luminance(np.asarray(colour))), 1e-4))
         return _stained(face, mask, np.clip(tint, 0.002, 1), skin)
 
@@ -77,7 +77,7 @@ def blush(colour: Float[np.ndarray, "3"], strength: float = 0.5) -> Retouch:
 
 
 def less_shine(strength: float = 0.8) -> Retouch:
-    """Highlights taken away: what the residual has of them, and white patches that are left in the albedo."""
+    """Remove highlights: those of the residual, and white patches in the albedo."""
 
     def apply(face: Decomposition) -> Decomposition:
         size = len(face.image)
@@ -85,7 +85,7 @@ def less_shine(strength: float = 0.8) -> Retouch:
         sigma = 0.22 * regions.span(_points(face))
         total = np.maximum(_blurred(weight[..., 0], sigma)[..., None], 1e-3)
         broad = _blurred(face.albedo * weight, sigma) / total
-        # A highlight is as bright in all channels: what the darkest has too much, all have. Pores are none.
+        # A highlight adds the same to all channels: the excess of the darkest channel. Pores are no highlights.
         excess = np.clip(_blurred(face.albedo, 0.004 * size + 0.5) - 1.06 * broad, 0, None).min(axis=-1, keepdims=True)
         albedo = face.albedo - strength * weight * excess
         residual = face.residual - strength * weight * np.clip(face.residual, 0, None)
@@ -95,7 +95,7 @@ def less_shine(strength: float = 0.8) -> Retouch:
 
 
 def tone_gain(face: Decomposition, shift_deg: float) -> Float[np.ndarray, "3"]:
-    """Gain on the albedo that shifts the mean skin's ITA by some degrees (+ is lighter), along the colour of melanin.
+    """Gain on the albedo that shifts the ITA of the mean skin (+ is lighter) by adding or removing melanin.
 
     Args:
         face: whose mean skin counts.
@@ -103,7 +103,7 @@ def tone_gain(face: Decomposition, shift_deg: float) -> Float[np.ndarray, "3"]:
     """
     skin = np.clip(_mean(face.albedo, _skin(face)), 0.01, 0.95).astype(np.float64)
     target = _ita(skin) + shift_deg
-    low, high = -2.0, 4.0  # optical density of melanin that is added
+    low, high = -2.0, 4.0  # optical density of the added melanin
     for _ in range(40):
         middle = (low + high) / 2
         toned = np.clip(skin * np.exp(-middle * _MELANIN), 1e-4, 1)
@@ -118,7 +118,7 @@ def _ita(colour: Float[np.ndarray, "3"]) -> float:
 def _stained(
     face: Decomposition, mask: np.ndarray, colour: np.ndarray, instead_of: np.ndarray | None = None
 ) -> Decomposition:
-    """Albedo moved toward a colour in the log, as pigment does: texture stays."""
+    """Blend albedo with a colour in the log domain, as pigment does: texture stays."""
     old = _mean(face.albedo, mask) if instead_of is None else instead_of
     ratio = np.log(np.maximum(colour, 2e-3) / np.maximum(old, 2e-3)).astype(np.float32)
     return replace(face, albedo=np.clip(face.albedo * np.exp(mask[..., None] * ratio), 0, 1).astype(np.float32))
@@ -141,7 +141,7 @@ def _mean(field: np.ndarray, weight: np.ndarray) -> Float[np.ndarray, "3"]:
 
 
 def _blurred(field: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian; a wide one at a lower resolution, where it looks the same and costs little."""
+    """Gaussian blur; wide ones are computed at a lower resolution, which is faster."""
     factor = max(1, int(sigma / 6))
     if factor == 1:
         return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma))

@@ -1,5 +1,5 @@
-"""Measuring: metrics, benchmarks, rival methods behind one interface, reports.
+"""Evaluation: metrics, benchmarks, methods (ours and rivals) behind one interface, reports.
 
-The way down: `session` -> `runner` -> `benchmarks`, `methods` -> `scoring` -> `metrics`.
+Call order: `session` -> `runner` -> `benchmarks`, `methods` -> `scoring` -> `metrics`.
 May import `synth`, `data`, `video` and what is below them.
 """

@@ -1,4 +1,4 @@
-"""Angular errors of many pixels as counts: histograms of images add up to that of all their pixels."""
+"""Histograms of angular errors, which can be added over images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a benchmark hands to a method, what a method says, and how that is scored: the nouns of `illures evaluate`.
+"""The data types of `illures evaluate`: items of benchmarks, estimates of methods, scores.
 
 A benchmark is a list of groups (subjects, clips); a group is a stream of items (photos). A run is
 
@@ -9,9 +9,9 @@ A benchmark is a list of groups (subjects, clips); a group is a stream of items 
             scores.append(benchmark.score(item, estimate))
         figures of the group = benchmark.summarise(scores)
 
-Groups are independent of each other and always in the same order, so a run resumes by leaving out the groups that are
-done; a group that was interrupted starts again, because some figures (drift, flicker) need all of its images at once.
-To add a benchmark, write one file with a function `load(path, **options) -> Benchmark` and add a line to `BENCHMARKS`.
+Groups are independent of each other and always in the same order, so a resumed run skips finished groups. An
+interrupted group starts again, as some figures (drift, flicker) need all of its images at once. To add a benchmark,
+write one file with a function `load(path, **options) -> Benchmark` and add a line to `BENCHMARKS`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from illures.types import Face
 
 @dataclass(frozen=True)
 class Target:
-    """A real photo of the same face, pixel for pixel, under another light that is known.
+    """A real photo of the same face, pixel for pixel, under another known light.
 
     Attributes:
         id: of the item that shows it.
-        light: SH coefficients of its radiance (`math.sh` layout); what a relighting method is told.
+        light: SH coefficients of its radiance (`math.sh` layout); the input of a relighting method.
         photo: sRGB-encoded, in [0, 1].
     """
 
@@ -46,12 +46,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of an item; None where it is not. Methods never see this.
+    """Ground truth of an item; None where unknown. Methods never see this.
 
     Attributes:
         mask: the pixels that count.
         normal: camera frame.
-        albedo: linear, up to a scale unless the benchmark says otherwise.
+        albedo: linear, up to a scale unless the benchmark states otherwise.
         light: SH coefficients.
         residual: linear, signed.
         targets: for relighting.
@@ -73,9 +73,9 @@ class Item:
         id: unique within the benchmark, such as "B02/natural/3".
         group: the subject or clip; the unit of the bootstrap.
         photo: sRGB-encoded, in [0, 1].
-        face: the alignment, which every method may use; its landmarks may come from another photo of the same pose.
-        truth: for scoring and for pictures alone.
-        tags: what results are broken down by: numbers such as "light_deg" (angle of the light off the camera's axis),
+        face: the alignment, available to every method; its landmarks may come from another photo of the same pose.
+        truth: only for scoring and for pictures.
+        tags: for breaking down results: numbers such as "light_deg" (angle of the light off the camera's axis),
             words such as "tone" (ITA group) or "subset".
     """
 
@@ -89,7 +89,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Failure:
-    """An item that could not be made or estimated: it is listed, and counted, never dropped in silence."""
+    """An item that could not be read or estimated. It is listed and counted, never silently dropped."""
 
     id: str
     group: str
@@ -98,16 +98,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a method says of a photo, at the photo's pixels; None where it does not say it.
+    """The result of a method for a photo, at the photo's pixels; None for what it does not estimate.
 
     Attributes:
-        normal: unit vectors, camera frame, upright as the photo; NaN where the method says nothing.
-        albedo: linear, up to a scale; NaN where the method says nothing.
+        normal: unit vectors, camera frame, upright as the photo; NaN where the method has no estimate.
+        albedo: linear, up to a scale; NaN where the method has no estimate.
         light: SH coefficients of the radiance (`math.sh` layout), in the photo's frame, up to a scale.
         residual: linear, signed, at the scale of the photo.
-        shading: f(N, L) as the method's maps hold it; None where normal and light say all.
-        mask: where the method says that a face is, in [0, 1]; None where it says so by leaving pixels out.
-        relight: from the SH light that is wanted to the linear image under it, up to a scale (of the whole image).
+        shading: f(N, L) as stored by the method; None if it follows from normal and light.
+        mask: face mask of the method, in [0, 1]; None if it marks other pixels by NaN.
+        relight: function from an SH light to the linear image under it, up to one scale.
     """
 
     normal: Float[np.ndarray, "height width 3"] | None = None
@@ -124,10 +124,10 @@ class Score:
     """The figures of one item.
 
     Attributes:
-        figures: by name (see `FIGURES`); a figure that the method or the truth does not allow is absent.
-        pixels: how many pixels counted: the weight of this item in means over pixels.
+        figures: by name (see `FIGURES`); figures that need maps which the method or the truth lacks are absent.
+        pixels: number of pixels: the weight of this item in means over pixels.
         histogram: counts of angular errors of normals in bins of one degree from 0 to 180, or None.
-        kept: what `summarise` needs of this item; not written to disk.
+        kept: data for `summarise`; not written to disk.
     """
 
     figures: dict[str, float]
@@ -143,7 +143,7 @@ class Benchmark(Protocol):
     Attributes:
         name: as in `BENCHMARKS`.
         groups: their names, in the order of a run.
-        size: how many items there are in all, or None if that is only known after a run.
+        size: number of items, or None if only known after a run.
     """
 
     name: str
@@ -169,12 +169,12 @@ class Benchmark(Protocol):
 
 @dataclass(frozen=True)
 class Figure:
-    """What a figure means.
+    """Definition of a figure.
 
     Attributes:
-        text: for headings and docs; says the unit, what is aligned or free, and where it counts.
-        better: which direction.
-        pooled: means over items weigh by `Score.pixels` (else every item counts alike).
+        text: for headings and docs: unit, what is aligned first or free, and which pixels count.
+        better: which direction is better.
+        pooled: means over items are weighted by `Score.pixels` (else all items count equally).
     """
 
     text: str
@@ -226,7 +226,7 @@ FIGURES: dict[str, Figure] = {
     ),
 }
 
-# To add a benchmark: its file, and a line here. Modules are imported when they are asked for.
+# To add a benchmark, add its file and a line here. Modules are imported on demand.
 BENCHMARKS: dict[str, str] = {
     name: f"illures.evaluate.benchmarks.{name}"
     for name in ("photoface", "yaleb", "synthetic", "scan", "video", "photos")

@@ -1,4 +1,4 @@
-"""What a change did: two methods, or one method in two folders of results, on the same items."""
+"""Compare two methods, or one method in two folders of results, on the same items."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Change:
-    """One figure of B against A, on the items that both have.
+    """One figure of B compared with A, on common items.
 
     Attributes:
         figure: its name.
-        a, b: the means of each, over all that it has.
-        change: B less A, paired.
+        a, b: means over all items of each.
+        change: B minus A, paired.
         p_value: of the sign-flip permutation test over groups, two-sided.
         wilcoxon: p of the signed-rank test on the groups' mean differences; None with fewer than 6 groups.
         verdict: "better", "worse" (B than A, significantly), or "no difference that shows".
@@ -38,7 +38,7 @@ class Change:
 
 
 def compare(a: Results, b: Results) -> list[Change]:
-    """Every figure that both have. The p-values are of each figure alone, not corrected for their number."""
+    """Compare all common figures. The p-values are per figure, not corrected for multiple tests."""
     changes = []
     for figure in (name for name in a.figures() if name in b.figures()):
         paired, first, second = difference(a, b, figure), interval(a, figure), interval(b, figure)
@@ -66,7 +66,7 @@ def verdict(figure: str, a: float, b: float, p_value: float) -> str:
 
 
 def is_better(figure: str, value: float, than: float) -> bool:
-    """By the direction of the figure."""
+    """Whether a value is better, by the direction of the figure."""
     direction = meaning(figure).better
     if direction == "zero":
         return abs(value) < abs(than)
@@ -87,7 +87,7 @@ def wilcoxon(a: Results, b: Results, figure: str) -> float | None:
 def compare_folders(a: str, b: str) -> dict[str, list[Change]]:
     """Two folders of results, or FOLDER:METHOD of each; by benchmark and method.
 
-    Methods of the same name are compared; where each folder holds one model of ours alone, these are, whatever their
+    Methods with the same name are compared. If each folder has a single model of ours, these are compared under any
     names.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The crop around one face, upright, at a size that every method can take."""
+"""An upright crop around one face, at a size that every method supports."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from illures.io.photos import Photo, as_float
 from illures.types import Face, FaceCrop
 
 SIDE = 320  # px; faces smaller in their photo keep their pixels
-ROOM = 1.8  # side of the portrait over that of the aligned crop: enough for other methods' own framing
+ROOM = 1.8  # side of the face crop over that of the aligned crop: enough for the framing of other methods
 
 
 def window_around(face: Face, photo_size: tuple[int, int], side: int = SIDE) -> FaceCrop:
-    """A square around a face, not turned.
+    """An upright square around a face.
 
     Args:
         face: in the photo's pixels.
         photo_size: height and width [px].
-        side: of the square at most [px]; nothing is enlarged.
+        side: largest side of the square [px]; faces are never enlarged.
     """
     crop = crop_face(face, photo_size, 128)
     reach = ROOM * crop.size / scale_of(crop)  # of the square, in photo pixels
@@ -31,14 +31,14 @@ def window_around(face: Face, photo_size: tuple[int, int], side: int = SIDE) -> 
 
 
 def centre_of(crop: FaceCrop) -> Float[np.ndarray, "2"]:
-    """Where in the photo the middle of a crop lies [px]."""
+    """Centre of a crop in the photo [px]."""
     return to_photo(np.full((1, 2), (crop.size - 1) / 2), crop)[0]
 
 
-def portrait(
+def cut_face_crop(
     photo: Photo | Num[np.ndarray, "height width 3"], face: Face, window: FaceCrop
 ) -> tuple[Float[np.ndarray, "height2 width2 3"], Face]:
-    """As much of the window as the photo shows, and the face in its pixels.
+    """The part of the window inside the photo, and the face in its pixels.
 
     Args:
         photo: uint8, uint16, or float sRGB in [0, 1].
@@ -46,7 +46,7 @@ def portrait(
         window: see `window_around`.
     """
     pixels = np.clip(as_float(extract(photo, window)), 0, 1).astype(np.float32)
-    # What lies beyond the photo's edge is its mirror image, with faces of its own.
+    # Beyond the photo's edge there is a mirror image, which would show more faces.
     scale, shift = window.matrix[0, 0].astype(float), window.matrix[:, 2].astype(float)
     low = np.maximum(np.ceil(shift - scale / 2), 0).astype(int)
     high = np.floor(shift + scale * (np.array(photo.shape[1::-1]) - 0.5)).astype(int) + 1

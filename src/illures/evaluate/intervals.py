@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-_EXACT_UP_TO = 14  # groups: 2^14 sign patterns are all tried
+_EXACT_UP_TO = 14  # groups: all 2^14 sign patterns are tried
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Interval:
 
     Attributes:
         mean: over all items, each with its weight.
-        low, high: of the bootstrap over groups; both the mean where there is one group only.
+        low, high: of the bootstrap over groups; both equal the mean for a single group.
         items, groups: how many there were.
     """
 
@@ -30,7 +30,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Method B less method A on the same items; `p_value` is two-sided."""
+    """Method B minus method A on the same items; `p_value` is two-sided."""
 
     difference: Interval
     p_value: float
@@ -45,12 +45,12 @@ def mean_interval(
 ) -> Interval:
     """Weighted mean of the items and its percentile bootstrap over groups (Efron and Tibshirani 1993).
 
-    Whole groups are drawn with replacement, always by the same random numbers. The order of the items changes nothing.
+    Whole groups are drawn with replacement, with fixed random numbers. The order of the items has no influence.
 
     Args:
-        values: one an item, finite.
+        values: one per item, finite.
         groups: the subject or clip of each item.
-        weights: of each item, such as its number of pixels; None counts every item alike.
+        weights: of each item, such as its number of pixels; None: equal weights.
         confidence: of the interval.
         samples: bootstrap draws.
 
@@ -73,17 +73,17 @@ def paired_difference(
     weights: Sequence[float] | None = None,
     samples: int = 10_000,
 ) -> PairedDifference:
-    """What changed from A to B, item by item, and how likely so much is by chance.
+    """The paired change from A to B, and the probability of such a change by chance.
 
-    A sign-flip permutation test: were A and B alike, each group's difference might as well have the other sign. Exact
-    (all patterns) for up to 14 groups, else by random patterns that always are the same.
+    A sign-flip permutation test: if A and B were equal, each group's difference could have either sign. Exact (all
+    patterns) for up to 14 groups, else with fixed random patterns.
 
     Args:
         a: figures of method A.
         b: of method B, of the same items in the same order.
         groups: the subject or clip of each item.
         weights: as `mean_interval`.
-        samples: random patterns where there are too many groups to try all.
+        samples: number of random patterns, if there are too many groups to try all.
 
     Raises:
         ValueError: as `mean_interval`.
@@ -98,8 +98,8 @@ def paired_difference(
         signs = 1.0 - 2.0 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
     else:
         signs = np.random.default_rng(0).choice([-1.0, 1.0], (samples, count))
-        signs[0] = 1  # the pattern that was seen is one of them, so that p is never 0
-    # A rounding error must not make the pattern that was seen, or its mirror, less extreme than itself.
+        signs[0] = 1  # the observed pattern is one of them, so that p is never 0
+    # Rounding must not make the observed pattern, or its mirror, less extreme than itself.
     extreme = np.abs(signs @ sums) >= np.abs(sums.sum()) * (1 - 1e-9)
     return PairedDifference(interval, float(extreme.mean()))
 
@@ -115,7 +115,7 @@ def _per_group(
     if not np.isfinite(numbers).all():
         raise ValueError("values that are not finite have no mean")
     names, index = np.unique(np.asarray(groups), return_inverse=True)
-    # Sorted within a group, so that the order of the items does not even change the rounding.
+    # Sorted within a group, so that the order of the items does not change rounding.
     order = np.lexsort((weight, numbers, index))
     sums = np.bincount(index[order], (numbers * weight)[order], minlength=len(names))
     return sums, np.bincount(index[order], weight[order], minlength=len(names))

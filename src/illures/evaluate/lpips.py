@@ -34,7 +34,7 @@ class Lpips:
         folder: holds `alexnet*.pth` and `alex.pth`.
 
     Raises:
-        InputError: a file is missing or does not hold what the module's docstring says; or PyTorch is not installed.
+        InputError: a file is missing or has other contents; or PyTorch is not installed.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""What a run leaves on disk: one file of JSON lines a method, and what is computed from it.
+"""Results of a run on disk, one file of JSON lines per method, and statistics of them.
 
 `FOLDER/BENCHMARK/METHOD.jsonl` begins with a line about the method; then each group (subject, clip) adds its items
-and a closing line in one write. A run that was stopped leaves at most a torn last line, which is not read; a group
-that stands there twice (an error was tried again) counts as it stands last.
+and a closing line in one write. An interrupted run leaves at most a partial last line, which is ignored. Of
+a group that occurs twice (an error was tried again), the last one counts.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Row:
-    """One item of a benchmark as one method did it.
+    """The result of one method for one item of a benchmark.
 
     Attributes:
         id, group, tags: of the item.
         figures: by name, finite; empty if it failed.
-        pixels: that counted.
+        pixels: number of pixels.
         histogram: of angular errors of normals in degrees, or None.
-        error: why it failed, or "".
-        seconds: that the method took.
+        error: message if it failed, or "".
+        seconds: run time of the method.
     """
 
     id: str
@@ -51,7 +51,7 @@ class Row:
 
     @classmethod
     def scored(cls, id: str, group: str, tags: Mapping[str, float | str], score: Score, seconds: float) -> Row:
-        """Of a score; a figure that is not finite makes the item a failed one."""
+        """Make a row from a score; an item with a figure that is not finite counts as failed."""
         wrong = [name for name, value in score.figures.items() if not math.isfinite(value)]
         if wrong:
             return cls(id, group, tags=tags, error=f"{', '.join(wrong)}: not finite", seconds=seconds)
@@ -62,7 +62,7 @@ class Row:
 
 @dataclass(frozen=True)
 class About:
-    """The first line of a file: two runs may add to the same file if it is the same.
+    """The first line of a file; a run may only add to a file with an equal one.
 
     Attributes:
         method, kind, detail: of the `Contender`.
@@ -79,13 +79,13 @@ class About:
 
 @dataclass(frozen=True)
 class Results:
-    """All that one method did on one benchmark, in the order of the run.
+    """All results of one method on one benchmark, in the order of the run.
 
     Attributes:
         about: the first line.
         rows: of groups that are complete.
         groups: figures of each complete group, which may be none.
-        unread: items of them that the benchmark could not make.
+        unread: items of them that the benchmark could not read.
     """
 
     about: About
@@ -104,7 +104,7 @@ class Results:
         return [row for row in self.rows if row.error]
 
     def figures(self) -> list[str]:
-        """Names of all figures that there are, in the order of `FIGURES`."""
+        """Names of all available figures, in the order of `FIGURES`."""
         own = {name for row in self.rows for name in row.figures} | {name for of in self.groups.values() for name in of}
         return [name for name in FIGURES if name in own] + sorted(own - FIGURES.keys())
 
@@ -115,12 +115,12 @@ def file_name(name: str) -> str:
 
 
 def meaning(figure: str) -> Figure:
-    """What a figure means; a name that `FIGURES` lacks stands for itself."""
+    """The definition of a figure; unknown names are used as their own description."""
     return FIGURES.get(figure, Figure(figure, pooled=False))
 
 
 def check_same(path: Path, about: About) -> None:
-    """Whether a run may add to a file of results, if there is one.
+    """Check that a run may add to an existing file of results.
 
     Raises:
         InputError: it is of another method, other weights or other options.
@@ -142,7 +142,7 @@ def write_group(
     figures: Mapping[str, float],
     unread: Sequence[Failure] = (),
 ) -> None:
-    """Add a complete group to a method's file, in one write; a torn line of an earlier run goes.
+    """Add a complete group to a method's file, in one write; removes a partial line of an earlier run.
 
     Raises:
         InputError: the file can't be written.
@@ -166,7 +166,7 @@ def write_group(
 
 
 def read_results(path: Path) -> Results:
-    """What a file holds of complete groups.
+    """Read the complete groups of a file.
 
     Raises:
         InputError: it is no file of results.
@@ -187,7 +187,7 @@ def read_folder(folder: Path) -> dict[str, dict[str, Results]]:
 
 
 def read_benchmark(folder: Path) -> dict[str, Results]:
-    """Results of one benchmark by method, in the order of `Kind` and name; none is fine.
+    """Results of one benchmark by method, in the order of `Kind` and name; may be empty.
 
     Raises:
         InputError: a file is none of results.
@@ -203,7 +203,7 @@ def interval(results: Results, figure: str) -> Interval | None:
 
 
 def difference(a: Results, b: Results, figure: str) -> PairedDifference | None:
-    """B less A on the items (or groups) that both have; None where there are none."""
+    """B minus A on common items (or groups); None if there are none."""
     first, second = ({row.id: row for row in results.scored} for results in (a, b))
     both = [key for key, row in first.items() if figure in row.figures and figure in second.get(key, row).figures]
     both = [key for key in both if key in second]
@@ -237,7 +237,7 @@ def _series(results: Results, figure: str) -> tuple[list[float], list[str], list
 
 
 def _parse(path: Path) -> tuple[Results, int]:
-    """Results of complete groups, and how many bytes of the file they are."""
+    """Results of complete groups, and their size in the file [bytes]."""
     try:
         data = path.read_bytes()
     except OSError as error:

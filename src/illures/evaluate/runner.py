@@ -29,7 +29,7 @@ from illures.evaluate.results import About, Row, check_same, file_name, read_res
 from illures.io.files import DiskFullError, check_writable
 from illures.jobs.progress import Progress
 
-# Where a benchmark's data lies in the folder of `--data`; those that are not named lie under their own name.
+# Subfolder of `--data` for each benchmark; others have a subfolder of their own name.
 FOLDERS = {"yaleb": ".", "video": "clips"}
 
 
@@ -52,7 +52,7 @@ class Entry:
 
 @dataclass
 class Tally:
-    """Groups that a benchmark could not read at all, which no file of results therefore holds."""
+    """Groups that a benchmark could not read, so that they are in no file of results."""
 
     unread: list[Failure] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ def parse_entry(text: str, data: Path | None, lpips: Path | None = None) -> Entr
 
 
 def contenders(models: Sequence[Path], rivals: Sequence[str]) -> list[Contender]:
-    """Everybody who takes part but the mean face, which depends on the benchmark.
+    """All methods of a run, except the mean face, which depends on the benchmark.
 
     Raises:
         InputError: weights or folders can't be read, or two have the same name.
@@ -97,13 +97,13 @@ def contenders(models: Sequence[Path], rivals: Sequence[str]) -> list[Contender]
 
 
 class Run:
-    """All methods on one benchmark; groups that are complete in the folder are left out.
+    """All methods on one benchmark; groups that are complete in the folder are skipped.
 
     Files: FOLDER/LABEL/METHOD.jsonl (see `results`).
     """
 
     def __init__(self, entry: Entry, methods: Sequence[Contender], folder: Path) -> None:
-        """Open the benchmark and see what is done.
+        """Open the benchmark and read finished results.
 
         Raises:
             InputError: the benchmark can't be opened, or the folder holds other results under the same names.
@@ -111,19 +111,19 @@ class Run:
         self._benchmark = load_benchmark(entry.name, entry.path, **entry.options)
         self.entry, self.target = entry, folder / entry.label
         check_writable(self.target)
-        steady = stable_contenders(methods) if entry.name == "video" else []
-        self._methods = [*methods, *crop_contenders(methods), *steady, mean_face(self._benchmark)]
+        stable = stable_contenders(methods) if entry.name == "video" else []
+        self._methods = [*methods, *crop_contenders(methods), *stable, mean_face(self._benchmark)]
         options = {key: v.name if isinstance(v, Path) else str(v) for key, v in entry.options.items()}
         self._abouts = {m.name: About(m.name, m.kind, m.about, entry.label, options) for m in self._methods}
         self._done = {name: _done(self._path(name), about) for name, about in self._abouts.items()}
 
     @property
     def names(self) -> list[str]:
-        """Of the methods."""
+        """Names of the methods."""
         return list(self._abouts)
 
     def score(self, console: Console | None = None) -> Tally:
-        """Do what is missing.
+        """Run all missing items.
 
         Raises:
             InputError: a result can't be written.
@@ -140,7 +140,7 @@ class Run:
         return tally
 
     def estimates(self, wanted: Mapping[str, str]) -> Iterator[tuple[Item, dict[str, Estimate]]]:
-        """Some items again (id to group) with what every method says of them, for pictures; failures are left out."""
+        """Some items again (id to group) with the estimates of all methods, for pictures; without failures."""
         for group in (group for group in self._benchmark.groups if group in set(wanted.values())):
             for item in self._benchmark.items(group):
                 if isinstance(item, Failure) or item.id not in wanted:
@@ -149,7 +149,7 @@ class Run:
                 for contender in self._methods:
                     try:
                         found[contender.name] = contender.method(group).estimate(query)
-                    except Exception:  # it is in the list of failures already
+                    except Exception:  # already listed as a failure
                         continue
                 yield item, found
 
@@ -157,7 +157,7 @@ class Run:
         return self.target / f"{file_name(method)}.jsonl"
 
     def _group(self, group: str, methods: Sequence[Contender], tally: Tally) -> None:
-        """Score and write one group, unless it could not be read: then the next run tries again."""
+        """Score and write one group. A group that can't be read is not written, so the next run tries again."""
         rows: dict[str, list[Row]] = {contender.name: [] for contender in methods}
         kept: dict[str, list[Score]] = {contender.name: [] for contender in methods}
         readers = {contender.name: contender.method(group) for contender in methods}
@@ -200,7 +200,7 @@ def _score(benchmark: Benchmark, item: Item, query: Query, method: Method) -> tu
 
 
 def _done(path: Path, about: About) -> set[str]:
-    """Groups that need no more work: complete, and nothing in them failed."""
+    """Finished groups: complete and without failures."""
     if not path.exists():
         return set()
     check_same(path, about)
@@ -224,7 +224,7 @@ def _options(name: str, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _value(what: str, text: str, kind: Any) -> Any:
-    """Text as the type that is asked for; "none" where None is one of them."""
+    """Parse text as a type; "none" for optional types."""
     choices = [part for part in get_args(kind) if isinstance(part, type)] or [kind]
     if type(None) in choices and text.lower() == "none":
         return None

@@ -1,4 +1,4 @@
-"""From an estimate and the truth to figures: shared by the benchmarks, so that a name means the same in all of them."""
+"""Figures of an estimate against the truth, shared by the benchmarks, so that a name has one meaning."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from illures.math.color import best_scale, linear_to_srgb, srgb_to_linear
 from illures.render import shade
 from illures.types import Face
 
-_AROUND = 0.25  # of an eye's width, that boxes around eyes reach beyond its edges: lids and lashes
-_COVERED = 0.5  # value of a method's mask from which a pixel counts as face
+_AROUND = 0.25  # margin of boxes around eyes for lids and lashes, relative to the width of the eye
+_COVERED = 0.5  # threshold of a method's mask for face pixels
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What figures of a group need of each image: the maps at the points that count, or None.
+    """Data of each image for the figures of a group: the maps at the points that count, or None.
 
     Attributes:
         normal: unit vectors.
@@ -36,9 +36,9 @@ class Kept:
 
 
 def score_maps(estimate: Estimate, item: Item) -> Score:
-    """Every figure that both sides allow, relighting and colour apart; on the mask of the item's truth.
+    """All figures that estimate and truth allow, except relighting and colour, on the mask of the truth.
 
-    Points where the method says nothing are filled as `metrics.fill_normals` and `metrics.fill_values` have it.
+    Points without an estimate are filled by `metrics.fill_normals` and `metrics.fill_values`.
     """
     truth, mask, figures, histogram = item.truth, item.truth.mask, dict[str, float](), None
     normal = None if estimate.normal is None else metrics.fill_normals(estimate.normal[mask])[0]
@@ -61,7 +61,7 @@ def score_maps(estimate: Estimate, item: Item) -> Score:
 
 
 def score_colour(estimate: Estimate, item: Item) -> dict[str, float]:
-    """How much of the photo's colour detail the albedo keeps; empty without albedo, or where the photo tells no colour.
+    """How much colour detail of the photo the albedo keeps; empty without albedo or reliable colour in the photo.
 
     No truth is needed.
     """
@@ -96,7 +96,7 @@ def photo_mask(size: tuple[int, ...], face: Face) -> Bool[np.ndarray, "height wi
 
 
 def drift(kept: list[Kept]) -> dict[str, float]:
-    """Change of albedo and normals over the images of one face, pixel for pixel aligned; needs two images at least."""
+    """Change of albedo and normals over aligned images of one face; needs at least two images."""
     figures = {}
     albedos = [k.albedo for k in kept if k.albedo is not None]
     normals = [k.normal for k in kept if k.normal is not None]
@@ -109,7 +109,7 @@ def drift(kept: list[Kept]) -> dict[str, float]:
 
 
 def score_relight(estimate: Estimate, truth: Truth, lpips: Lpips | None = None) -> dict[str, float]:
-    """Relight to every target and compare with the real photo; means over the targets, empty where there are none.
+    """Relight to every target and compare with the real photo; means over the targets, empty without targets.
 
     The scale of each relit image is fitted on the mask, in linear light, then both are compared as `image_figures`.
     """
@@ -125,10 +125,10 @@ def score_reconstruction(
     mask: Bool[np.ndarray, "height width"],
     lpips: Lpips | None = None,
 ) -> dict[str, float]:
-    """Does A ∘ f(N, L) + R give the photo back, and how much of it is R? Empty without A, N and L.
+    """How well A ∘ f(N, L) + R reconstructs the photo, and the share of R. Empty without A, N and L.
 
-    One scale of A ∘ f(N, L) is fitted on the mask, as albedo and light are free up to it; a method without residual has
-    R = 0. The share of R is its energy over the photo's, linear, on the mask.
+    One scale of A ∘ f(N, L) is fitted on the mask, as albedo × light has a free scale. A method without residual has
+    R = 0. The share of R is its energy over that of the photo, linear, on the mask.
     """
     if estimate.albedo is None or estimate.normal is None or estimate.light is None or not mask.any():
         return {}
@@ -163,7 +163,7 @@ def _relit_figures(relit: np.ndarray, target: Target, mask: np.ndarray, lpips: L
 
 
 def _covered(estimate: Estimate) -> Bool[np.ndarray, "height width"] | None:
-    """Where the method speaks of a face; None if it gives neither normals nor albedo."""
+    """Pixels with an estimate; None if the method gives neither normals nor albedo."""
     if estimate.mask is not None:
         return np.asarray(estimate.mask > _COVERED)
     if estimate.normal is not None:

@@ -18,7 +18,7 @@ from illures.evaluate.runner import Entry, Run, contenders, parse_entry
 from illures.io.files import check_writable, whole_folder
 
 REPORT = "report.html"
-_REASONS = 3  # of failures that an error names at most
+_REASONS = 3  # largest number of failures named in an error
 
 
 def evaluate_all(
@@ -31,7 +31,7 @@ def evaluate_all(
     lpips: Path | None = None,
     pictures: int = 24,
 ) -> str:
-    """Run, write everything, and say the main figures in words.
+    """Run everything, write the results, and return the main figures as text.
 
     Raises:
         InputError: as `runner`, `results` and `report` do.
@@ -83,7 +83,7 @@ def _benchmark(
 
 
 def main_method(methods: Mapping[str, Results]) -> Results:
-    """The one that pictures are sorted by: the first of ours, else the last there is."""
+    """The method by which pictures are sorted: our first, else the last of all."""
     return next((of for of in methods.values() if of.about.kind == "ours"), list(methods.values())[-1])
 
 

@@ -1,4 +1,4 @@
-"""How alike two pictures are: PSNR and SSIM over the pixels of a mask."""
+"""Image similarity: PSNR and SSIM over the pixels of a mask."""
 
 from __future__ import annotations
 

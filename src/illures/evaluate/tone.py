@@ -1,4 +1,4 @@
-"""Groups of skin tone by the individual typology angle: what errors of skin tone are broken down by."""
+"""Groups of skin tone by the individual typology angle, for breaking down errors."""
 
 from __future__ import annotations
 

@@ -14,13 +14,13 @@ from illures.faces.regions import EYES
 from illures.types import Face
 
 SIZE = 64  # texels a side: a few pixels each, so that noise of the landmarks counts little
-CROP = 96  # side of the crops that are read [px]: averages of pixels where there are more, so that none flickers alone
-_FACING = 0.5  # cosine to the viewer from which a texel is seen
-_MARGIN = 5  # texels that lids and lips are widened by
+CROP = 96  # side of the crops that are sampled [px]; larger faces are averaged, against flicker of single pixels
+_FACING = 0.5  # least cosine to the viewer of a visible texel
+_MARGIN = 5  # dilation of lids and lips [texels]
 
 
-def lay_flat(image: Float[np.ndarray, "height width *c"], face: Face) -> Float[np.ndarray, "size size *c"]:
-    """A map at the places of the mesh.
+def to_uv_atlas(image: Float[np.ndarray, "height width *c"], face: Face) -> Float[np.ndarray, "size size *c"]:
+    """Resample a map to the UV atlas of the mesh.
 
     Args:
         image: linear values, defined everywhere.

@@ -1,6 +1,6 @@
 """Faces in photos: detection, dense landmarks, the aligned crop, contour, mask, normals of the mesh and the guide.
 
-Ends where the network begins: what it needs of a photo is made here.
+Prepares all inputs that the network needs of a photo.
 May import `io` and what is below it.
 """
 

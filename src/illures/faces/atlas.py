@@ -1,8 +1,8 @@
-"""The UV atlas of the dense mesh: maps of a face in one fixed square, whatever its pose and expression.
+"""The UV atlas of the dense mesh: maps of a face in a fixed square, independent of pose and expression.
 
 Convention: row 0 of the atlas is the forehead, columns run as in the image of a frontal face; texel centres are at
 integers. The layout is MediaPipe's own.
-Texels outside the laid-out mesh stand for the nearest one inside, so that interpolation near its outline is right.
+Texels outside the mesh repeat the nearest one inside, so that interpolation near the outline is correct.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from jaxtyping import Bool, Float, Int
 from illures.faces import mesh
 from illures.math.fill import nearest
 
-SIZE = 128  # of an atlas for crops of 128 px: a texel or more for each pixel of a frontal face
-_RIM = 1.5  # texels around the laid-out mesh
+SIZE = 128  # texels a side for crops of 128 px: at least one for each pixel of a frontal face
+_RIM = 1.5  # margin around the mesh [texels]
 _EDGE = 1e-4  # barycentric slack: a pixel on an edge belongs to either triangle, never to none
 
 
@@ -55,7 +55,7 @@ def layout(size: int = SIZE) -> Layout:
 
 
 def positions(landmarks: Float[np.ndarray, "478 d"], size: int = SIZE) -> Float[np.ndarray, "size size d"]:
-    """Where each texel lies in the image that the landmarks are of."""
+    """Position of each texel in the image of the landmarks."""
     where = layout(size)
     points = landmarks.astype(np.float32)
     a, b, c = (points.take(where.corners[..., k], axis=0) * where.weight[..., k, None] for k in range(3))
@@ -63,7 +63,7 @@ def positions(landmarks: Float[np.ndarray, "478 d"], size: int = SIZE) -> Float[
 
 
 def facing(landmarks: Float[np.ndarray, "478 3"], size: int = SIZE) -> Float[np.ndarray, "size size"]:
-    """Cosine between each texel's triangle and the line of sight; below 0 it is turned away."""
+    """Cosine between each texel's triangle and the line of sight; below 0 it faces away."""
     a, b, c = (landmarks.astype(np.float64)[corner] * [1, -1, 1] for corner in mesh.triangles().T)
     normal = np.cross(b - a, c - a)
     cosine = normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-9)
@@ -78,10 +78,10 @@ def unwrap(image: Float[np.ndarray, "h w *c"], places: Float[np.ndarray, "s s d"
 
 @dataclass(frozen=True)
 class Wrap:
-    """The way back for one pose: which texel each pixel shows.
+    """The map from the pixels of one pose to the atlas: which texel each pixel shows.
 
     Attributes:
-        x, y: place in the atlas [texels]; off the mesh that of the nearest pixel on it.
+        x, y: position in the atlas [texels]; off the mesh that of the nearest pixel on it.
         on_mesh: where the mesh faces the viewer.
     """
 
@@ -90,12 +90,12 @@ class Wrap:
     on_mesh: Bool[np.ndarray, "side side"]
 
     def __call__(self, atlas: Float[np.ndarray, "size size *c"]) -> Float[np.ndarray, "side side *c"]:
-        """An atlas seen in this pose."""
+        """Warp an atlas to this pose."""
         return np.asarray(cv2.remap(atlas, self.x, self.y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
 def wrap(landmarks: Float[np.ndarray, "478 3"], side: int, size: int = SIZE) -> Wrap:
-    """The way from an atlas of `size` texels to a square image of `side` pixels.
+    """The warp from an atlas of `size` texels to a square image of `side` pixels.
 
     Args:
         landmarks: in the pixels of that image.
@@ -108,9 +108,9 @@ def wrap(landmarks: Float[np.ndarray, "478 3"], side: int, size: int = SIZE) -> 
 
 
 def head_rotation(landmarks: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "3 3"]:
-    """Rotation that takes directions of the canonical head (x right, y up, z forward) to the camera frame.
+    """Rotation from the frame of the canonical head (x right, y up, z forward) to the camera frame.
 
-    Orthogonal Procrustes (Kabsch 1976) of the mesh against MediaPipe's canonical face.
+    Orthogonal Procrustes (Kabsch 1976) between the mesh and MediaPipe's canonical face.
     """
     canonical = canonical_points()
     points = landmarks[: len(canonical)].astype(np.float64) * [1, -1, 1]
@@ -129,10 +129,10 @@ def canonical_points() -> Float[np.ndarray, "468 3"]:
 
 @cache
 def vertices(size: int) -> Float[np.ndarray, "468 2"]:
-    """Place of each vertex in the atlas [texels]."""
+    """Position of each vertex in the atlas [texels]."""
     with np.load(str(files("illures.faces") / "weights" / "face_mesh.npz")) as stored:
         uv = stored["uv"].astype(np.float64)
-    # As wide and as high as it may be, with a rim that interpolation may reach.
+    # As large as possible, with a rim for interpolation.
     low, high = uv.min(0), uv.max(0)
     return _RIM + (uv - low) / (high - low) * (size - 1 - 2 * _RIM)
 
@@ -140,9 +140,9 @@ def vertices(size: int) -> Float[np.ndarray, "468 2"]:
 def _rasterised(
     landmarks: Float[np.ndarray, "478 3"], side: int, values: Float[np.ndarray, "468 c"]
 ) -> tuple[Bool[np.ndarray, "side side"], Float[np.ndarray, "side side c"]]:
-    """Where the mesh faces the viewer, and a value of each vertex interpolated over it (0 elsewhere).
+    """Rasterise the mesh: where it faces the viewer, and vertex values interpolated over it (0 elsewhere).
 
-    The pixels of all triangles' bounding boxes are tried at once: one call for each triangle would take longer.
+    The pixels of all triangles' bounding boxes are tested at once, which is faster than one call per triangle.
     """
     points = landmarks.astype(np.float32)
     corners = points[mesh.triangles()]
@@ -150,7 +150,7 @@ def _rasterised(
     area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
     low = np.clip(np.ceil(corners[..., :2].min(1)), 0, side).astype(np.int32)
     spans = np.clip(np.floor(corners[..., :2].max(1)).astype(np.int32) + 1, 0, side) - low
-    # With y down, triangles that face the viewer go round the other way. The far ones come first: the last stays.
+    # With y down, triangles that face the viewer have reversed orientation. Drawn from far to near: the last stays.
     front = np.flatnonzero((area < -1e-6) & (spans > 0).all(1))
     front = front[np.argsort(corners[front, :, 2].mean(1))]
     count = spans[front].prod(1)
@@ -171,9 +171,9 @@ def _rasterised(
 def interpolated(
     values: Float[np.ndarray, "478 d"], corners: Float[np.ndarray, "478 2"], size: int
 ) -> tuple[Float[np.ndarray, "size size d"], Bool[np.ndarray, "size size"]]:
-    """Values of the mesh's vertices over a square in which the vertices lie at `corners` [px], and where the mesh is.
+    """Interpolate vertex values over a square with the vertices at `corners` [px]; also returns where the mesh is.
 
-    Pixels beside the mesh get the values of the nearest one on it.
+    Pixels off the mesh get the values of the nearest pixel on it.
     """
     faces = mesh.triangles()
     triangle = _paint_triangles(corners, faces, size)
@@ -204,7 +204,7 @@ def _barycentric(
 
 
 def _affine(corners: Float[np.ndarray, "t 3 2"], area: Float[np.ndarray, " t"]) -> Float[np.ndarray, "t 2 3"]:
-    """What x, y and 1 contribute to the barycentric weights of each triangle's second and third corner."""
+    """Coefficients of x, y and 1 for the barycentric weights of each triangle's second and third corner."""
     (ax, ay), (bx, by), (cx, cy) = np.moveaxis(corners, 0, -1)
     second = np.stack([cy - ay, ax - cx, (cx - ax) * ay - (cy - ay) * ax], -1)
     third = np.stack([ay - by, bx - ax, (by - ay) * ax - (bx - ax) * ay], -1)

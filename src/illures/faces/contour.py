@@ -1,4 +1,4 @@
-"""The 68 iBUG points out of the 478 of the dense mesh, and the contour image C drawn from them."""
+"""The 68 iBUG points as a subset of the 478 of the dense mesh, and the contour image C drawn from them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ POLYLINES = (
 
 
 def points68(landmarks: Float[np.ndarray, "478 d"]) -> Float[np.ndarray, "68 d"]:
-    """The 68 iBUG points of a dense mesh, in whatever coordinates the mesh is in."""
+    """The 68 iBUG points of a dense mesh, in the coordinates of the mesh."""
     return landmarks[INDICES]
 
 

@@ -1,4 +1,4 @@
-"""The one framing: from 68 points to the aligned square crop, for photos, video frames and renders alike."""
+"""Alignment: from 68 points to the square crop, the same for photos, video frames and renders."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from illures.faces.contour import points68
 from illures.types import Face, FaceCrop
 
 # FFHQ's rule (Karras et al. 2019, section "The FFHQ dataset") takes half side = max(2 |e2e|, 1.8 |e2m|) around
-# eyes + 0.1 e2m. A tighter square, set lower, spends the network's pixels on the face: less hair, whole chin.
+# eyes + 0.1 e2m. A tighter, lower square uses more pixels for the face: less hair, the whole chin.
 TIGHTNESS = 0.85
 CENTRE_BELOW_EYES = 0.3
 
 
 def alignment(points: Float[np.ndarray, "68 2"], size: int) -> Float[np.ndarray, "2 3"]:
-    """Similarity that takes image pixels to the pixels of the aligned square crop of side `size`.
+    """Similarity from image pixels to the pixels of the aligned square crop of side `size`.
 
-    The x axis mixes the line of the eyes with the line from eyes to mouth, and the scale is the larger of two
-    lengths, so that roll and size hold on profiles, where the eyes come together.
+    The x axis combines the line of the eyes with the line from eyes to mouth, and the scale is the larger of two
+    lengths, so that roll and size are stable on profiles, where the eyes are close together.
 
     Args:
         points: iBUG landmarks [px]; only eyes (36-47) and mouth corners (48, 54) count.
@@ -70,7 +70,7 @@ def at_size(crop: FaceCrop, size: int) -> FaceCrop:
 
 
 def padded(crop: FaceCrop, margin: int) -> FaceCrop:
-    """The crop with so many more pixels on every side, at the same scale."""
+    """The crop with `margin` more pixels on every side, at the same scale."""
     matrix = crop.matrix.copy()
     matrix[:, 2] += margin
     return replace(crop, matrix=matrix, size=crop.size + 2 * margin)
@@ -82,12 +82,12 @@ def scale_of(crop: FaceCrop) -> float:
 
 
 def inverse(crop: FaceCrop) -> Float[np.ndarray, "2 3"]:
-    """Similarity that takes crop pixels to photo pixels (float64)."""
+    """Similarity from crop pixels to photo pixels (float64)."""
     return _inverted(crop.matrix)
 
 
 def to_crop(points: Float[np.ndarray, "n d"], crop: FaceCrop) -> Float[np.ndarray, "n d"]:
-    """Photo points (x, y) or (x, y, z) [photo px] to crop pixels; z takes the scale alone."""
+    """Photo points (x, y) or (x, y, z) [photo px] to crop pixels; z is only scaled."""
     return _transform(points, crop.matrix.astype(np.float64))
 
 
@@ -99,7 +99,7 @@ def to_photo(points: Float[np.ndarray, "n d"], crop: FaceCrop) -> Float[np.ndarr
 def extract(photo: Num[np.ndarray, "height width *channels"], crop: FaceCrop) -> Num[np.ndarray, "size size *channels"]:
     """The crop's pixels, same dtype as the photo; see `warp`.
 
-    Outside the photo its mirror image is seen, so that a face that fills the frame has no black wedge.
+    The photo is mirrored at its border, so that a face that fills the frame has no black wedge.
     """
     return warp(photo, crop.matrix, crop.size, cv2.BORDER_REFLECT_101)
 
@@ -107,10 +107,10 @@ def extract(photo: Num[np.ndarray, "height width *channels"], crop: FaceCrop) ->
 def warp(
     photo: Num[np.ndarray, "height width *channels"], matrix: Float[np.ndarray, "2 3"], size: int, border: int
 ) -> Num[np.ndarray, "size size *channels"]:
-    """A square of `size` pixels seen through the similarity `matrix` (photo to square), same dtype as the photo.
+    """Warp a photo to a square of `size` pixels by the similarity `matrix` (photo to square); keeps the dtype.
 
-    Where the square is coarser than the photo, all photo pixels under one of its pixels are averaged (in the
-    encoding the photo comes in); where it is finer, bilinear. `border` is OpenCV's mode outside the photo.
+    If the square is coarser than the photo, the photo pixels under each of its pixels are averaged (in the encoding
+    of the photo); if it is finer, interpolation is bilinear. `border` is OpenCV's mode outside the photo.
     """
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
     shrink = max(1, int(0.5 / scale))
@@ -122,7 +122,7 @@ def warp(
     centre = (shrink - 1) / 2
     moved = np.vstack([matrix, [0, 0, 1]]) @ _affine(shrink, x + centre, y + centre)
 
-    # What is left, at most a factor 4, is averaged after the warp.
+    # The remaining factor, at most 4, is averaged after the warp.
     oversample = max(1, math.ceil(1 / (scale * shrink) - 1e-6))
     moved = _affine(oversample, (oversample - 1) / 2, (oversample - 1) / 2) @ moved
     side = size * oversample
@@ -133,7 +133,7 @@ def warp(
 
 
 def _window(photo: np.ndarray, matrix: np.ndarray, size: int, shrink: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """Part of the photo under the square and the (x, y) of its first pixel; never empty, so that it can mirror."""
+    """Part of the photo under the square, and the (x, y) of its first pixel; never empty, for mirroring."""
     height, width = photo.shape[:2]
     corners = _transform(np.array([[-1, -1], [size, -1], [-1, size], [size, size]], np.float64), _inverted(matrix))
     margin, least = 2 * shrink + 2, 4 * shrink

@@ -1,4 +1,4 @@
-"""Where faces are: two BlazeFace detectors over windows of the photo at several scales."""
+"""Face detection: two BlazeFace detectors over windows of the photo at several scales."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from illures.faces.boxes import overlap
 from illures.faces.network import network
 
 SCORE = 0.5  # MediaPipe's own default for both detectors
 OVERLAP = 0.3  # intersection over union above which two boxes are one face (MediaPipe's default)
 WINDOW = 192  # side of the windows [px]: the input of the full-range detector
-STEP = 144  # between windows [px]: faces up to WINDOW - STEP lie whole in one of them
-LEVEL = 2.5  # scale between two levels: what one level finds at 18 px the next sees at 45 px
-SMALLEST_SEEN = 19.0  # a face of this width in a window is found [px]
-LARGE = 0.2  # a face this wide, as a share of the short side, makes the search for small ones needless
+STEP = 144  # between windows [px]: faces up to WINDOW - STEP lie completely in one of them
+LEVEL = 2.5  # scale between two levels: a face of 45 px at one level has 18 px at the next
+SMALLEST_SEEN = 19.0  # least width of a face in a window [px]
+LARGE = 0.2  # after a face this wide (share of the short side), small faces are not searched
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ class Detection:
 
 
 def detect(photo: UInt8[np.ndarray, "height width 3"], smallest: float = 64.0, least: float = SCORE) -> list[Detection]:
-    """Faces of an upright photo (sRGB), best first; small ones are sought unless a large one is there.
+    """Faces of an upright photo (sRGB), best first; small ones are searched only if no large one is found.
 
     Args:
         photo: any size.
-        smallest: width of the smallest face sought [px]; cost grows with (photo size / smallest)².
+        smallest: width of the smallest face searched [px]; cost grows with (photo size / smallest)².
         least: score that a detection must have.
     """
     found = _whole(photo, least=least)
@@ -57,7 +58,7 @@ def detect(photo: UInt8[np.ndarray, "height width 3"], smallest: float = 64.0, l
 
 
 def detect_hard(photo: UInt8[np.ndarray, "height width 3"], least: float = SCORE) -> Iterator[list[Detection]]:
-    """What remains to try where `detect` gave nothing: the photo with a wide border, then on its side or head."""
+    """Second attempt if `detect` finds nothing: the photo with a wide border, then rotated by quarter turns."""
     height, width = photo.shape[:2]
     for share in (0.6, 0.35):
         yield _whole(photo, share, least)
@@ -67,12 +68,12 @@ def detect_hard(photo: UInt8[np.ndarray, "height width 3"], least: float = SCORE
 
 
 def merge(found: list[Detection]) -> list[Detection]:
-    """Non-maximum suppression that averages what overlaps, weighted by score (BlazeFace, Bazarevsky et al. 2019)."""
+    """Non-maximum suppression that averages boxes, weighted by score (BlazeFace, Bazarevsky et al. 2019)."""
     rest = sorted(found, key=lambda d: -d.score)
     kept = []
     while rest:
         best = rest[0]
-        same = [d for d in rest if _overlap(d.box, best.box) > OVERLAP]
+        same = [d for d in rest if overlap(d.box, best.box) > OVERLAP]
         rest = [d for d in rest if not any(d is s for s in same)]
         weights = np.array([d.score for d in same])[:, None] / sum(d.score for d in same)
         box = (weights * np.stack([d.box for d in same])).sum(0)
@@ -106,13 +107,13 @@ def _tiles(photo: np.ndarray, scale: float, least: float) -> list[Detection]:
 
 
 def _starts(length: int) -> list[int]:
-    """First pixels of windows that cover `length`, evenly spread."""
+    """First pixels of evenly spaced windows that cover `length`."""
     count = max(1, math.ceil((length - WINDOW) / STEP) + 1)
     return [round(i * (length - WINDOW) / (count - 1)) for i in range(count)] if count > 1 else [0]
 
 
 def _resized(photo: np.ndarray, scale: float) -> tuple[np.ndarray, Float[np.ndarray, "2"]]:
-    """The photo at `scale` and the exact (x, y) scale that whole pixels made of it."""
+    """The photo at `scale`, and the exact (x, y) scale after rounding to whole pixels."""
     height, width = photo.shape[:2]
     size = max(1, round(width * scale)), max(1, round(height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -120,7 +121,7 @@ def _resized(photo: np.ndarray, scale: float) -> tuple[np.ndarray, Float[np.ndar
 
 
 def _run(name: str, window: np.ndarray, least: float) -> list[Detection]:
-    """One detector on one window (192 px for the full range, 128 px for the short one); pixels of a 192 px window."""
+    """One detector on one window (192 px: full range, 128 px: short range); results in pixels of a 192 px window."""
     side = window.shape[0]
     raw_boxes, raw_scores = network(name)(window.astype(np.float32) / 127.5 - 1)
     hits = np.flatnonzero(raw_scores[0, :, 0] > math.log(least / (1 - least)))
@@ -169,11 +170,3 @@ def _turn_back(found: Detection, quarters: int, height: int, width: int) -> Dete
 
     corners = turn(found.box.reshape(2, 2))
     return Detection(np.concatenate([corners.min(0), corners.max(0)]), turn(found.keypoints), found.score)
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes."""
-    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    common = float(np.prod(np.maximum(sides, 0)))
-    union = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - common
-    return common / union if union > 0 else 0.0

@@ -1,8 +1,8 @@
-"""The normals of a face as far as its landmarks tell: those of the mesh, and the relief that heads have there.
+"""Normals of a face estimated from its landmarks: mesh normals plus the mean detail normals of heads.
 
-The mesh has 468 points; eyelids, nostrils and lips are finer, and where it is not, it is flatter than faces are. Over
-rendered heads the true normals minus those of the mesh, turned to the head's own frame and laid out in its atlas,
-have a mean: `weights/relief.npz`, made by scripts/mean_relief.py.
+The mesh of 468 points is too coarse for eyelids, nostrils and lips, and flatter than real faces. The correction is the
+mean, over rendered heads, of true minus mesh normals in the head's own frame, as a UV atlas: `weights/relief.npz`,
+written by scripts/mean_relief.py.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from illures.math.normals import normalize
 
 
 def guide_normals(landmarks: Float[np.ndarray, "478 3"], size: int) -> Float[np.ndarray, "size size 3"]:
-    """Unit normals of the dense mesh with the mean relief of heads, camera frame; zero outside the mesh.
+    """Unit normals of the dense mesh plus mean detail normals, camera frame; zero outside the mesh.
 
     Args:
         landmarks: in the pixels of a square image of side `size`, z toward the viewer (as `Face.landmarks`).
         size: side of the image [px].
     """
-    normal, relief = mesh_normals(landmarks, size), mean_relief()
-    turned = wrap(landmarks, size, len(relief))(relief) @ head_rotation(landmarks).T.astype(np.float32)
+    normal, detail = mesh_normals(landmarks, size), mean_detail_normals()
+    turned = wrap(landmarks, size, len(detail))(detail) @ head_rotation(landmarks).T.astype(np.float32)
     return np.asarray(normalize(normal + turned) * normal.any(axis=-1, keepdims=True), dtype=np.float32)
 
 
 @cache
-def mean_relief() -> Float[np.ndarray, "texels texels 3"]:
+def mean_detail_normals() -> Float[np.ndarray, "texels texels 3"]:
     """Mean of true minus mesh normals over heads, in the head's frame (x right, y up, z forward), in the atlas."""
     with np.load(str(files("illures.faces") / "weights" / "relief.npz")) as stored:
         return np.asarray(stored["relief"], dtype=np.float32)

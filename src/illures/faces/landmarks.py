@@ -1,4 +1,4 @@
-"""Dense landmarks: the 478 points of the MediaPipe face mesh, and `find_faces`, which does all up to them."""
+"""Dense landmarks: the 478 points of the MediaPipe face mesh, and `find_faces`, which runs detection and landmarks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Num, UInt8
 
+from illures.faces.boxes import are_double
 from illures.faces.crop import warp
 from illures.faces.detect import SCORE, Detection, detect, detect_hard
 from illures.types import Face
@@ -18,8 +19,8 @@ ENLARGE = 1.5  # region over box, as the network was trained (MediaPipe face_lan
 PRESENCE = 0.5  # least probability that a face is there
 SAME = 0.5  # intersection over the smaller box above which two results are one face
 MOST_PASSES = 5
-STEADY = 0.03  # of the region's side: passes go on while the region moves by more
-SURE = 0.9  # where no face is as probable as this, harder searches are tried
+CONVERGED = 0.03  # of the region's side: passes are repeated while the region moves by more
+SURE = 0.9  # if no face is as probable as this, harder searches are tried
 EYE_OUTER = (33, 263)
 
 
@@ -37,15 +38,15 @@ def find_faces(photo: Num[np.ndarray, "height width 3"], smallest: float = 64.0,
 
     Args:
         photo: sRGB-encoded RGB; uint8, or float in [0, 1].
-        smallest: width of the smallest face sought in a large photo [px].
-        least: score that a face must have, above 0 and below 1; a low one finds profiles and faces under hats, too,
-            and now and then what is no face.
+        smallest: width of the smallest face searched in a large photo [px].
+        least: least score of a face, above 0 and below 1. A low value also finds profiles and faces under hats, and
+            sometimes things that are no faces.
     """
     pixels = _as_uint8(photo)
-    seen = min(least, SCORE)  # what the detectors are less sure of may still get good landmarks
+    seen = min(least, SCORE)  # weak detections may still get good landmarks
     faces = _landmark_all(pixels, detect(pixels, smallest, seen), least)
     for found in detect_hard(pixels, seen):
-        # What is found upside down is often found as something else first, and weakly.
+        # Faces that are upside down often give a weak wrong detection first.
         if any(face.score >= SURE for face in faces):
             break
         faces = _distinct([*faces, *_landmark_all(pixels, found, least)])
@@ -53,20 +54,20 @@ def find_faces(photo: Num[np.ndarray, "height width 3"], smallest: float = 64.0,
 
 
 def find_face_in_crop(image: Num[np.ndarray, "size size 3"]) -> Face | None:
-    """The face of an aligned crop, which needs no detector as it lies where every aligned face lies."""
+    """The face of an aligned crop; it needs no detector, as its place is known."""
     size = image.shape[0]
     return follow(_as_uint8(image), Region(np.array([(size - 1) / 2] * 2), 1.1 * size, 0.0))
 
 
 def follow(photo: UInt8[np.ndarray, "height width 3"], region: Region, least: float = PRESENCE) -> Face | None:
-    """Landmarks from a rough region by two passes or, rarely, more; None where there is no face."""
+    """Landmarks from a rough region in two or (rarely) more passes; None if there is no face."""
     face = landmark(photo, region)
     for _ in range(MOST_PASSES - 1):
         if face.score < 0.5 * least:
             return None
         region = region_of_landmarks(face.landmarks)
         face = landmark(photo, region)
-        if _moved(region, region_of_landmarks(face.landmarks)) < STEADY:
+        if _moved(region, region_of_landmarks(face.landmarks)) < CONVERGED:
             break
     return face if face.score >= least else None
 
@@ -79,7 +80,7 @@ def landmark(photo: UInt8[np.ndarray, "height width 3"], region: Region) -> Face
     image = warp(photo, matrix, INPUT, cv2.BORDER_REPLICATE)
     output = network_outputs(image)
     points = output[0].reshape(478, 3).astype(np.float64)
-    # The network counts pixels from their corners.
+    # The network has pixel corners at integers.
     flat = (points[:, :2] - 0.5 - matrix[:, 2]) @ np.linalg.inv(turn).T
     depth = -points[:, 2:] * region.side / INPUT
     presence = 1 / (1 + math.exp(-float(output[1].item())))
@@ -94,7 +95,7 @@ def network_outputs(image: UInt8[np.ndarray, "256 256 3"]) -> list[np.ndarray]:
 
 
 def region_of_detection(found: Detection) -> Region:
-    """Where to look for landmarks, from the box and the line of the eyes."""
+    """The region for landmarks, from the box and the line of the eyes."""
     across = found.keypoints[1] - found.keypoints[0]
     box = found.box.reshape(2, 2)
     side = ENLARGE * float((box[1] - box[0]).max())
@@ -102,7 +103,7 @@ def region_of_detection(found: Detection) -> Region:
 
 
 def region_of_landmarks(landmarks: Float[np.ndarray, "478 3"]) -> Region:
-    """Where to look again (the same face, or the next frame of a video): box of the points in the face's own axes."""
+    """The region for the next pass or video frame: bounding box of the points in the face's own axes."""
     points = landmarks[:, :2].astype(np.float64)
     across = points[EYE_OUTER[1]] - points[EYE_OUTER[0]]
     roll = math.atan2(across[1], across[0])
@@ -113,7 +114,7 @@ def region_of_landmarks(landmarks: Float[np.ndarray, "478 3"]) -> Region:
 
 
 def _landmark_all(photo: np.ndarray, found: list[Detection], least: float) -> list[Face]:
-    """Landmarks of each detection; no false and no double faces."""
+    """Landmarks of each detection, without false and duplicate faces."""
     faces: list[Face] = []
     for detection in found:
         face = follow(photo, region_of_detection(detection), least)
@@ -123,28 +124,21 @@ def _landmark_all(photo: np.ndarray, found: list[Detection], least: float) -> li
 
 
 def _moved(a: Region, b: Region) -> float:
-    """How far a region went, in shares of its side."""
+    """Distance that a region moved, relative to its side."""
     return max(float(np.linalg.norm(a.centre - b.centre)), abs(a.side - b.side)) / a.side
 
 
 def _distinct(faces: list[Face]) -> list[Face]:
-    """The best of those that lie on one face."""
+    """The best result for each face."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda f: -f.score):
-        if not any(_same(face, other) for other in kept):
+        if not any(are_double(face, other, SAME) for other in kept):
             kept.append(face)
     return kept
 
 
-def _same(a: Face, b: Face) -> bool:
-    """Whether two results lie on one face."""
-    (low_a, high_a), (low_b, high_b) = ((f.landmarks[:, :2].min(0), f.landmarks[:, :2].max(0)) for f in (a, b))
-    common = np.prod(np.maximum(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0))
-    return bool(common > SAME * min(np.prod(high_a - low_a), np.prod(high_b - low_b)))
-
-
 def width_of(face: Face) -> float:
-    """From ear to ear [px], as the mesh shows it."""
+    """Width of the mesh from ear to ear [px]."""
     return float(np.ptp(face.landmarks[:, 0]))
 
 

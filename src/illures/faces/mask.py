@@ -1,4 +1,4 @@
-"""The masks: what of the head's surface counts as skin, told by the network's classes or by the mesh of landmarks."""
+"""Skin masks, from the classes of the network or from the landmark mesh."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from illures.faces.mesh import mesh_mask
 from illures.math.curves import smoothstep
 from illures.types import Region
 
-# The inner edge of the lips in the MediaPipe mesh, going round.
+# The inner edge of the lips in the MediaPipe mesh, in order.
 LIPS_INSIDE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 UPPER_INSIDE, LOWER_INSIDE = 13, 14  # the middle of that edge
 _OF_SKIN = (Region.SKIN, Region.LIPS, Region.FACIAL_HAIR, Region.EYES)
-_TOUCHING = 0.25  # probability from which pixels of skin hang together
-_FLAT = 6 / 255  # steps that JPEG leaves within one colour
+_TOUCHING = 0.25  # probability from which skin pixels are connected
+_FLAT = 6 / 255  # variation within one colour after JPEG
 _RINGING = 20 / 255
 _LEAST_BAR = 0.006  # of the crop's area
-_FULL = 0.9  # of its upright or turned rectangle that a bar fills
+_FULL = 0.9  # share of its (rotated) bounding rectangle that a bar fills
 LEAST_OPENING = 0.02  # of the crop's side, from which a mouth counts as open
 
 
@@ -33,7 +33,7 @@ def face_mask(
     """
     size = image.shape[0]
     mask = mesh_mask(landmarks, size)
-    # Between closed lips lies a line, not a mouth: cutting it out would only tear the lips.
+    # Between closed lips is a line, not an opening: cutting it out would tear the lips.
     opening = np.linalg.norm(landmarks[UPPER_INSIDE, :2] - landmarks[LOWER_INSIDE, :2])
     if opening < LEAST_OPENING * size:
         return mask
@@ -47,7 +47,7 @@ def skin_mask(
 ) -> Float[np.ndarray, "size size"]:
     """Skin of face, ears and neck with lips, brows, beard and eyes, soft at its edges, in [0, 1].
 
-    Without hair, fringes, glasses, hands and the inner mouth; of other people in the crop nothing but what touches.
+    Without hair, fringes, glasses, hands and the inner mouth; other people in the crop only where they touch.
 
     Args:
         regions: probabilities of the classes of `types.Region`.
@@ -65,8 +65,8 @@ def painted_over(
 ) -> Float[np.ndarray, "size size"]:
     """1 on bars and boxes of one colour that were painted over the face, 0 elsewhere, soft at their edges.
 
-    Nothing that a camera sees is of one code over such an area and ends in straight lines at right angles: shadows and
-    highlights that are cut off do not.
+    Real surfaces never have one code over such an area with straight edges at right angles, not even clipped shadows
+    and highlights.
 
     Args:
         image: aligned crop, sRGB-encoded, in [0, 1].
@@ -84,7 +84,7 @@ def painted_over(
         seed = pieces == piece
         if np.ptp(image[seed], axis=0).max() > 2 * _FLAT:
             continue
-        # JPEG rings at its edges, where it is no longer flat but of nearly its colour.
+        # JPEG ringing at the edges: no longer constant, but nearly of the same colour.
         near = np.abs(image - np.median(image[seed], axis=0)).max(-1) <= _RINGING
         of_colour = cv2.connectedComponents(near.astype(np.uint8), connectivity=4)[1]
         here = of_colour == np.bincount(of_colour[seed & near]).argmax()
@@ -100,7 +100,7 @@ def painted_over(
 
 
 def soften(mask: Float[np.ndarray, "h w"], width: float) -> Float[np.ndarray, "h w"]:
-    """The mask with an edge that falls from 1 to 0 over `width` pixels, all of it inside: for pasting.
+    """The mask with an edge that falls from 1 to 0 over `width` pixels, inside the mask.
 
     Args:
         mask: of 0 and 1.

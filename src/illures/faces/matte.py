@@ -1,8 +1,8 @@
-"""Which pixels of a photo show a person: a soft matte, as fine as the photo's own edges.
+"""A soft matte of the people in a photo, as fine as the photo's own edges.
 
-MediaPipe's selfie segmenter sees a square at 256 pixels; a guided filter with a colour guide (He, Sun and Tang, "Guided
-Image Filtering", 2013, eqs. 14 to 16; its coefficients at a lower resolution, as He and Sun 2015) brings its word to
-the photo's pixels.
+MediaPipe's selfie segmenter works on a square of 256 pixels. A guided filter with a colour guide (He, Sun and Tang,
+"Guided Image Filtering", 2013, eqs. 14 to 16; its coefficients at a lower resolution, as He and Sun 2015) upsamples its
+result to the pixels of the photo.
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ from jaxtyping import Float, Num
 from illures.faces.crop import inverse, padded, to_photo
 from illures.faces.network import network
 from illures.io.photos import Photo, as_float
+from illures.math.guided_filter import colour_guided
 from illures.types import FaceCrop
 
-# Part of a face's crop that is added on every side: room for hair, neck and shoulders.
+# Part of a face's crop that is added on every side, for hair, neck and shoulders.
 MARGIN = 0.75
-# Sides of what the segmenter sees, and of the grid of the guided filter [px].
+# Sides of the input of the segmenter, and of the grid of the guided filter [px].
 _SEEN, _GRID = 256, 512
 _RADIUS, _EPS = 8, 0.02**2
-# Of the filtered value: below the first no person, above the second nothing else.
+# Filtered values below the first are no person, above the second surely a person.
 _CLEAR = (0.12, 0.88)
-# Over this part of its side a face's own matte gives way to that of the whole photo.
+# Width of the transition from the matte of a face to that of the whole photo, in parts of its side.
 _FADE = 0.1
 
 
 @dataclass(frozen=True)
 class Matte:
-    """A matte that can be asked for at any of the photo's pixels: `slope · colour + offset`, on a grid.
+    """A matte that can be evaluated at any pixels of the photo: `slope · colour + offset`, on a grid.
 
     Attributes:
         coarse: the matte on the grid, in [0, 1].
         slope, offset: of the guided filter, against sRGB-encoded colour.
-        matrix: takes photo pixels to those of the grid.
+        matrix: similarity from photo pixels to those of the grid.
     """
 
     coarse: Float[np.ndarray, "grid grid"]
@@ -81,12 +82,12 @@ def _matte_of(part: Photo, origin: tuple[int, int]) -> Matte:
 
 
 def eight_bit(pixels: Num[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 3"]:
-    """Pixels as floats of 256 levels, so that a photo of 16 bits has the matte that it has with 8."""
+    """Pixels as floats with 256 levels, so that a 16-bit photo has the same matte as with 8 bits."""
     return np.round(np.clip(as_float(pixels), 0, 1) * np.float32(255)) / np.float32(255)
 
 
 def coarse_matte(srgb: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size"]:
-    """The matte of a square, no finer than the segmenter sees it: for videos."""
+    """The matte of a square at the resolution of the segmenter, for videos."""
     size = (_SEEN, _SEEN)
     seen = srgb if srgb.shape[:2] == size else cv2.resize(srgb, size, interpolation=cv2.INTER_AREA)
     return _cleared(cv2.resize(_said(seen), srgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
@@ -100,7 +101,7 @@ class PhotoMatte:
     """The matte of a whole photo: coarse by itself, finer around each face."""
 
     def __init__(self, photo: Photo, crops: Sequence[FaceCrop]) -> None:
-        """Look at the photo, and closer at each face."""
+        """Segment the whole photo, and each face at a finer scale."""
         self._whole = _matte_of(photo, (0, 0))
         self._faces = [face_matte(photo, crop) for crop in crops]
 
@@ -128,41 +129,9 @@ def _refined(
     matrix: Float[np.ndarray, "2 3"],
 ) -> Matte:
     target = cv2.resize(_said(seen), guide.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    slope, offset = _guided(guide.astype(np.float32), target)
+    slope, offset = colour_guided(guide.astype(np.float32), target, _RADIUS, _EPS)
     coarse = _cleared(np.einsum("ijk,ijk->ij", slope, guide) + offset)
     return Matte(coarse.astype(np.float32), slope, offset, np.asarray(matrix, np.float64))
-
-
-def _guided(
-    guide: Float[np.ndarray, "grid grid 3"], target: Float[np.ndarray, "grid grid"]
-) -> tuple[Float[np.ndarray, "grid grid 3"], Float[np.ndarray, "grid grid"]]:
-    """Slope and offset of the target against the colours in each neighbourhood, smoothed."""
-
-    def mean(field: np.ndarray) -> np.ndarray:
-        return cv2.blur(field, (2 * _RADIUS + 1,) * 2, borderType=cv2.BORDER_REFLECT_101)
-
-    centre, level = mean(guide), mean(target)
-    products = mean(np.concatenate([guide * guide, guide * np.roll(guide, -1, axis=-1)], axis=-1))
-    squares = products[..., :3] - centre * centre + np.float32(_EPS)  # rr, gg, bb
-    mixed = products[..., 3:] - centre * np.roll(centre, -1, axis=-1)  # rg, gb, br
-    covariance = mean(guide * target[..., None]) - centre * level[..., None]
-    # The inverse of the symmetric 3 x 3 matrix by its cofactors.
-    (rr, gg, bb), (rg, gb, br) = (np.moveaxis(v, -1, 0) for v in (squares, mixed))
-    cofactors = np.stack(
-        [
-            gg * bb - gb * gb,
-            br * gb - rg * bb,
-            rg * gb - br * gg,
-            rr * bb - br * br,
-            rg * br - rr * gb,
-            rr * gg - rg * rg,
-        ]
-    )
-    xx, xy, xz, yy, yz, zz = cofactors / (rr * cofactors[0] + rg * cofactors[1] + br * cofactors[2])
-    inverse_rows = np.stack([np.stack([xx, xy, xz], -1), np.stack([xy, yy, yz], -1), np.stack([xz, yz, zz], -1)], -2)
-    slope = np.einsum("hwij,hwj->hwi", inverse_rows, covariance).astype(np.float32)
-    offset = level - np.einsum("hwi,hwi->hw", slope, centre)
-    return mean(slope), mean(offset.astype(np.float32))
 
 
 def _cleared(alpha: np.ndarray) -> np.ndarray:

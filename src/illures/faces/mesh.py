@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int
 
+from illures.math.normals import face_normals, vertex_normals
+
 _SUBPIXEL = 4  # fractional bits of OpenCV's fixed-point coordinates
 
 
@@ -17,8 +19,8 @@ def triangles() -> Int[np.ndarray, "898 3"]:
     """Triangles of the 468 surface points, counter-clockwise seen from outside in the camera frame (y up)."""
     with np.load(str(files("illures.faces") / "weights" / "face_mesh.npz")) as mesh:
         found = mesh["triangles"].astype(np.int64)
-        # The canonical face looks along +z: most of its surface must, too.
-        return found if _face_normals(mesh["positions"], found)[:, 2].sum() > 0 else found[:, ::-1]
+        # The canonical face looks along +z, so most of its surface must face +z.
+        return found if face_normals(mesh["positions"], found)[:, 2].sum() > 0 else found[:, ::-1]
 
 
 def mesh_normals(landmarks: Float[np.ndarray, "478 3"], size: int) -> Float[np.ndarray, "size size 3"]:
@@ -30,14 +32,11 @@ def mesh_normals(landmarks: Float[np.ndarray, "478 3"], size: int) -> Float[np.n
     """
     vertices = landmarks.astype(np.float64) * [1, -1, 1]
     faces = triangles()
-    normals = _face_normals(vertices, faces)
-    smooth = np.zeros((len(vertices), 3))
-    for corner in faces.T:
-        np.add.at(smooth, corner, normals)
-    smooth = smooth[faces].mean(axis=1)
+    normals = face_normals(vertices, faces)
+    smooth = vertex_normals(vertices, faces)[faces].mean(axis=1)
     smooth /= np.maximum(np.linalg.norm(smooth, axis=1, keepdims=True), 1e-9)
     canvas = _paint(landmarks, normals, smooth, size)
-    # Triangles are a few pixels wide: a blur of their size makes facets smooth; dividing keeps the outline sharp.
+    # Triangles are a few pixels wide. A blur of that size smooths the facets; dividing keeps the outline sharp.
     covered = (np.abs(canvas).sum(axis=-1) > 0).astype(np.float32)
     blurred = cv2.GaussianBlur(canvas, (0, 0), size / 64)
     length = np.linalg.norm(blurred, axis=-1)
@@ -45,15 +44,9 @@ def mesh_normals(landmarks: Float[np.ndarray, "478 3"], size: int) -> Float[np.n
 
 
 def mesh_mask(landmarks: Float[np.ndarray, "478 3"], size: int) -> Float[np.ndarray, "size size"]:
-    """1 where the mesh faces the viewer, 0 elsewhere; unlike the outline's polygon right on profiles, too."""
-    normals = _face_normals(landmarks.astype(np.float64) * [1, -1, 1], triangles())
+    """1 where the mesh faces the viewer, 0 elsewhere; also correct on profiles, unlike a polygon."""
+    normals = face_normals(landmarks.astype(np.float64) * [1, -1, 1], triangles())
     return np.ascontiguousarray(_paint(landmarks, normals, np.ones_like(normals), size)[..., 0])
-
-
-def _face_normals(vertices: np.ndarray, faces: np.ndarray) -> Float[np.ndarray, "faces 3"]:
-    """Normals whose length is twice the triangle's area."""
-    a, b, c = (vertices[corner] for corner in faces.T)
-    return np.asarray(np.cross(b - a, c - a))
 
 
 def _paint(landmarks: np.ndarray, normals: np.ndarray, colors: np.ndarray, size: int) -> Float[np.ndarray, "s s 3"]:

@@ -1,4 +1,4 @@
-"""How a head is turned, and its shape without that, from the dense landmarks."""
+"""Head pose, and pose-normalised landmarks."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def head_pose(landmarks: Float[np.ndarray, "478 3"]) -> HeadPose:
 
 
 def pose_free(landmarks: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "468 3"]:
-    """The surface points turned and scaled onto the canonical face, whose own points are taken off.
+    """The surface points rotated and scaled to the canonical face, minus the points of that face.
 
-    What is left is the person's shape and the expression, in shares of the canonical face's root-mean-square radius.
+    The rest is shape and expression of the person, relative to the root-mean-square radius of the canonical face.
     """
     source = canonical_points()
     points = landmarks[:SURFACE].astype(np.float64) * [1, -1, 1]

@@ -34,7 +34,7 @@ def lips(points: Points, size: int) -> Mask:
 
 
 def features(points: Points, size: int) -> Mask:
-    """1 on eyes, brows and lips: what is not skin."""
+    """1 on eyes, brows and lips."""
     mask = np.zeros((size, size), np.float32)
     for ring in (*EYES, *BROWS, LIPS):
         mask = np.maximum(mask, _polygon(points, ring, size))
@@ -42,7 +42,7 @@ def features(points: Points, size: int) -> Mask:
 
 
 def eyes_and_mouth(points: Points, size: int) -> Mask:
-    """1 on the eyeballs and in an open mouth: what has no skin colour at all."""
+    """1 on the eyeballs and in an open mouth, which have no skin colour."""
     mask = np.zeros((size, size), np.float32)
     for ring in (*EYES, LIPS_INSIDE):
         mask = np.maximum(mask, _polygon(points, ring, size))
@@ -65,7 +65,7 @@ def cheeks(points: Points, size: int) -> Mask:
 
 
 def span(points: Points) -> float:
-    """Distance between the outer corners of the eyes, or what it would be from the front: the unit of soft edges."""
+    """Distance between the outer corners of the eyes as seen from the front: the unit of soft edges."""
     a, b = points[_EYE_OUTER[0]], points[_EYE_OUTER[1]]
     return float(np.linalg.norm(a - b))
 

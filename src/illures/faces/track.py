@@ -1,12 +1,13 @@
-"""Faces from frame to frame: the landmarks of one frame are where the next one looks, a detector helps out."""
+"""Face tracking: the landmarks of one frame give the regions for the next, and a detector finds new faces."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
+from illures.faces.boxes import Box, are_double, box_of, overlap
 from illures.faces.detect import detect
 from illures.faces.landmarks import (
     PRESENCE,
@@ -19,13 +20,11 @@ from illures.faces.landmarks import (
 from illures.types import Face
 
 EVERY = 25  # frames between two searches for new faces
-EVERY_EMPTY = 5  # likewise where no face is known
-MEMORY = 12  # frames for which a lost face keeps its number
-STEADY = 0.75  # intersection over union with the last frame below which the landmarks are found twice
-SAME = 0.3  # intersection over union above which a face found anew is the one that was lost
+EVERY_EMPTY = 5  # likewise if no face is known
+MEMORY = 12  # frames for which a lost face keeps its track number
+STABLE_IOU = 0.75  # intersection over union with the last frame, below which a second pass of landmarks is run
+SAME = 0.3  # intersection over union above which a new face is the one that was lost
 DOUBLE = 0.6  # intersection over the smaller box above which two tracks are on one face
-
-Box = Float[np.ndarray, "4"]  # x0, y0, x1, y1 [px]
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class TrackedFace:
 
     Attributes:
         face: landmarks in the frame's pixels.
-        track: the same number as long as the same face is followed; new faces get new numbers.
+        track: number of the track; new faces get new numbers.
     """
 
     face: Face
@@ -44,11 +43,11 @@ class TrackedFace:
 class FaceTracker:
     """Follows all faces of a shot; call it with each frame, and `reset` it at cuts.
 
-    A face is followed by its landmarks alone (one pass of the landmark network a frame, two where it moves fast). The
-    detector searches every `every` frames for newcomers, and at once when a face is lost.
+    A face is tracked by its landmarks (one pass of the landmark network per frame, two if it moves fast). The
+    detector searches every `every` frames for new faces, and at once when a face is lost.
 
     Args:
-        smallest: width of the smallest face sought [px].
+        smallest: width of the smallest face searched [px].
         every: frames between two searches for new faces.
     """
 
@@ -58,10 +57,10 @@ class FaceTracker:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all faces (at a cut); numbers go on, so that no number is given twice."""
+        """Forget all faces (at a cut); track numbers are never reused."""
         self._frame = 0
         self._alive: dict[int, Face] = {}
-        self._lost: dict[int, tuple[Box, int]] = {}  # track: where it was, and when
+        self._lost: dict[int, tuple[Box, int]] = {}  # track: last box, and frame
 
     def __call__(self, image: UInt8[np.ndarray, "height width 3"]) -> list[TrackedFace]:
         """The faces of the next frame, largest first."""
@@ -74,19 +73,19 @@ class FaceTracker:
         return sorted(faces, key=lambda tracked: -face_size(tracked.face))
 
     def _follow_all(self, image: np.ndarray) -> bool:
-        """Look for each known face where it was; whether one was lost."""
+        """Track each known face; whether one was lost."""
         before, self._alive = self._alive, {}
         for track, face in before.items():
             found = _follow(image, face)
-            # The older track stays where two have come together.
-            if found is not None and not any(_double(found, other) for other in self._alive.values()):
+            # If two tracks meet, the older one stays.
+            if found is not None and not any(are_double(found, other, DOUBLE) for other in self._alive.values()):
                 self._alive[track] = found
             else:
                 self._lost[track] = box_of(face), self._frame
         return len(self._alive) < len(before)
 
     def _search(self, image: np.ndarray, lost_one: bool) -> list[Face]:
-        """Faces found by the detector, in those frames where it is asked."""
+        """Faces found by the detector, in frames in which it runs."""
         if self._frame % self._every == 0:
             return find_faces(image, self._smallest)
         if lost_one or (not self._alive and self._frame % EVERY_EMPTY == 0):
@@ -95,8 +94,8 @@ class FaceTracker:
         return []
 
     def _adopt(self, face: Face) -> None:
-        """Take a found face up, unless it is followed already; a lost one gets its old number back."""
-        if any(_double(face, other) for other in self._alive.values()):
+        """Start a track for a face, unless it is tracked already; a lost face gets its old number."""
+        if any(are_double(face, other, DOUBLE) for other in self._alive.values()):
             return
         overlaps = {track: overlap(box_of(face), box) for track, (box, _) in self._lost.items()}
         track = max(overlaps, key=lambda k: overlaps[k], default=None)
@@ -112,36 +111,10 @@ def face_size(face: Face) -> float:
     return float(np.ptp(face.landmarks[:, :2], axis=0).max())
 
 
-def box_of(face: Face) -> Box:
-    """Box of the landmarks [px]."""
-    points = face.landmarks[:, :2]
-    return np.concatenate([points.min(0), points.max(0)])
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes."""
-    common = _common(a, b)
-    union = _area(a) + _area(b) - common
-    return common / union if union > 0 else 0.0
-
-
 def _follow(image: np.ndarray, last: Face) -> Face | None:
-    """The face of the last frame in this one; None where it is lost."""
+    """The face of the last frame in this frame; None if it is lost."""
     region = region_of_landmarks(last.landmarks)
     face = landmark(image, region)
-    if overlap(box_of(face), box_of(last)) < STEADY:
+    if overlap(box_of(face), box_of(last)) < STABLE_IOU:
         return follow(image, region_of_landmarks(face.landmarks) if face.score >= PRESENCE else region)
     return face if face.score >= PRESENCE else None
-
-
-def _double(a: Face, b: Face) -> bool:
-    box_a, box_b = box_of(a), box_of(b)
-    return _common(box_a, box_b) > DOUBLE * min(_area(box_a), _area(box_b))
-
-
-def _common(a: Box, b: Box) -> float:
-    return float(np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0)))
-
-
-def _area(box: Box) -> float:
-    return float(np.prod(box[2:] - box[:2]))

@@ -1,5 +1,5 @@
-"""Files in and out: photos, colour profiles, EXR, formats of maps, environment maps, files that appear whole.
+"""Reading and writing files: photos, colour profiles, EXR, map formats, environment maps, atomic writes.
 
-A file of a stranger is opened through `io.decoding`, and written through `io.files`.
+Untrusted files are opened through `io.decoding`. All files are written through `io.files`.
 May import `errors`, `types`, `math` and `render`.
 """

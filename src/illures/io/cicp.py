@@ -1,4 +1,4 @@
-"""What still pictures say of their colours by code points (ITU-T H.273), and their pixels at more than 8 bits.
+"""Colour code points of still pictures (CICP, ITU-T H.273), and their pixels at more than 8 bits.
 
 HEIC and AVIF hold them in a `colr` box of kind nclx (ISO/IEC 14496-12, 12.1.5), PNG in a cICP chunk (W3C, third
 edition).
@@ -19,16 +19,16 @@ from illures.io.decoding import note
 from illures.io.hdr import Colours, to_sdr
 
 _HEAD = 1 << 16  # bytes in which the boxes and chunks are looked for
-_UNSAID = Colours(1, 13)
-# Adobe's and Android's, ISO 21496-1's, and Apple's words for a second picture that tells how to brighten the first.
+_SRGB = Colours(1, 13)
+# How Adobe and Android, ISO 21496-1, and Apple mark a gain map: a second picture that tells how to brighten the first.
 _GAIN_MAPS = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1", b"aux:hdrgainmap")
 
 
 def colours_of(path: Path, image: Image.Image) -> Colours:
-    """What the file says; sRGB where it says nothing, or has an ICC profile that says it."""
+    """The colours that the file declares; sRGB where it declares none, or where its ICC profile counts."""
     nclx = image.info.get("nclx_profile")
     if isinstance(nclx, dict):
-        said = Colours(int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
+        declared = Colours(int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
     else:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -37,8 +37,8 @@ def colours_of(path: Path, image: Image.Image) -> Colours:
             found = re.search(rb"colrnclx(..)(..)", head, re.DOTALL)
         elif image.format == "PNG":
             found = re.search(rb"\0\0\0\x04cICP(.)(.)", head.partition(b"IDAT")[0], re.DOTALL)
-        said = Colours(*(int.from_bytes(number, "big") for number in found.groups())) if found else _UNSAID
-    return said if said.is_hdr or not image.info.get("icc_profile") else _UNSAID
+        declared = Colours(*(int.from_bytes(number, "big") for number in found.groups())) if found else _SRGB
+    return declared if declared.is_hdr or not image.info.get("icc_profile") else _SRGB
 
 
 def deep_pixels(path: Path, image: Image.Image) -> Num[np.ndarray, "height width channels"] | None:
@@ -53,24 +53,24 @@ def deep_pixels(path: Path, image: Image.Image) -> Num[np.ndarray, "height width
 def as_srgb(
     pixels: Num[np.ndarray, "height width channels"], colours: Colours, path: Path
 ) -> Num[np.ndarray, "height width channels"]:
-    """Codes taken to sRGB, and that is said; alpha stays."""
-    note(path, colours.told)
+    """Convert codes to sRGB and note it; alpha stays."""
+    note(path, colours.description)
     rgb = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
     alpha = pixels[..., 3:] if pixels.shape[2] >= 3 else pixels[..., 1:]
     return np.concatenate([to_sdr(np.ascontiguousarray(rgb), colours), alpha], axis=-1)
 
 
 def say_gain_map(path: Path, image: Image.Image) -> None:
-    """Say that a file also holds what makes it HDR, which is not used."""
+    """Note that a file has an HDR gain map, which is not used."""
     if image.format not in ("JPEG", "MPO", "HEIF", "AVIF") or not path.stat().st_size:
         return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if any(data.find(words) >= 0 for words in _GAIN_MAPS):
-            note(path, "has a gain map for HDR screens; its SDR picture is what is read")
+            note(path, "has a gain map for HDR screens; its SDR picture is read")
 
 
 def _deep_avif(path: Path, size: tuple[int, int]) -> Any:
-    """FFmpeg's reading, where it is of the same size: pillow gives 8 bits alone."""
+    """Pixels as FFmpeg decodes them, if the size is the same: pillow gives only 8 bits."""
     import av
 
     from illures.io.container import open_container

@@ -1,4 +1,4 @@
-"""Clips are opened in one place: nothing but the file itself is read, whatever it says of other files."""
+"""The one place where clips are opened: only the file itself is read, even if it refers to others."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# FFmpeg's names of containers and raw streams. Playlists (concat, hls, dash, imf) and numbered pictures name other
-# files, and are left out.
+# FFmpeg's names of containers and raw streams. Playlists (concat, hls, dash, imf) and numbered pictures are left out,
+# as they refer to other files.
 DEMUXERS = (
     "3g2,3gp,aac,aiff,flac,mp3,wav,apng,asf,avi,av1,dv,flv,gif,h261,h263,h264,hevc,ivf,matroska,webm,mjpeg,m4v,mov,mp4,m4a,mj2,"
     "mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,vc1,webp,yuv4mpegpipe"
@@ -28,7 +28,7 @@ def open_container(path: Path) -> Any:
 
 
 def decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Frames of a stream from where the container stands; of VP8 and VP9 with alpha, which FFmpeg's own decoders drop.
+    """Frames of a stream from the current position; VP8 and VP9 with alpha, which FFmpeg's own decoders drop.
 
     Raises:
         av.error.FFmpegError, ValueError: a frame is broken.

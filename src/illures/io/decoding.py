@@ -1,7 +1,7 @@
-"""Files by strangers: what is opened at all, how far it may unfold, and how a decoder's failure is told.
+"""Decoding untrusted files: allowed formats, size limits, and one clear error for any failure of a decoder.
 
-Everything that reads a file of the user's choice goes through here. No decoder may start a program or open a second
-file; a size is checked in the header, before memory is asked for; whatever a decoder raises is told as bad input.
+Everything that reads a file of the user goes through this module. No decoder may start a program or open a second
+file. Sizes are checked in the header, before memory is allocated. Whatever a decoder raises becomes an InputError.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from PIL import Image, UnidentifiedImageError
 
 from illures.errors import InputError, InputWarning
 
-# Pillow knows dozens of kinds. One of them (EPS) starts Ghostscript on the file; these are the ones that we mean.
+# Pillow knows dozens of formats. One of them (EPS) starts Ghostscript on the file. Only these are allowed.
 PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF", "JPEG2000", "PPM")
-# Of an array from a file [bytes]: larger ones are damaged headers or bombs.
+# Largest array from a file [bytes]: larger ones are damaged headers or decompression bombs.
 MOST_BYTES = 1 << 30
 # The largest double has 309 digits.
 _MOST_DIGITS = 309
@@ -34,7 +34,7 @@ _EXR_MAGIC = b"\x76\x2f\x31\x01"
 
 @contextmanager
 def decoding(path: str | os.PathLike[str], kind: str = "an image") -> Iterator[None]:
-    """Around the call of a decoder, and nothing else: whatever it raises becomes an InputError that names the file.
+    """Wrap the call of a decoder, and nothing else: whatever it raises becomes an InputError that names the file.
 
     Args:
         path: of the file.
@@ -57,10 +57,10 @@ def decoding(path: str | os.PathLike[str], kind: str = "an image") -> Iterator[N
 
 
 def open_image(file: str | os.PathLike[str] | BytesIO) -> Image.Image:
-    """Pillow's image of a file in one of the `PHOTO_FORMATS`; no pixel is decoded yet.
+    """Open a file in one of the `PHOTO_FORMATS` with pillow; no pixel is decoded yet.
 
     Raises:
-        UnidentifiedImageError: it is in none of them. Else whatever the decoder raises; see `decoding`.
+        UnidentifiedImageError: it is in none of them. Also whatever the decoder raises; see `decoding`.
     """
     if _begins(file)[4:8] == b"ftyp":  # HEIC and AVIF, also those that were renamed to .jpg
         import pillow_heif
@@ -118,7 +118,7 @@ _NOTES: ContextVar[list[str] | None] = ContextVar("notes", default=None)
 
 
 def note(path: str | os.PathLike[str], words: str) -> None:
-    """Say that a file is read, but not all of it or not as it is."""
+    """Warn that a file is read only in part, or was converted."""
     kept = _NOTES.get()
     if kept is not None and words not in kept:
         kept.append(words)
@@ -127,7 +127,7 @@ def note(path: str | os.PathLike[str], words: str) -> None:
 
 @contextmanager
 def noted() -> Iterator[list[str]]:
-    """Collects what `note` says within the block, without the names of the files, to be kept with the results."""
+    """Collect the messages of `note` within the block, without file names, to store them with the results."""
     words: list[str] = []
     token = _NOTES.set(words)
     try:
@@ -156,7 +156,7 @@ def read_tensors(path: Path, kind: str, framework: str = "numpy") -> tuple[dict[
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception says, on one line."""
+    """The message of an exception on one line."""
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 

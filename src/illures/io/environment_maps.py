@@ -1,7 +1,7 @@
-"""Environment maps from files: read, checked, turned. Rendering and relighting use the same ones.
+"""Environment maps: read, checked and rotated, for rendering and relighting alike.
 
 Convention: maps are [128, 256, 3] linear radiance in the camera frame (x right, y up, z toward the viewer), laid out as
-`math.sh.directions`: row 0 is up, the middle column is what the camera looks at (-z), the outer columns lie behind the
+`math.sh.directions`: row 0 is up, the middle column is in front of the camera (-z), the outer columns are behind the
 camera (+z, light that falls on a face from the front), the left half is at image left.
 """
 
@@ -18,16 +18,14 @@ from illures.io.decoding import decoding, read_npy
 from illures.io.exr import MOST_VALUES, read_exr_linear
 from illures.io.headers import header_size
 from illures.math.color import luminance
-from illures.math.sh import directions
+from illures.math.sh import directions, solid_angle
 
 HEIGHT, WIDTH = 128, 256
-# The sun in maps of measured radiance reaches 1e9; beyond this, sums of float32 lose their meaning.
+# The sun in measured maps reaches 1e9; beyond this limit, float32 sums lose their precision.
 _BRIGHTEST = 1e12
 SUFFIXES = (".npy", ".hdr", ".exr")
 DIRECTIONS = directions(HEIGHT, WIDTH).astype(np.float32)
-_EDGES = np.cos(np.pi * np.arange(HEIGHT + 1) / HEIGHT)
-# Of each texel of a row [sr].
-SOLID_ANGLE = ((_EDGES[:-1] - _EDGES[1:]) * 2 * np.pi / WIDTH)[:, None].astype(np.float32)
+SOLID_ANGLE = solid_angle(HEIGHT, WIDTH).astype(np.float32)
 
 
 def mean_luminance(radiance: Float[np.ndarray, "128 256 3"]) -> float:
@@ -49,7 +47,7 @@ def load_hdris(folder: Path) -> dict[str, Float[np.ndarray, "128 256 3"]]:
 
 def load_hdri(path: Path) -> Float[np.ndarray, "128 256 3"]:
     """One latitude-longitude map (row 0 up, twice as wide as high), at mean luminance 1; see `load_hdris`."""
-    with np.errstate(over="ignore"):  # what float32 can't hold is refused below
+    with np.errstate(over="ignore"):  # overflow is refused below
         pixels = _read(path).astype(np.float32)
     if pixels.ndim != 3 or pixels.shape[2] < 3:
         raise InputError(f"{path}: shape {pixels.shape}; an environment map is [height, width, 3]")
@@ -67,7 +65,7 @@ def load_hdri(path: Path) -> Float[np.ndarray, "128 256 3"]:
 
 
 def rotated(radiance: Float[np.ndarray, "128 256 3"], rotation: Float[np.ndarray, "3 3"]) -> np.ndarray:
-    """Turn an environment: what was seen in direction d is then seen in R @ d (bilinear)."""
+    """Rotate an environment: radiance of direction d moves to R @ d (bilinear)."""
     source = DIRECTIONS @ rotation.astype(np.float32)  # rows are R^T d
     theta = np.arccos(np.clip(source[..., 1], -1, 1))
     phi = np.arctan2(-source[..., 0], source[..., 2]) % (2 * np.pi)

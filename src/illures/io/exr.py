@@ -14,7 +14,7 @@ from illures.io.decoding import decoding
 from illures.io.exr_layers import write_exr_channels
 from illures.math.colorspace import CHROMATICITIES
 
-# Of all channels of all parts together: 1 GiB as float32. A few hundred kilobytes can unfold to many times that.
+# Values of all channels of all parts together: 1 GiB as float32. A file of some hundred kB can expand to far more.
 MOST_VALUES = 1 << 28
 
 
@@ -49,7 +49,7 @@ def read_exr_linear(path: Path) -> Float[np.ndarray, "height width *channels"]:
     for name in ("RGBA", "RGB"):
         if name in channels:
             return channels[name]
-    if set("RGB") <= channels.keys():  # of unlike types, which the library does not put together
+    if set("RGB") <= channels.keys():  # of different types, which the library does not merge
         return np.stack([channels[name] for name in "RGB"], axis=-1)
     if len(channels) == 1 or "Y" in channels:
         return channels.get("Y", next(iter(channels.values())))

@@ -1,7 +1,7 @@
-"""All maps of a photo in one EXR file of many layers, as compositing programs read them; and back.
+"""All maps of a photo as layers of one EXR file, as compositing programs read them.
 
 Layers: R, G, B, A the photo; albedo.R/G/B, normal.X/Y/Z, shading.R/G/B, residual.R/G/B, mask.A (skin), matte.A (the
-person). Attributes say primaries, version, frame, and the light as 27 numbers. The user's page: docs/outputs.md.
+person). The header has primaries, version, frame, and the light as 27 numbers. The user's page: docs/outputs.md.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from illures.io.files import write_error
 from illures.math.colorspace import CHROMATICITIES, ColorSpaceName, from_linear_srgb
 
 FILE = "maps.exr"
-# Rows worked on at a time.
+# Rows processed at a time.
 _BAND = 128
 _AXES = {"albedo": "RGB", "normal": "XYZ", "shading": "RGB", "residual": "RGB"}
 
@@ -43,12 +43,12 @@ def write_exr_channels(path: Path, channels: Mapping[str, Map], attributes: Mapp
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **attributes}
     try:
-        # The library takes no strides: what is not contiguous would come out wrong, without an error.
+        # The library ignores strides: an array that is not contiguous would be written wrong, without an error.
         packed = {name: np.ascontiguousarray(pixels) for name, pixels in channels.items()}
         with OpenEXR.File(header, packed) as file:
             file.write(str(partial))
         os.replace(partial, path)
-    except (RuntimeError, OSError) as error:  # the library tells the system's error in words alone
+    except (RuntimeError, OSError) as error:  # the library gives the system's error only as text
         partial.unlink(missing_ok=True)
         code = next((c for c in (errno.ENOSPC, errno.EDQUOT) if os.strerror(c) in str(error)), None)
         raise write_error(path, OSError(code, " ".join(str(error).split()))) from error
@@ -69,7 +69,7 @@ def write_layers(
     Args:
         path: of the file.
         photo: linear, of the maps' type.
-        maps: as the file is to hold them; those that are not there are left out.
+        maps: values as stored in the file; missing maps are left out.
         attributes: for the header.
         alpha: of the photo, in [0, 1]; its colours are multiplied with it, the maps are not.
 
@@ -88,10 +88,10 @@ def write_layers(
 
 
 def read_layers(path: Path) -> dict[str, Float[np.ndarray, "height width *channels"]]:
-    """The layers of a file of `write_layers` as float32, as they stand: "photo", and the maps that it holds.
+    """The layers of a file of `write_layers` as float32, unconverted: "photo", and the maps that it holds.
 
     Raises:
-        InputError: the file can't be read, or is none of ours.
+        InputError: the file can't be read, or was not written by `write_layers`.
     """
     import OpenEXR
 
@@ -127,8 +127,8 @@ def attributes_of(
 def convert(space: ColorSpaceName, maps: Mapping[Any, Map], photo: Map | None = None) -> None:
     """Take maps from linear sRGB to another space, in place.
 
-    Albedo times shading is a product channel by channel, which no other primaries give back; so albedo, shading and the
-    sum are converted, and the residual is what then is left of the sum.
+    Albedo times shading is a product per channel, which a change of primaries does not preserve. So albedo, shading and
+    the sum are converted, and the residual is the sum minus their product.
     """
     if space == "srgb-linear":
         return
@@ -138,7 +138,7 @@ def convert(space: ColorSpaceName, maps: Mapping[Any, Map], photo: Map | None = 
         rows = slice(start, start + _BAND)
         a, s, r = (m[rows].astype(np.float32) for m in (albedo, shading, residual))
         albedo[rows], shading[rows] = a @ matrix, s @ matrix
-        held = albedo[rows].astype(np.float32) * shading[rows].astype(np.float32)  # as the file has them
+        held = albedo[rows].astype(np.float32) * shading[rows].astype(np.float32)  # as stored
         residual[rows] = (a * s + r) @ matrix - held
         for whole in (photo, maps.get("reconstruction")):
             if whole is not None:

@@ -1,7 +1,7 @@
-"""Files and folders that appear whole or not at all.
+"""Atomic writes: files and folders appear whole or not at all.
 
-What is written goes to a hidden sibling first and takes its name by one rename, so that a full disk, a crash or
-Ctrl-C leaves nothing half written under the name that was asked for.
+Data go to a hidden sibling first, which one rename puts in place. So a full disk, a crash or Ctrl-C leaves nothing
+half written under the final name.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from illures.errors import InputError
 
 
 class DiskFullError(InputError):
-    """No space (or quota) is left where the output goes: what follows would fail too."""
+    """No space (or quota) is left for the output: later writes would fail too."""
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file by way of a temporary sibling.
+    """Write a file through a temporary sibling.
 
     Raises:
         DiskFullError: no space is left.
@@ -56,7 +56,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         _put_in_place(partial, target)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, DiskFullError):  # of a file in the folder: name the folder that was asked for
+        if isinstance(error, DiskFullError):  # of a file in the folder: name the target folder
             raise write_error(target, OSError(errno.ENOSPC, "")) from error
         if isinstance(error, OSError):
             raise write_error(target, error) from error
@@ -64,7 +64,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Make the folder and try it, before any work is done.
+    """Create the folder and test that it is writable, before any work is done.
 
     Raises:
         InputError: it can't be made or written.
@@ -78,14 +78,14 @@ def check_writable(folder: Path) -> None:
 
 
 def write_error(path: Path, error: OSError) -> InputError:
-    """What to tell the user about a failed write."""
+    """The error for a failed write."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFullError(f"{path}: not written, no space is left on the disk")
     return InputError(f"{path}: can't be written ({error.strerror or error})")
 
 
 def _put_in_place(partial: Path, target: Path) -> None:
-    """Rename, keeping the old folder until the new one stands."""
+    """Rename, keeping the old folder until the new one is in place."""
     if not target.exists():
         os.replace(partial, target)
         return
@@ -100,7 +100,7 @@ def _put_in_place(partial: Path, target: Path) -> None:
 
 
 def _remove_left_behind(target: Path) -> None:
-    """Partial folders of this target whose process is gone (killed, power cut)."""
+    """Remove partial folders of this target whose process is gone (killed, power cut)."""
     for partial in target.parent.glob(glob.escape(f".{target.name}.partial-") + "*"):
         try:
             os.kill(int(partial.name.rpartition("-")[2]), 0)

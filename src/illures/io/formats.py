@@ -1,7 +1,7 @@
-"""How maps become files: what each map's codes mean in PNG (8 and 16 bits) and EXR. The user's page: docs/outputs.md.
+"""File formats of maps: codes of each map in PNG (8 and 16 bits) and EXR. The user's page: docs/outputs.md.
 
-Maps are quantised first, and the residual is computed from the codes of the others, so that the sum of what lies in
-the files gives the photo back as nearly as the residual's own codes allow.
+Maps are quantised first, and the residual is computed from the codes of the others. So the maps in the files add up
+to the photo, up to the quantisation of the residual.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ FormatName = Literal["png", "png16", "exr", "exr32"]
 Normals = Literal["opengl", "directx"]
 MapName = Literal["albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte"]
 MAPS: tuple[MapName, ...] = ("albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte")
-CROP_MAPS = MAPS[:-1]  # the matte is of the photo
+CROP_MAPS = MAPS[:-1]  # the matte exists only for the photo
 
-# Those that a viewer shows as they look; the others are data.
+# Maps that hold colours (sRGB-encoded); the others are data.
 COLOURS: frozenset[MapName] = frozenset({"albedo", "shading", "reconstruction"})
 
 Codes = Num[np.ndarray, "height width *channels"]
 Values = Float[np.ndarray, "height width *channels"]
 
-# PNG shading is divided by this before encoding, for skin in good light often shades above 1. It is nearly 2, and such
-# that shading 1, which stands everywhere outside the faces, is exactly code 188 of 255 (48316 of 65535).
+# PNG shading is divided by this before encoding, as shading of well-lit skin is often above 1. It is about 2, chosen so
+# that shading 1, the value outside the faces, is exactly code 188 of 255 (48316 of 65535).
 SHADING_SCALE = 1 / float(srgb_to_linear(np.float64(188 / 255)))
 
 
@@ -48,10 +48,10 @@ class Format:
 
     Attributes:
         name: "png" (8 bits), "png16", "exr" (half floats, linear, unscaled) or "exr32" (floats).
-        shading_scale: PNG alone: the shading that the largest code stands for.
+        shading_scale: PNG only: shading of the largest code.
         normals: how files hold y: "opengl" up, "directx" down. Values are always up.
-        colorspace: EXR alone: of the files that are written.
-        split: EXR alone: a file for each map instead of one with all as layers.
+        colorspace: EXR only: colour space of the written files.
+        split: EXR only: one file per map instead of one with all as layers.
     """
 
     name: FormatName
@@ -61,7 +61,7 @@ class Format:
     split: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what PNG can't hold."""
+        """Refuse settings that PNG does not support."""
         if not self.is_exr and (self.colorspace != "srgb-linear" or self.split):
             raise InputError(f"format {self.name}: colour spaces and layers are for exr and exr32")
 
@@ -81,13 +81,13 @@ class Format:
         return ".exr" if self.is_exr else ".png"
 
     def quantise(self, name: MapName, values: Values) -> Codes:
-        """Linear values as codes; what the codes can't hold is clipped."""
+        """Encode linear values as codes; values out of range are clipped."""
         if name == "normal":
             values = values * self._up
         if self.is_exr:
             return np.clip(values, -65504, 65504).astype(self.dtype)
         top = np.iinfo(self.dtype).max
-        if name == "residual":  # 0 falls on a code, so that nothing is added where there is no residual
+        if name == "residual":  # 0 is exactly a code, so that a zero residual stays zero
             return np.round(np.clip(values, -1, 1) * (top // 2) + (top // 2 + 1)).astype(self.dtype)
         if name == "normal":
             scaled = (values + 1) / 2
@@ -177,7 +177,7 @@ class Format:
 
     @property
     def _up(self) -> Float[np.ndarray, "3"]:
-        """The file's axes by ours."""
+        """Signs of the file's axes against ours."""
         return np.array([1, -1 if self.normals == "directx" else 1, 1], np.float32)
 
     def _scale(self, name: MapName) -> float:

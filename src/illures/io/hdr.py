@@ -1,9 +1,9 @@
-"""High dynamic range to sRGB: pictures whose codes mean HLG or PQ, and those of wider primaries.
+"""High dynamic range (HLG, PQ) and wide-gamut pictures to sRGB.
 
-Convention: codes as the file has them, RGB after its colour matrix, integers over their whole range; numbers of
-transfer functions and primaries are those of ITU-T H.273. Codes of SDR are taken as sRGB's, as in all clips.
+Convention: codes are RGB as in the file, integers over their whole range. Transfer functions and primaries are numbered
+as in ITU-T H.273. SDR codes are taken as sRGB, as in all clips.
 
-Sources: ITU-R BT.2100-2 (PQ, HLG), BT.2446-1 method A (from HDR to SDR: leaves highlights their steps).
+Sources: ITU-R BT.2100-2 (PQ, HLG), BT.2446-1 method A (HDR to SDR; keeps steps within highlights).
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from illures.math.color import linear_to_srgb, luminance, srgb_to_linear
 from illures.math.colorspace import PRIMARIES, to_linear_srgb
 
 PQ, HLG = 16, 18
-SDR_NITS = 100.0  # of SDR's white
-HLG_PEAK_NITS = 1000.0  # nominal display of HLG, for which its system gamma is 1.2
-USUAL_PEAK_NITS = 1000.0  # of PQ, where the file does not say
+SDR_NITS = 100.0  # white of SDR
+HLG_PEAK_NITS = 1000.0  # nominal HLG display, with system gamma 1.2
+USUAL_PEAK_NITS = 1000.0  # peak of PQ where the file has none
 _M1, _M2, _C1, _C2, _C3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
 _A, _B, _C = 0.17883277, 0.28466892, 0.55991073
 _LUMA = np.array([0.2627, 0.6780, 0.0593], np.float32)
-_BAND = 64  # rows worked on at a time
-_STEPS = 4096  # of the tables of curves
+_BAND = 64  # rows processed at a time
+_STEPS = 4096  # entries of the curve tables
 
 
 @dataclass(frozen=True)
 class Colours:
-    """What a file says of its colours.
+    """Colour code points of a file.
 
     Attributes:
         primaries: number of H.273: 1 BT.709, 9 BT.2020, 12 P3, ...
         transfer: likewise: 16 PQ, 18 HLG; all else is taken as sRGB's curve.
-        peak_nits: brightest light of a PQ picture [cd/m²]; None where the file does not say.
+        peak_nits: brightest light of a PQ picture [cd/m²]; None if unknown.
     """
 
     primaries: int
@@ -50,12 +50,12 @@ class Colours:
 
     @property
     def is_srgb(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether no conversion is needed."""
         return not self.is_hdr and self.primaries not in PRIMARIES
 
     @property
-    def told(self) -> str:
-        """What the user is told of it."""
+    def description(self) -> str:
+        """Description for the user."""
         space = PRIMARIES[self.primaries].name if self.primaries in PRIMARIES else "BT.709"
         if self.is_hdr:
             kind = "PQ" if self.transfer == PQ else "HLG"
@@ -92,8 +92,8 @@ def to_sdr(
 ) -> Num[np.ndarray, "height width 3"]:
     """Codes of a file as sRGB codes of the same type.
 
-    HDR is brought to the light of its display and tone-mapped; then linear light is taken to the primaries of sRGB,
-    and what these can't hold goes toward grey of its luminance.
+    HDR is converted to display light and tone-mapped. Then linear light is converted to the primaries of sRGB, and
+    colours out of gamut are moved toward grey of the same luminance.
     """
     if colours.is_srgb:
         return codes
@@ -150,7 +150,7 @@ def _curve(peak_nits: float) -> Float[np.ndarray, " steps"]:
 
 
 def _in_gamut(linear: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 3"]:
-    """Colours outside [0, 1] moved toward grey of their luminance, just as far as they must be."""
+    """Move colours outside [0, 1] toward grey of their luminance, only as far as needed."""
     grey = np.clip(luminance(linear), 0, 1)[..., None]
     low, high = linear.min(-1, keepdims=True), linear.max(-1, keepdims=True)
     share = np.minimum(

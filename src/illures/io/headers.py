@@ -12,7 +12,7 @@ from illures.io.decoding import _EXR_MAGIC, _begins, decoding, open_image
 
 
 def header_size(path: Path) -> tuple[int, int]:
-    """Width and height as the header of a picture says [px]; (0, 0) where that can't be known without decoding.
+    """Width and height from the header of a picture [px]; (0, 0) where they need decoding.
 
     Raises:
         InputError: the header claims more pixels than pillow takes, or is that of a broken EXR file.
@@ -34,5 +34,5 @@ def header_size(path: Path) -> tuple[int, int]:
             return image.size
     except Image.DecompressionBombError:
         raise InputError(f"{path}: more pixels than any photo has") from None
-    except Exception:  # reading it says what is wrong
+    except Exception:  # reading the file will report the error
         return 0, 0

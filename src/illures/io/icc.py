@@ -1,7 +1,7 @@
 """ICC colour profiles of photos, turned into sRGB.
 
 Convention: pixels go in and out encoded (not linear), integers over their whole range. 8-bit pixels go through
-LittleCMS; it cannot take 16-bit RGB from pillow, so those go through the profile's own matrix and curves.
+LittleCMS; it cannot take 16-bit RGB from pillow, so 16-bit pixels go through the profile's own matrix and curves.
 Source of the tag layouts: ICC.1:2022, sections 7.3, 10.6 (curveType), 10.18 (parametricCurveType), 10.31 (XYZType).
 """
 
@@ -21,15 +21,15 @@ from illures.math.color import linear_to_srgb
 _SRGB_TO_D50 = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
 
 
-# Of LittleCMS and of our own reading: all that a damaged profile can lead to.
+# All errors that a damaged profile can raise, in LittleCMS and in this module.
 _BROKEN = (ImageCms.PyCMSError, OSError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
 
 
 def to_srgb(image: Image.Image, name: str = "image") -> Image.Image:
     """Convert an 8-bit pillow image from the profile that it carries; mode "RGB", or "RGBA" where it has alpha.
 
-    An image with no profile is taken to be sRGB (CMYK: pillow's plain formula); one with a broken profile, too, and
-    that is said of `name`.
+    An image with no profile is taken to be sRGB (CMYK: pillow's plain formula). So is one with a broken profile, with
+    a note that names `name`.
     """
     alpha = image.getchannel("A") if image.mode in ("RGBA", "LA") else None
     color = image.convert("RGB" if image.mode == "RGBA" else "L") if alpha else image
@@ -39,7 +39,7 @@ def to_srgb(image: Image.Image, name: str = "image") -> Image.Image:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             target = ImageCms.createProfile("sRGB")
             color = ImageCms.profileToProfile(color, source, target, outputMode="RGB") or color
-        except _BROKEN:  # it says nothing about the colours
+        except _BROKEN:  # the profile is unusable
             _note_broken(name)
     color = color.convert("RGB")
     if alpha:
@@ -61,8 +61,8 @@ def to_srgb16(
 ) -> UInt16[np.ndarray, "height width 3"]:
     """Convert 16-bit RGB from a matrix-and-curves profile; colours outside sRGB are clipped.
 
-    A broken profile, or one of another kind (lookup tables, grey), leaves the pixels as they are, and that is said of
-    `name`: no 16-bit camera file was seen with one.
+    A broken profile, or one of another kind (lookup tables, grey), leaves the pixels as they are, with a note that
+    names `name`: no 16-bit camera file was seen with one.
     """
     try:
         curves, matrix = _curves_and_matrix(_tags(profile))
@@ -90,7 +90,7 @@ def _curves_and_matrix(tags: dict[str, bytes]) -> tuple[list[Float[np.ndarray, "
         primaries = np.stack([_xyz(tags[name]) for name in ("rXYZ", "gXYZ", "bXYZ")], axis=1)
         matrix = (np.linalg.inv(_SRGB_TO_D50) @ primaries).astype(np.float32)
     if not np.isfinite(np.concatenate([*curves, matrix.ravel()])).all():
-        raise ValueError("curves that are no numbers")
+        raise ValueError("curves are not numbers")
     return curves, matrix
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from illures.errors import InputError
 
-# Of photos that are read.
+# Suffixes of photos that are read.
 SUFFIXES = frozenset(
     {
         ".jpg",
@@ -31,14 +31,14 @@ Problem = tuple[Path, InputError]
 
 
 def expand(paths: list[Path], recursive: bool = False) -> tuple[list[Path], list[Problem]]:
-    """Files as they are, folders as the photos in them sorted by name; each photo once.
+    """List photos: files as given, folders as their photos sorted by name; each photo once.
 
     Args:
         paths: of files and folders.
         recursive: search subfolders, too.
 
     Returns:
-        The photos, and an error for each path that gives none.
+        The photos, and an error for each path without any.
     """
     where = " or below it" if recursive else " (subfolders are searched with --recursive)"
     photos: list[Path] = []
@@ -63,8 +63,32 @@ def expand(paths: list[Path], recursive: bool = False) -> tuple[list[Path], list
     return [photo for photo in photos if unique.pop(os.path.realpath(photo), None) is not None], problems
 
 
+def folder_for_each(
+    sources: list[Path], out: Path, is_free: Callable[[Path, Path], bool] = lambda folder, source: True
+) -> dict[Path, Path]:
+    """One folder in `out` for each photo: the file's stem; if that is taken its whole name, then a number.
+
+    Args:
+        sources: the photos.
+        out: folder of the folders.
+        is_free: whether a folder may be used for a photo, apart from the other photos.
+    """
+    stems = [source.stem.casefold() for source in sources]
+    chosen: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for source, stem in zip(sources, stems, strict=True):
+        names = [source.stem] if stems.count(stem) == 1 else []
+        names += [source.name, *(f"{source.name}-{i}" for i in range(2, len(sources) + 2))]
+        for name in names:
+            if name.casefold() not in taken and is_free(out / name, source):
+                break
+        taken.add(name.casefold())
+        chosen[source] = out / name
+    return chosen
+
+
 def _entries(folder: Path, recursive: bool) -> Iterator[Path]:
-    """What a folder holds; of subfolders those that are not hidden."""
+    """Entries of a folder; hidden subfolders are skipped."""
     if not recursive:
         yield from folder.iterdir()
         return

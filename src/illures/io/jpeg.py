@@ -1,6 +1,6 @@
-"""JPEG files that end too early, but with a mark that they are whole: libjpeg fills up what is missing, and is silent.
+"""Truncated JPEG files that still end with an end marker: libjpeg fills in missing data without a warning.
 
-Such files come from broken transfers that were mended, from recovery tools and from cameras whose power failed.
+Such files come from repaired transfers, from recovery tools and from cameras that lost power.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from PIL import Image
 from illures.io.decoding import note
 
 _END = b"\xff\xd9"
-# Entropy-coded data that are no end, and that no table takes for zeros, as which missing data are read.
+# Entropy-coded data that are no end marker, and that no table decodes as zeros, which missing data are read as.
 _MORE = b"\x55" * 4096
 _BLOCK = 8
 
 
 def say_cut(path: Path, image: Image.Image) -> None:
-    """Say which part of a loaded JPEG is not in the file.
+    """Note which part of a loaded JPEG is missing from the file.
 
-    Where more data before the end mark change the picture, the decoder had not had all that it needed.
+    If extra data before the end marker change the picture, the decoder lacked data.
     """
     if image.format not in ("JPEG", "MPO") or not _may_be_cut(image):
         return
@@ -48,7 +48,7 @@ def say_cut(path: Path, image: Image.Image) -> None:
 
 
 def _may_be_cut(image: Image.Image) -> bool:
-    """Whether it is worth a closer look: in a sequential JPEG the last block is flat where its data are missing."""
+    """A cheap first check: in a truncated sequential JPEG the last block is flat."""
     if image.info.get("progressive"):
         return True
     last = np.asarray(image)[-_BLOCK // 2 :, -_BLOCK // 2 :]

@@ -1,4 +1,4 @@
-"""Photos in and out of files, upright and in sRGB.
+"""Read and write photos, upright and in sRGB.
 
 Convention: [height, width, 3], sRGB-encoded, row 0 at the top after the EXIF rotation. `read_photo` keeps the file's
 depth (uint8, uint16, or float32 from EXR), `load_image` gives float32 in [0, 1].
@@ -7,7 +7,6 @@ depth (uint8, uint16, or float32 from EXR), `load_image` gives float32 in [0, 1]
 from __future__ import annotations
 
 import os
-import struct
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,17 +18,15 @@ from jaxtyping import Float, Num
 from PIL import Image
 
 from illures.errors import InputError
-from illures.io import cicp, icc, jpeg
-from illures.io.decoding import decoding, note, open_image
+from illures.io import icc
+from illures.io.decoding import decoding, note
 from illures.io.exr import read_exr_linear, write_exr
 from illures.io.files import write_whole
+from illures.io.photo_files import check_size, orientation_of, plain_modes, read_pixels, upright
 from illures.io.png import png
 from illures.math.color import linear_to_srgb, srgb_to_linear
 
-# Larger sides are scans and panoramas, and their float maps do not fit the memory of an ordinary machine.
-MAX_SIDE = 20_000
-MAX_PIXELS = 128_000_000
-# What transparent pixels show: mid grey (encoded) is the least wrong light behind a cut-out face.
+# Colour behind transparent pixels: mid grey (encoded), the safest guess for the light around a cut-out face.
 BACKDROP = 0.5
 
 Photo = Num[np.ndarray, "height width 3"]
@@ -37,7 +34,7 @@ Photo = Num[np.ndarray, "height width 3"]
 
 @dataclass(frozen=True)
 class Opened:
-    """A photo as it came.
+    """A photo as read from a file.
 
     Attributes:
         photo: upright, sRGB; transparent pixels lie over mid grey.
@@ -91,7 +88,7 @@ def open_photo(path: str | os.PathLike[str]) -> Opened:
     path = Path(path)
     with decoding(path), path.open("rb") as file:
         magic = file.read(4)
-    return _read_exr(path) if magic == b"\x76\x2f\x31\x01" else _opened(_read_pillow(path))
+    return _read_exr(path) if magic == b"\x76\x2f\x31\x01" else _opened(read_pixels(path))
 
 
 def to_photo(image: Any, name: str = "image") -> Photo:
@@ -105,7 +102,7 @@ def to_opened(image: Any, name: str = "image") -> Opened:
     Args:
         image: arrays are [height, width], or with 1, 3 or 4 channels: uint8, uint16, or floating sRGB in [0, 1];
             PyTorch tensors may have their channels first, as is usual there.
-        name: what to call it in errors.
+        name: used in errors.
 
     Raises:
         InputError: an array of another shape or type, or with values that are not finite or not in [0, 1].
@@ -113,7 +110,7 @@ def to_opened(image: Any, name: str = "image") -> Opened:
     if isinstance(image, (str, os.PathLike)):
         return open_photo(image)
     if isinstance(image, Image.Image):
-        image = _upright(np.asarray(icc.to_srgb(_plain(image), name)), _orientation(image))
+        image = upright(np.asarray(icc.to_srgb(plain_modes(image), name)), orientation_of(image))
     array = _from_torch(image) if hasattr(image, "detach") else np.asarray(image)
     if array.ndim == 2:
         array = array[..., None]
@@ -135,7 +132,7 @@ def is_batch(image: Any) -> bool:
 
 
 def _from_torch(tensor: Any) -> np.ndarray:
-    """A tensor on whatever device as an array, channels last."""
+    """A tensor on any device as an array, channels last."""
     array: np.ndarray = tensor.detach().cpu().float().numpy() if tensor.is_floating_point() else tensor.cpu().numpy()
     first = array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4)
     return np.moveaxis(array, 0, -1) if first else array
@@ -150,10 +147,10 @@ def save_image(
     """Write an image: float sRGB in [0, 1] (clipped), or codes. The file appears whole or not at all.
 
     Args:
-        path: its suffix says the format: png, tif, jpg, webp, or exr (which is written linear, half floats).
+        path: its suffix selects the format: png, tif, jpg, webp, or exr (linear half floats).
         image: as `load_image` gives it.
         bits: 8, or 16 for png and tif.
-        alpha: in [0, 1]; JPEG, which holds none, leaves it out, and that is said.
+        alpha: in [0, 1]; JPEG has none: it is left out, with a note.
 
     Raises:
         InputError: an unknown suffix, 16 bits in a format that has none, or a file that can't be written.
@@ -163,7 +160,7 @@ def save_image(
     check_savable(path)
     if suffix == ".exr":
         linear = as_linear(image)
-        if alpha is not None:  # EXR colours are multiplied with alpha
+        if alpha is not None:  # EXR colours are premultiplied with alpha
             linear = np.concatenate([linear, np.ones_like(linear[..., :1])], axis=-1) * alpha[..., None]
         write_exr(path, linear.astype(np.float16))
         return
@@ -173,7 +170,7 @@ def save_image(
     codes = image if image.dtype == kind else np.round(np.clip(as_float(image), 0, 1) * np.iinfo(kind).max).astype(kind)
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
     if alpha is not None and options:
-        note(path, "JPEG holds no alpha; what is transparent in the photo is mid grey")
+        note(path, "JPEG has no alpha; transparent pixels of the photo become mid grey")
     elif alpha is not None:
         codes = np.dstack([codes, np.round(alpha * np.float32(np.iinfo(kind).max)).astype(kind)])
     write_whole(path, encoded(codes, suffix, options))
@@ -188,7 +185,7 @@ def check_savable(path: Path) -> None:
 
 
 def encoded(codes: Num[np.ndarray, "height width *channels"], suffix: str, options: list[int] | None = None) -> bytes:
-    """The bytes of a file of a picture in sRGB; channels are RGB or RGBA."""
+    """The bytes of an sRGB picture file; channels are RGB or RGBA."""
     if suffix == ".png":
         return png(codes, colour=True)
     if codes.ndim == 3:
@@ -201,110 +198,15 @@ def encoded(codes: Num[np.ndarray, "height width *channels"], suffix: str, optio
 
 def _read_exr(path: Path) -> Opened:
     linear = read_exr_linear(path)
-    _check_size(path, linear.shape[1], linear.shape[0])
+    check_size(path, linear.shape[1], linear.shape[0])
     linear, alpha = np.nan_to_num(linear, nan=0.0), None
-    if linear.ndim == 3 and linear.shape[2] == 4:  # EXR colours come multiplied with alpha
+    if linear.ndim == 3 and linear.shape[2] == 4:  # EXR colours are premultiplied with alpha
         behind = srgb_to_linear(np.float32(BACKDROP))
         alpha = np.clip(linear[..., 3], 0, 1)
         linear = linear[..., :3] + (1 - alpha[..., None]) * behind
     srgb = np.clip(linear_to_srgb(np.clip(linear, 0, 1)), 0, 1).astype(np.float32)
     photo = np.ascontiguousarray(srgb if srgb.ndim == 3 else np.repeat(srgb[..., None], 3, axis=-1))
     return Opened(photo, None if alpha is None or (alpha == 1).all() else alpha.astype(np.float32))
-
-
-def _read_pillow(path: Path) -> Num[np.ndarray, "height width channels"]:
-    with decoding(path):
-        image = open_image(path)
-    with image:
-        _check_size(path, *image.size)
-        with decoding(path):
-            deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
-            turned = _orientation(image)
-            image.load()  # finds truncated files, which OpenCV would pass
-            cicp.say_gain_map(path, image)
-            jpeg.say_cut(path, image)
-            colours = cicp.colours_of(path, image)
-            pixels: np.ndarray | None = None
-            if not deep:
-                # TIFF is turned by pillow as it loads, and then says so.
-                plain, turned = _plain(image), _orientation(image)
-                pixels = None if colours.is_srgb else cicp.deep_pixels(path, image)
-                if pixels is None:
-                    pixels = np.asarray(icc.to_srgb(plain, str(path)) if colours.is_srgb else plain)
-        if pixels is not None:
-            pixels = _upright(pixels if pixels.ndim == 3 else pixels[..., None], turned)
-            return pixels if colours.is_srgb else cicp.as_srgb(pixels, colours, path)
-        profile = image.info.get("icc_profile")
-    codes = _read_deep(path, turned, profile if colours.is_srgb else None)
-    return codes if colours.is_srgb else cicp.as_srgb(codes, colours, path)
-
-
-def _read_deep(path: Path, turned: int, profile: bytes | None) -> Num[np.ndarray, "height width channels"]:
-    """16-bit pixels, which pillow has no modes for."""
-    with decoding(path):
-        codes = cv2.imdecode(np.frombuffer(_unturned(path), np.uint8), cv2.IMREAD_UNCHANGED)
-    if codes is None or codes.dtype != np.uint16:
-        raise InputError(f"{path}: 16-bit pixels of a kind that is not read")
-    if codes.ndim == 3:
-        codes = cv2.cvtColor(codes, cv2.COLOR_BGR2RGB if codes.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
-    codes = _upright(codes if codes.ndim == 3 else codes[..., None], turned)
-    if profile and codes.shape[2] >= 3 and not icc.is_srgb(profile):
-        codes = np.concatenate([icc.to_srgb16(codes[..., :3], profile, str(path)), codes[..., 3:]], axis=-1)
-    return codes
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF's, 1 where it can't be read: damaged metadata are no reason to refuse the pixels."""
-    try:
-        found = image.getexif().get(0x0112, 1)
-    except Exception:
-        return 1
-    return found if isinstance(found, int) else 1
-
-
-def _unturned(path: Path) -> bytearray:
-    """A file's bytes; in TIFF the orientation is set to 1, because OpenCV 5 turns some and fails on others."""
-    data = bytearray(path.read_bytes())
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
-    if order:
-        (table,) = struct.unpack_from(order + "I", data, 4)
-        (count,) = struct.unpack_from(order + "H", data, table)
-        for entry in range(table + 2, table + 2 + 12 * count, 12):
-            if struct.unpack_from(order + "H", data, entry) == (0x0112,):
-                struct.pack_into(order + "H", data, entry + 8, 1)
-    return data
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """Palettes, bilevel and other rare modes as L, LA, RGB, RGBA or CMYK."""
-    if image.mode in ("L", "RGB", "RGBA", "CMYK", "LA", "LAB"):
-        if "transparency" in image.info and image.mode in ("L", "RGB"):
-            return image.convert("RGBA")
-        return image
-    if image.mode == "P":
-        return image.convert("RGBA" if "transparency" in image.info else "RGB")
-    if image.mode in ("PA", "La", "RGBa"):
-        return image.convert("RGBA")
-    if image.mode in ("1", "YCbCr", "HSV", "RGBX"):
-        return image.convert("L" if image.mode == "1" else "RGB")
-    raise InputError(f"pixels of kind {image.mode!r} are not read; save the photo as 8- or 16-bit RGB, or as EXR")
-
-
-def _check_size(path: Path, width: int, height: int) -> None:
-    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
-        limits = f"at most {MAX_SIDE} a side and {MAX_PIXELS // 1_000_000} megapixels are read"
-        raise InputError(f"{path}: {width} x {height} pixels; {limits}")
-
-
-def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo an EXIF orientation (TIFF 6.0, tag 274: 2 to 8 are the mirrorings and quarter turns)."""
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    return array
 
 
 def _opened(array: Num[np.ndarray, "height width channels"]) -> Opened:

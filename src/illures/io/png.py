@@ -1,8 +1,8 @@
-"""PNG files: written several times faster than by libpng, and with their colour space said.
+"""PNG files: written several times faster than by libpng, with their colour space declared.
 
 PNG (W3C, third edition): rows with a filter byte each, deflated as one zlib stream. Here bands of rows are filtered
-(Sub: the difference to the pixel at the left) and deflated side by side; bands that end on a byte boundary (a full
-flush) are one stream when laid end to end.
+(Sub: the difference to the pixel at the left) and deflated in parallel. Bands that end on a byte boundary (a full
+flush) can be concatenated to one stream.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPE = {1: 0, 3: 2, 4: 6}  # channels: grey, RGB, RGBA
 _SUB = 1
 _LEVEL = 1
-# Bytes of a band: enough to compress well, little enough to stay in the cache.
+# Bytes of a band: enough to compress well, few enough to stay in the cache.
 _BAND = 1 << 21
-# A relative intent of perceptual, and for readers that know no sRGB chunk its gamma, 1 / 2.2.
+# Rendering intent perceptual, and gamma 1 / 2.2 for readers that ignore the sRGB chunk.
 _SRGB = [(b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 45455))]
 
 Codes = UInt8[np.ndarray, "height width *channels"] | UInt16[np.ndarray, "height width *channels"]
@@ -33,7 +33,7 @@ def png(codes: Codes, *, colour: bool) -> bytes:
 
     Args:
         codes: grey, RGB or RGBA.
-        colour: say that the codes are sRGB; False for data (normals, masks), which no viewer must convert.
+        colour: declare the codes as sRGB; False for data (normals, masks), which viewers must not convert.
     """
     height, width = codes.shape[:2]
     channels = codes.shape[2] if codes.ndim == 3 else 1
@@ -79,7 +79,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _adler_of_both(first: int, second: int, length: int) -> int:
-    """Adler-32 of two pieces laid end to end (RFC 1950; zlib's adler32_combine); `length` of the second."""
+    """Adler-32 of two concatenated pieces (RFC 1950; zlib's adler32_combine); `length` of the second."""
     base = 65521
     a1, b1, a2, b2 = first & 0xFFFF, first >> 16, second & 0xFFFF, second >> 16
     a = (a1 + a2 - 1) % base

@@ -1,5 +1,5 @@
-"""Pure functions on arrays: spherical harmonics, normals, colour, filling in, the quotient of image and light.
+"""Pure functions on arrays: spherical harmonics, normals, colour, hole filling, the quotient of image and illumination.
 
-Numpy arrays and torch tensors go in and come out alike.
+Functions take NumPy arrays or PyTorch tensors, and return the same kind.
 Imports nothing else of illures.
 """

@@ -16,7 +16,7 @@ _RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0
 
 
 def srgb_to_linear(srgb: Float[Any, "*batch"]) -> Float[Any, "*batch"]:
-    """Decode the sRGB curve (IEC 61966-2-1). Values below 0 stay on the linear segment; above 1 the curve goes on."""
+    """Decode the sRGB curve (IEC 61966-2-1). Below 0 the linear segment continues, above 1 the power curve."""
     xp = array_namespace(srgb)
     power = ((xp.clip(srgb, min=0.04045) + 0.055) / 1.055) ** 2.4
     return xp.where(srgb <= 0.04045, srgb / 12.92, power)
@@ -25,7 +25,7 @@ def srgb_to_linear(srgb: Float[Any, "*batch"]) -> Float[Any, "*batch"]:
 def linear_to_srgb(linear: Float[Any, "*batch"]) -> Float[Any, "*batch"]:
     """The inverse of `srgb_to_linear`; not clipped."""
     xp = array_namespace(linear)
-    # Clipped inside the root alone: its gradient is infinite at 0, and `where` would turn that into NaN.
+    # Clipped only inside the root: its gradient is infinite at 0, and `where` would turn that into NaN.
     power = 1.055 * xp.clip(linear, min=0.0031308) ** (1 / 2.4) - 0.055
     return xp.where(linear <= 0.0031308, linear * 12.92, power)
 
@@ -52,6 +52,6 @@ def individual_typology_angle_deg(linear: Float[np.ndarray, "*batch 3"]) -> Floa
 
 
 def best_scale(estimate: Float[Any, "*points"], target: Float[Any, "*points"]) -> Float[Any, ""]:
-    """The one factor s that makes s · estimate closest to target in least squares (albedo × light is free up to it)."""
+    """The one factor s that makes s · estimate closest to target in least squares (albedo × light has one)."""
     xp = array_namespace(estimate, target)
     return xp.sum(estimate * target) / xp.clip(xp.sum(estimate * estimate), min=1e-12)

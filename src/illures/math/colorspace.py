@@ -1,7 +1,7 @@
-"""Linear RGB of other primaries: what EXR files may hold besides linear sRGB.
+"""Linear RGB with other primaries: colour spaces for EXR files besides linear sRGB.
 
-A space is its chromaticities (CIE 1931 x, y of red, green, blue and white), as the EXR attribute of that name has them.
-White stays white: between whites the Bradford transform adapts (Lam 1985; as OpenColorIO's ACES configurations do).
+A space is defined by its chromaticities (CIE 1931 x, y of red, green, blue and white), as in the EXR attribute of that
+name. White points are adapted by the Bradford transform (Lam 1985), as in OpenColorIO's ACES configurations.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ CHROMATICITIES: dict[ColorSpaceName, tuple[float, ...]] = {
 
 @dataclass(frozen=True)
 class Primaries:
-    """Primaries of pictures that come in: a name, and chromaticities as above."""
+    """Primaries of input pictures: a name, and chromaticities as above."""
 
     name: str
     chromaticities: tuple[float, ...]
 
 
-# Wider than sRGB's, by their numbers in ITU-T H.273; BT.709's (1) are sRGB's, and BT.601's (5, 6) nearly so.
+# Gamuts wider than sRGB, by their numbers in ITU-T H.273. BT.709 (1) has the primaries of sRGB, BT.601 (5, 6) nearly.
 PRIMARIES: dict[int, Primaries] = {
     9: Primaries("BT.2020", (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290)),
     11: Primaries("DCI-P3", (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.314, 0.351)),

@@ -1,4 +1,4 @@
-"""Values where none are known: fields continued beyond the places that hold them."""
+"""Hole filling: extend a field beyond the places where its values are known."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
-# Continued fields are smoothed over these parts of their side, from twice as far away on.
+# Widths of the blurs of `continued`, in parts of the side; each is used from twice that distance on.
 _WIDTHS = (0.02, 0.06)
 
 
 def filled(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray, "rows columns"]) -> np.ndarray:
-    """The field where `weight` is 1; elsewhere what lies around, the smoother the farther away.
+    """The field where `weight` is 1; elsewhere a blend of the surroundings that gets smoother with distance.
 
     Pull-push (Gortler et al., "The Lumigraph", 1996).
     """
@@ -20,7 +20,7 @@ def filled(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray,
 
 
 def nearest(field: Num[np.ndarray, "rows columns *n"], known: Bool[np.ndarray, "rows columns"]) -> np.ndarray:
-    """The field where it is known, in one place at least; elsewhere that of the nearest such place."""
+    """The field where it is known (in at least one place); elsewhere the value of the nearest known place."""
     _, label = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -30,9 +30,9 @@ def nearest(field: Num[np.ndarray, "rows columns *n"], known: Bool[np.ndarray, "
 
 
 def continued(field: Float[np.ndarray, "rows columns n"], known: Bool[np.ndarray, "rows columns"]) -> np.ndarray:
-    """The field where it is known; elsewhere that of the nearest such place, smoothed as far as that is away.
+    """The field where it is known; elsewhere the value of the nearest known place, smoothed over that distance.
 
-    Unlike `filled` it keeps light and dark sides apart: the forehead goes on as it is below.
+    Unlike `filled` it keeps light and dark sides apart: hair above the forehead gets the values of the forehead.
     """
     beyond = (~known).astype(np.uint8)
     distance = cv2.distanceTransform(beyond, cv2.DIST_L2, 5)
@@ -48,7 +48,7 @@ def _filled(sums: np.ndarray, weight: np.ndarray) -> np.ndarray:
     if max(rows, columns) <= 2:
         return np.broadcast_to(sums.sum((0, 1)) / max(float(weight.sum()), 1e-6), sums.shape)
     half = cv2.pyrDown(np.concatenate([sums, weight], axis=-1), borderType=cv2.BORDER_REFLECT_101)
-    # Weights grow from level to level, so that a coarse pixel that saw a little of the known part counts as known.
+    # Weights are raised at each level, so that a coarse pixel which covers a few known pixels counts as known.
     grown = np.minimum(1, 2 * half[..., -1:])
     coarse = _filled(half[..., :-1] / np.maximum(half[..., -1:], 1e-6) * grown, grown)
     up = cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_LINEAR).reshape(rows, columns, -1)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from math import pi
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 
 def normalize(vector: Float[Any, "*batch 3"], eps: float = 1e-8) -> Float[Any, "*batch 3"]:
@@ -18,6 +19,22 @@ def normalize(vector: Float[Any, "*batch 3"], eps: float = 1e-8) -> Float[Any, "
     x, y, z = vector[..., 0], vector[..., 1], vector[..., 2]
     # The square root sees eps² at least, so that its gradient is finite at zero.
     return vector / xp.sqrt(xp.clip(x * x + y * y + z * z, min=eps * eps))[..., None]
+
+
+def face_normals(
+    vertices: Float[np.ndarray, "vertices 3"], triangles: Int[np.ndarray, "triangles 3"]
+) -> Float[np.ndarray, "triangles 3"]:
+    """Normals of triangles that are counter-clockwise seen from outside; their length is twice the area."""
+    a, b, c = (vertices[corner] for corner in triangles.T)
+    return np.asarray(np.cross(b - a, c - a))
+
+
+def vertex_normals(
+    vertices: Float[np.ndarray, "vertices 3"], triangles: Int[np.ndarray, "triangles 3"]
+) -> Float[np.ndarray, "vertices 3"]:
+    """Sums of the `face_normals` around each vertex, so weighted by area; `normalize` gives unit normals."""
+    faces, corner = np.tile(face_normals(vertices, triangles), (3, 1)), triangles.T.ravel()
+    return np.stack([np.bincount(corner, column, len(vertices)) for column in faces.T], axis=-1)
 
 
 def encode(normal: Float[Any, "*batch 3"]) -> Float[Any, "*batch 3"]:

@@ -7,7 +7,7 @@ from typing import Any
 from array_api_compat import array_namespace
 from jaxtyping import Float
 
-# Added to the image: in the black, where the quotient says nothing, albedo goes to that over E instead of to noise.
+# Added to the image: where it is black the quotient is undefined, and albedo goes to BLACK / E instead of to noise.
 BLACK = 0.003
 LEAST_ALBEDO = 0.004  # of any surface; keeps the illumination finite
 

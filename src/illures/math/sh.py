@@ -1,4 +1,4 @@
-"""Real spherical harmonics up to degree 2 and the Lambertian shading that they give.
+"""Real spherical harmonics (SH) up to degree 2, and Lambertian shading under an SH light.
 
 Convention: directions are unit vectors in the camera frame (x right, y up, z toward the viewer). The basis is real and
 orthonormal, in the order `[1, y, z, x, xy, yz, 3z²-1, xz, x²-y²]` (l, then m, ascending). A light `L` holds the
@@ -21,10 +21,10 @@ from illures.math.color import luminance
 # Lambert's kernel in SH, A_l = (pi, 2pi/3, pi/4) for l = 0, 1, 2 (their eq. 8), over pi: radiosity of a white surface.
 ATTENUATION = np.repeat([1.0, 2 / 3, 1 / 4], [1, 3, 5])
 
-# Rows: where the axes of another tool's frame go in ours, (x, y, z) = R @ (X, Y, Z).
+# Rotations from another tool's frame to ours: (x, y, z) = R @ (X, Y, Z).
 _SFSNET_TO_CAMERA = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])  # X down, Y right, Z to the viewer
 _DPR_TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # X right, Y away from the viewer, Z up
-# Our order [1, y, z, x, xy, yz, 3z²-1, xz, x²-y²] read out of SfSNet's [1, z, x, y, 3z²-1, xz, yz, x²-y², xy].
+# Permutation to our order [1, y, z, x, xy, yz, 3z²-1, xz, x²-y²] from SfSNet's [1, z, x, y, 3z²-1, xz, yz, x²-y², xy].
 _SFSNET_ORDER = [0, 3, 1, 2, 8, 6, 4, 5, 7]
 
 
@@ -90,7 +90,7 @@ def fit(
 def rotate(light: Float[Any, "*batch 9 channels"], rotation: Float[Any, "3 3"]) -> Float[Any, "*batch 9 channels"]:
     """Turn the environment by `rotation`: shading of R @ n under the result equals shading of n under `light`.
 
-    The 9 × 9 matrix is found from basis values at fixed directions; it is exact, as rotations keep each degree.
+    The 9 × 9 matrix is solved from basis values at fixed directions. It is exact, as rotations do not mix degrees.
     """
     xp = array_namespace(light)
     points, to_coefficients = _spread_directions()
@@ -101,7 +101,7 @@ def rotate(light: Float[Any, "*batch 9 channels"], rotation: Float[Any, "3 3"]) 
 def directions(height: int, width: int) -> Float[np.ndarray, "height width 3"]:
     """Unit direction of each pixel of a latitude-longitude environment map.
 
-    Convention: row 0 is up (+y). The middle column is what the camera looks at (-z), the outer columns lie behind the
+    Convention: row 0 is up (+y). The middle column is in front of the camera (-z), the outer columns are behind the
     camera (+z), the left half is at image left (-x).
     """
     theta = pi * (np.arange(height) + 0.5) / height
@@ -110,15 +110,19 @@ def directions(height: int, width: int) -> Float[np.ndarray, "height width 3"]:
     return np.stack(np.broadcast_arrays(-sin_theta * np.sin(phi), cos_theta, sin_theta * np.cos(phi)), axis=-1)
 
 
+def solid_angle(height: int, width: int) -> Float[np.ndarray, "height 1"]:
+    """Exact solid angle [sr] of each texel of a row of a latitude-longitude map; see `directions`."""
+    edges = np.cos(pi * np.arange(height + 1) / height)
+    return ((edges[:-1] - edges[1:]) * 2 * pi / width)[:, None]
+
+
 def project_environment(environment: Float[np.ndarray, "height width channels"]) -> Float[np.ndarray, "9 channels"]:
     """SH coefficients of a latitude-longitude map of linear radiance, L_i = ∫ radiance(ω) Y_i(ω) dω.
 
     The layout is that of `directions`; each row weighs by its exact solid angle.
     """
     height, width = environment.shape[:2]
-    edges = np.cos(pi * np.arange(height + 1) / height)
-    solid_angle = (edges[:-1] - edges[1:]) * 2 * pi / width
-    values = basis(directions(height, width)) * solid_angle[:, None, None]
+    values = basis(directions(height, width)) * solid_angle(height, width)[..., None]
     return np.einsum("hwi,hwc->ic", values, environment.astype(np.float64)).astype(environment.dtype)
 
 
@@ -161,7 +165,7 @@ def to_dpr(light: Float[Any, "9 3"]) -> Float[Any, " 9"]:
 
 @cache
 def _spread_directions(count: int = 64) -> tuple[Float[np.ndarray, "count 3"], Float[np.ndarray, "9 count"]]:
-    """Directions spread evenly over the sphere (Fibonacci lattice), and what takes values there to coefficients."""
+    """Directions spread evenly over the sphere (Fibonacci lattice), and the matrix from values to coefficients."""
     k = np.arange(count) + 0.5
     z, phi = 1 - 2 * k / count, k * pi * (3 - sqrt(5))
     radius = np.sqrt(1 - z * z)

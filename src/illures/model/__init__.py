@@ -1,6 +1,6 @@
 """The networks, one module per box of the method's figures, and the weights that ship with the package.
 
-Running weights needs no torch: `predictor`, `weights` and `config` do without it.
+Inference needs no torch: `predictor`, `weights` and `config` do not import it.
 May import `faces`, `io` and what is below them.
 """
 

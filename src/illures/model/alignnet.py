@@ -1,9 +1,9 @@
-"""AlignNet: the map of frame i → the map as frame j would have it, from both frames' contours.
+"""AlignNet: warps a map of frame i to frame j, from the contours of both frames.
 
 One architecture for albedo and normals, each with its own weights. Blocks as the method names them: convolution + BN,
 average pooling, residual blocks (BN-ReLU-C128-BN-ReLU-C128), transposed convolution + BN, leaky ReLU and ReLU. The
-paper prints no table of widths; those here are ours. Nothing goes past the residual blocks but what they pass on: a
-skip connection would carry details of frame i to where they do not belong.
+paper prints no table of widths; those here are ours. There are no
+skip connections around the residual blocks, as they would carry details of frame i to wrong places.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from illures.io.decoding import decoding, parse_json, read_tensors
 from illures.io.files import write_whole
 from illures.math.color import linear_to_srgb, srgb_to_linear
 from illures.math.normals import normalize
-from illures.model.blocks import conv_bn, residual_stage, transposed_conv_bn
-from illures.model.weights import hash_tensors
+from illures.model.blocks import conv_bn, is_counter, load_fixed, residual_stage, transposed_conv_bn
+from illures.model.weights import check_hash, hash_tensors
 
 _FORMAT = "illures-align-1"
 _SLOPE = 0.2
@@ -32,7 +32,7 @@ _SLOPE = 0.2
 
 @dataclass(frozen=True)
 class AlignConfig:
-    """Everything that decides the shape of an AlignNet, and what it carries; stored in its weights file.
+    """Architecture of an AlignNet, and the kind of map; stored in its weights file.
 
     Attributes:
         kind: "albedo" or "normal".
@@ -49,7 +49,7 @@ class AlignConfig:
     levels: int = 2
 
     def __post_init__(self) -> None:
-        """Refuse values that make no network."""
+        """Raise an InputError for impossible values."""
         if self.kind not in ("albedo", "normal"):
             raise InputError(f"kind = {self.kind!r}: 'albedo' or 'normal' is needed")
         for name in ("size", "width", "blocks", "levels"):
@@ -63,7 +63,7 @@ class AlignConfig:
 
 @dataclass(frozen=True)
 class AlignInfo:
-    """What an AlignNet's weights file says of itself; as `WeightsInfo`."""
+    """Metadata of an AlignNet's weights file; as `WeightsInfo`."""
 
     config: AlignConfig
     hash: str
@@ -98,18 +98,18 @@ class AlignNet(nn.Module):
         contour_j: Float[Tensor, "batch height width 1"],
         source: Float[Tensor, "batch height width 3"],
     ) -> Float[Tensor, "batch height width 3"]:
-        """Carry a map.
+        """Warp a map from frame i to frame j.
 
         Args:
             contour_i: C of the frame that the map is of (`faces.draw_contour`).
-            contour_j: C of the frame that it is carried to.
+            contour_j: C of the target frame.
             source: linear albedo in [0, 1] or unit normals, 0 outside the face mask.
 
         Returns:
-            Linear albedo in [0, 1] or unit normals, float32; what lies outside frame j's mask has no meaning.
+            Linear albedo in [0, 1] or unit normals, float32; undefined outside frame j's mask.
         """
         is_albedo = self.config.kind == "albedo"
-        # Albedo is read and predicted sRGB-encoded, where errors are seen evenly.
+        # Albedo is read and predicted sRGB-encoded, which is perceptually more uniform.
         values = 2 * linear_to_srgb(source) - 1 if is_albedo else source
         x = torch.cat([values, 2 * contour_i - 1, 2 * contour_j - 1], dim=-1).permute(0, 3, 1, 2)
         found = self.decoder(self.deep(self.encoder(x))).float().permute(0, 2, 3, 1)
@@ -132,10 +132,10 @@ def save_alignnet(
         InputError: the file can't be written.
     """
     state = network.state_dict().items()
-    tensors = {name: value.detach().cpu().contiguous() for name, value in state if not _is_counter(name)}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state if not is_counter(name)}
     digest = hash_tensors({name: value.numpy() for name, value in tensors.items()})
     info = AlignInfo(network.config, digest, recipe, data, metrics)
-    write_whole(path, save(tensors, {_FORMAT: json.dumps(asdict(info))}))  # one entry: their order is not kept
+    write_whole(path, save(tensors, {_FORMAT: json.dumps(asdict(info))}))  # one entry: order is not kept
     return info
 
 
@@ -143,30 +143,19 @@ def load_alignnet(path: Path) -> tuple[AlignNet, AlignInfo]:
     """The AlignNet of a weights file, fixed: in evaluation mode, its parameters without gradients.
 
     Raises:
-        InputError: the file is missing, is none of ours, is damaged, or lacks or adds a tensor.
+        InputError: the file is missing, is not AlignNet weights, is damaged, or its tensors do not fit.
     """
     tensors, header = read_tensors(path, "AlignNet weights", "pt")
     if _FORMAT not in header:
         raise InputError(f"{path}: is not a weights file of format {_FORMAT!r}")
     info = _info(path, header[_FORMAT])
-    found = hash_tensors({name: value.numpy() for name, value in tensors.items()})
-    if found != info.hash:
-        raise InputError(f"{path}: hash of the tensors is {found}, the file says {info.hash}: damaged")
+    check_hash(path, {name: value.numpy() for name, value in tensors.items()}, info.hash)
     network = AlignNet(info.config)
-    counters = {name: value for name, value in network.state_dict().items() if _is_counter(name)}
-    try:
-        network.load_state_dict(counters | tensors, strict=True)
-    except RuntimeError as error:
-        raise InputError(f"{path}: tensors do not fit the network: {' '.join(str(error).split())[:200]}") from error
-    return network.eval().requires_grad_(False), info
+    load_fixed(network, tensors, path)
+    return network, info
 
 
 def _info(path: Path, text: str) -> AlignInfo:
-    with decoding(path, "AlignNet weights"):  # the header is a stranger's text
+    with decoding(path, "AlignNet weights"):  # the header is untrusted
         values = parse_json(text)
         return AlignInfo(**(values | {"config": AlignConfig(**values["config"])}))
-
-
-def _is_counter(name: str) -> bool:
-    """Batch normalisation counts its batches; evaluation does not need that."""
-    return name.endswith("num_batches_tracked")

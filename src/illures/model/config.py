@@ -1,4 +1,4 @@
-"""The shape of a network, apart from the network, so that reading weights needs no torch."""
+"""Configuration of the network, separate from it, so that reading weights needs no torch."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from illures.errors import InputError
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Everything that decides the shape of the network; stored in every weights file.
+    """Architecture of the network; stored in every weights file.
 
     Attributes:
         form: "published" is SfSNet as in the paper, "compact" costs a fifteenth of it or less.
-        albedo: "direct" says albedo and residual as the paper does; "quotient" says the illumination E = f(N, L) times
-            what shadow, bounce light and highlight make of it, and albedo is the image over E.
+        albedo: "direct" predicts albedo and residual as in the paper; "quotient" predicts the illumination E, f(N, L)
+            times a factor for shadow, bounce light and highlight, and albedo is the image over E.
         size: side of the aligned crop [px], 128 or 256.
-        guide: take the normals that the landmarks tell (`faces.guide_normals`) as three more input channels,
-            and as what the normals start from.
-        context: take a thumbnail of the whole photo (`faces.context`), which tells the strength and colour of light.
-        regions: say what each pixel shows, the classes of `types.Region`.
-        gain: say the strength and colour of the light by a gain of their own, from all of the crop and the context.
+        guide: use the normals from landmarks (`faces.guide_normals`) as three more input channels; predicted normals
+            are added to them.
+        context: use a thumbnail of the whole photo (`faces.context`), a cue for strength and colour of the light.
+        regions: predict the class of each pixel (`types.Region`).
+        gain: predict strength and colour of the light by a separate gain, from the whole crop and the context.
         width: channels of the finest level of the compact form.
         blocks: residual blocks of each stage of the compact form.
         detail_blocks: residual blocks at half the image's sides, where eyelids and lips are, in both branches of the
             compact form.
         fine_width: channels of a thin level at half the image's sides, over a compact body that works on the image at
-            half its size; 0 for none. So a network of 256 px thinks as one of 128 px does, and may start from it.
+            half its size; 0 for none. So a network of 256 px has the body of one of 128 px, and can start from it.
         residual_width: channels of IlluResNet's residual blocks.
         residual_blocks: how many.
     """
@@ -47,7 +47,7 @@ class NetworkConfig:
     residual_blocks: int = 3
 
     def __post_init__(self) -> None:
-        """Refuse what makes no network."""
+        """Raise an InputError for impossible combinations."""
         if self.form == "published" and (
             self.albedo != "direct" or self.context or self.regions or self.gain or self.fine_width
         ):

@@ -1,4 +1,4 @@
-"""From a trained network to a weights file that ONNX Runtime runs, and back."""
+"""Export a trained network to a weights file for ONNX Runtime, and load it back."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from illures.errors import InputError
 from illures.faces.context import CONTEXT
+from illures.model.blocks import is_counter, load_fixed
 from illures.model.config import NetworkConfig
 from illures.model.network import IlluResSfSNet
 from illures.model.weights import Weights, WeightsInfo, hash_tensors, metadata, read_weights
@@ -35,7 +35,7 @@ def outputs_of(config: NetworkConfig) -> list[str]:
 
 
 class _ChannelLast(nn.Module):
-    """The network as the graph sees it: channel-last maps in and out; regions as probabilities."""
+    """The network with the interface of the graph: channel-last maps; regions as probabilities."""
 
     def __init__(self, network: IlluResSfSNet) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def onnx_graph(network: IlluResSfSNet) -> bytes:
     import onnx
 
     size = network.config.size
-    # Tensors of equal values would be exported as one, so the copy that is traced gets values of its own.
+    # Tensors with equal values would be merged by the exporter, so the traced copy gets distinct values.
     twin = copy.deepcopy(network).cpu().float().eval()
     for value in twin.state_dict().values():
         if value.is_floating_point():
@@ -104,7 +104,7 @@ def save_weights(
         data: what it was trained on, in words.
         metrics: measured results by name.
     """
-    state = {name: value for name, value in network.state_dict().items() if not _is_counter(name)}
+    state = {name: value for name, value in network.state_dict().items() if not is_counter(name)}
     tensors = {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in state.items()}
     info = WeightsInfo(network.config, hash_tensors(tensors), recipe, data, metrics)
     weights = Weights(tensors, onnx_graph(network), info)
@@ -118,19 +118,9 @@ def load_network(path: Path | str | None = None) -> tuple[IlluResSfSNet, Weights
     """The torch network of a weights file, in evaluation mode.
 
     Raises:
-        InputError: as `read_weights`, or the file lacks or adds a tensor.
+        InputError: as `read_weights`, or the tensors do not fit the network.
     """
     weights = read_weights(path)
     network = IlluResSfSNet(weights.info.config)
-    state = {name: value for name, value in network.state_dict().items() if _is_counter(name)}
-    state |= {name: torch.from_numpy(value) for name, value in weights.tensors.items()}
-    try:
-        network.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise InputError(f"{path}: tensors do not fit the network: {' '.join(str(error).split())[:200]}") from error
-    return network.eval().requires_grad_(False), weights.info
-
-
-def _is_counter(name: str) -> bool:
-    """Batch normalisation counts its batches; neither the graph nor evaluation needs that."""
-    return name.endswith("num_batches_tracked")
+    load_fixed(network, {name: torch.from_numpy(value) for name, value in weights.tensors.items()}, path)
+    return network, weights.info

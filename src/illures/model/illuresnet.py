@@ -1,12 +1,12 @@
 """IlluResNet: SfSNet's features and the image → the illumination residual.
 
-The residual is what second-order SH shading cannot say: cast shadow and occlusion (negative), highlight and bounce
-light (positive). Blocks as the method names them: convolution + BN, average pooling, residual blocks, transposed
+The residual is what second-order SH shading cannot represent: cast shadow and occlusion (negative), highlight and
+bounce light (positive). Blocks as the method names them: convolution + BN, average pooling, residual blocks, transposed
 convolution + BN, leaky ReLU. The paper prints no table of widths; those here are ours.
 
 In the direct form its output is that residual in linear RGB. In the quotient form it is the log of a factor on f(N, L):
 E = f(N, L) · exp(g), whose illumination residual is E - f(N, L), in units of shading. The luminance of g has edges, as
-shadows and highlights have. Its colour is that of light, and comes from a grid too coarse for lips or freckles: so
+shadows and highlights have. Its colour is that of light, and comes from a grid too coarse for lips or freckles, so that
 colour detail of the image stays in albedo.
 """
 
@@ -27,7 +27,7 @@ _LOG_COLOUR = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
 
 class IlluResNet(nn.Module):
-    """Own features of the image, joined by SfSNet's, through residual blocks at `1 / (2 feature_stride)`, back up.
+    """Image features and SfSNet's, through residual blocks at `1 / (2 feature_stride)`, then upsampled.
 
     Args:
         inputs: channels of the image.
@@ -63,8 +63,8 @@ class IlluResNet(nn.Module):
         inputs = width
         for outputs in reversed(widths):
             self.up.append(transposed_conv_bn(inputs, outputs, slope=_SLOPE))
-            inputs = 2 * outputs  # what comes up stands beside the own features of that level
-        # Each starts at none.
+            inputs = 2 * outputs  # upsampled features are concatenated with those of that level
+        # Each starts at zero.
         if quotient:
             self.luminance = _nothing(nn.Conv2d(inputs, 1, kernel_size=3, padding=1))
             self.chroma = _nothing(nn.Conv2d(width, 2, kernel_size=1))

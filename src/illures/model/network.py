@@ -20,8 +20,8 @@ from illures.model.sfsnet import CompactSfSNet, Intrinsics, SfSNet
 from illures.render import render, shade
 from illures.types import Region
 
-_START_TRUST = 2.5  # logit of the weight of the quotient
-_SOFT = 0.15  # of the mean radiance: below it shading is bent so that it stays above 0
+_START_TRUST = 2.5  # initial logit of the weight of the quotient
+_SOFT = 0.15  # of the mean radiance: shading below it is compressed to stay above 0
 _LEAST_RADIANCE = 0.01
 _CONSTANT = float(sh.basis(np.zeros(3))[0])  # the first basis function
 _LARGEST_LOG = 4.0  # of the factor on shading
@@ -29,15 +29,15 @@ _LARGEST_LOG = 4.0  # of the factor on shading
 
 @dataclass(frozen=True)
 class Estimate:
-    """A decomposed batch: `render()` gives the image back.
+    """A decomposed batch: `render()` reconstructs the image.
 
     Attributes:
         albedo: linear, in [0, 1].
         normal: unit vectors, camera frame.
         light: SH coefficients of the radiance.
         residual: signed, linear.
-        illumination: E, all the light that a surface of albedo 1 would send back, linear; None in the direct form.
-        regions: logits of the classes of `types.Region`; None for networks that do not tell them.
+        illumination: E, the image of a surface of albedo 1, linear; None in the direct form.
+        regions: logits of the classes of `types.Region`; None for networks without them.
     """
 
     albedo: Float[Tensor, "batch height width 3"]
@@ -48,7 +48,7 @@ class Estimate:
     regions: Float[Tensor, "batch height width classes"] | None = None
 
     def float(self) -> Estimate:
-        """The same in float32, in which all that follows the network is done."""
+        """The same in float32, for all computation after the network."""
         return self.each(lambda value: value.float())
 
     def __getitem__(self, which: slice) -> Estimate:
@@ -56,7 +56,7 @@ class Estimate:
         return self.each(lambda value: value[which])
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Estimate:
-        """All maps changed."""
+        """Apply a function to all maps."""
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         changed: dict[str, Any] = {name: None if value is None else change(value) for name, value in values.items()}
         return Estimate(**changed)
@@ -71,7 +71,7 @@ class Estimate:
 
 
 def joined(parts: Sequence[Estimate]) -> Estimate:
-    """Estimates of parts of a batch as one."""
+    """Concatenate estimates of parts of a batch."""
     columns: dict[str, Any] = {f.name: [getattr(part, f.name) for part in parts] for f in fields(Estimate)}
     whole: dict[str, Any] = {name: None if v[0] is None else torch.cat(v) for name, v in columns.items()}
     return Estimate(**whole)
@@ -83,7 +83,7 @@ def network_inputs(
     guide: Float[Tensor, "batch height width 3"],
     context: Float[Tensor, "batch h w 4"],
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """What a network of this shape takes of the channel-last inputs, channel first; None for what it does not."""
+    """The inputs that a network of this configuration uses, channel first; None for the others."""
     taken = (image, guide if config.guide else None, context if config.context else None)
     first, second, third = (None if value is None else value.permute(0, 3, 1, 2) for value in taken)
     assert first is not None
@@ -91,7 +91,7 @@ def network_inputs(
 
 
 class IlluResSfSNet(nn.Module):
-    """Image → albedo, normal, light, residual; in the quotient form illumination, and classes where asked for."""
+    """Image → albedo, normal, light, residual; in the quotient form illumination; classes if configured."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -124,10 +124,10 @@ class IlluResSfSNet(nn.Module):
 
         Args:
             image: sRGB-encoded, in [0, 1]; sides multiples of 16.
-            guide: normals of the dense face mesh in the camera frame, zero where there is none; exactly for networks
-                made with `guide=True`.
-            context: thumbnail of the whole photo and the crop's place in it (`faces.context`); exactly for networks
-                made with `context=True`.
+            guide: normals of the dense face mesh in the camera frame, zero where there is none; required by networks
+                with `guide=True`, forbidden for others.
+            context: thumbnail of the whole photo and the crop's place in it (`faces.context`); likewise for
+                `context=True`.
             with_residual: False leaves IlluResNet out (the first training stage): a residual of zero, or in the
                 quotient form an illumination of f(N, L).
         """
@@ -139,16 +139,16 @@ class IlluResSfSNet(nn.Module):
         if guide is not None:
             x = torch.cat([x, guide], dim=1)
         found = self.sfsnet(x, guide, context)
-        said = self.illuresnet(x, found.features, found.stem) if with_residual else torch.zeros_like(found.albedo)
+        predicted = self.illuresnet(x, found.features, found.stem) if with_residual else torch.zeros_like(found.albedo)
         regions = found.further[..., int(self._quotient) :] if self.config.regions else None
         if not self._quotient:
-            return Estimate(found.albedo, found.normal, found.light, said, None, regions)
-        with torch.autocast(image.device.type, enabled=False):  # the physics is done in float32
-            return _quotient(image.float(), found, said.float(), regions)
+            return Estimate(found.albedo, found.normal, found.light, predicted, None, regions)
+        with torch.autocast(image.device.type, enabled=False):  # physical quantities are computed in float32
+            return _quotient(image.float(), found, predicted.float(), regions)
 
 
 def _quotient(image: Tensor, found: Intrinsics, log_factor: Tensor, regions: Tensor | None) -> Estimate:
-    """Albedo as what remains of the image: A = w · I / E + (1 - w) · A_direct, R = I - A ∘ f(N, L)."""
+    """Albedo by the quotient: A = w · I / E + (1 - w) · A_direct, R = I - A ∘ f(N, L)."""
     linear, light, normal = srgb_to_linear(image.permute(0, 2, 3, 1)), found.light.float(), found.normal
     shading = shade(normal, light[:, None])
     illumination = positive(shading, light[:, None]) * log_factor.clamp(-_LARGEST_LOG, _LARGEST_LOG).exp()
@@ -160,6 +160,6 @@ def _quotient(image: Tensor, found: Intrinsics, log_factor: Tensor, regions: Ten
 def positive(
     shading: Float[Tensor, "batch height width 3"], light: Float[Tensor, "batch 1 9 3"]
 ) -> Float[Tensor, "batch height width 3"]:
-    """Shading bent to stay above 0, smoothly: second-order SH ring below it on the far side of a hard light."""
+    """Smooth soft floor that keeps shading above 0: second-order SH ring below it on the far side of a hard light."""
     mean = (light[..., :1, :] * _CONSTANT).clamp(min=_LEAST_RADIANCE)
     return 0.5 * (shading + (shading.square() + (_SOFT * mean).square()).sqrt())

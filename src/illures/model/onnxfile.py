@@ -1,4 +1,4 @@
-"""Weights as one ordinary ONNX file, for other runtimes, and back; inputs and outputs are those of their own graph."""
+"""Weights as one ordinary ONNX file, for other runtimes, and back; inputs and outputs are those of the graph."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from safetensors.numpy import save
 from illures.errors import InputError
 from illures.io.files import write_whole
 from illures.model.config import NetworkConfig
-from illures.model.weights import Weights, WeightsInfo, hash_tensors, metadata
+from illures.model.weights import Weights, WeightsInfo, check_hash, metadata
 
 # Keys of the model's metadata, beside those of the weights file's header.
 _PREFIX = "illures."
 
 
 def write_onnx(path: Path, weights: Weights) -> str:
-    """Write a model with its values inside; what the weights say of themselves goes to its metadata.
+    """Write a model with its tensors inside; the metadata of the weights become those of the model.
 
     Returns:
         Inputs and outputs in words.
@@ -50,7 +50,7 @@ def write_onnx(path: Path, weights: Weights) -> str:
 
 
 def read_onnx(path: Path) -> Weights:
-    """What `write_onnx` wrote, as weights again.
+    """Read weights from a file of `write_onnx`.
 
     Raises:
         InputError: the file is missing, is no ONNX model, or was not written by illures.
@@ -79,10 +79,7 @@ def read_onnx(path: Path) -> Weights:
             initializer.ClearField("doc_string")
             initializer.data_location = onnx.TensorProto.EXTERNAL
             initializer.external_data.add(key="location", value=name)
-    if hash_tensors(tensors) != about["hash"]:
-        raise InputError(
-            f"{path}: hash of the tensors is {hash_tensors(tensors)}, the file says {about['hash']}: damaged"
-        )
+    check_hash(path, tensors, about["hash"])
     del model.metadata_props[:]
     config = NetworkConfig(**json.loads(about["config"]))
     recipe, metrics = json.loads(about["recipe"]), json.loads(about["metrics"])
@@ -91,7 +88,7 @@ def read_onnx(path: Path) -> Weights:
 
 
 def write_weights(path: Path, weights: Weights) -> None:
-    """Write a weights file, whole or not at all; raises an InputError where that can't be done."""
+    """Write a weights file, whole or not at all; raises an InputError if that fails."""
     tensors = {name: np.ascontiguousarray(value) for name, value in weights.tensors.items()}
     write_whole(path, save(tensors, metadata=metadata(weights)))
 

@@ -1,4 +1,4 @@
-"""From crops to maps: a weights file run by ONNX Runtime, numpy in and numpy out."""
+"""From crops to maps: runs a weights file with ONNX Runtime, on NumPy arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OUTPUTS = ["albedo", "normal", "light", "residual"]
 class Prediction:
     """The maps of one crop; linear colours, normals in the crop's frame.
 
-    `regions` are the probabilities of the classes of `types.Region`, or None for networks that do not tell them.
+    `regions` are the probabilities of the classes of `types.Region`, or None for networks without them.
     """
 
     albedo: Float[np.ndarray, "size size 3"]
@@ -37,7 +37,7 @@ class Predictor:
         weights: what to run.
         providers: execution providers of ONNX Runtime, best first; None takes CUDA where `onnxruntime-gpu` is
             installed, and the CPU.
-        threads: CPU threads; None takes one a core.
+        threads: CPU threads; None: one per core.
 
     Raises:
         InputError: the tensors do not fit the graph.
@@ -51,9 +51,9 @@ class Predictor:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
-        # Threads that spin while they wait for work take the cores from the finder of faces: 86 ms a face become 49.
+        # Without spinning, waiting threads leave the cores to the face detector: 49 ms a face instead of 86.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Kept, since the session reads the tensors in place.
+        # Kept alive, as the session reads the tensors in place.
         self._tensors = [np.ascontiguousarray(value) for value in weights.tensors.values()]
         values = [ort.OrtValue.ortvalue_from_numpy(value) for value in self._tensors]
         options.add_external_initializers([f"network.{name}" for name in weights.tensors], values)
@@ -71,14 +71,14 @@ class Predictor:
 
     @classmethod
     def from_pretrained(cls, path: Path | str | None = None) -> Predictor:
-        """Load weights from `path` or from the package; nothing is fetched.
+        """Load weights from `path` or from the package; nothing is downloaded.
 
         Raises:
             InputError: as `read_weights`.
         """
         try:
             return cls(read_weights(path))
-        except InputError as error:  # of the graph, which knows no file
+        except InputError as error:  # from the graph, without a file name
             if path is None or str(error).startswith(str(path)):
                 raise
             raise InputError(f"{path}: {error}") from None
@@ -93,7 +93,7 @@ class Predictor:
 
         Args:
             images: sRGB-encoded, in [0, 1].
-            guides: normals that the landmarks tell (`faces.guide_normals`); unused by networks without a guide.
+            guides: normals from landmarks (`faces.guide_normals`); unused by networks without a guide.
             contexts: thumbnails of the whole photos (`faces.context`); unused by networks without.
         """
         maps = {"image": images, "guide": guides, "context": contexts}
@@ -103,6 +103,6 @@ class Predictor:
             predictions = [Prediction(**{name: maps[i] for name, maps in found.items()}) for i in range(len(images))]
             if not all(np.shape(found[name]) == np.shape(images) for name in ("albedo", "normal", "residual")):
                 raise ValueError("maps of another shape than the images")
-        except Exception as error:  # a stranger's graph; ONNX Runtime's own exceptions share no base but this
+        except Exception as error:  # untrusted graph; ONNX Runtime's own exceptions share no base but this
             raise InputError(f"weights {self.info.hash}: their graph can't be run: {one_line(error)}") from error
         return predictions

@@ -1,7 +1,7 @@
 """SfSNet, image → albedo, normal, light: as published, and in a compact form for CPUs.
 
 Source: Sengupta, Kanazawa, Castillo and Jacobs, "SfSNet: Learning Shape, Reflectance and Illuminance of Faces in the
-Wild", CVPR 2018, section 4 and figure 3. Both forms give the same `Intrinsics`, so what follows sees no difference.
+Wild", CVPR 2018, section 4 and figure 3. Both forms return the same `Intrinsics`.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from illures.math.normals import normalize
 from illures.model.blocks import ResidualBlock, conv_bn, residual_stage
 from illures.model.config import NetworkConfig
 
-# A grey environment of radiance 0.6: where the light head starts from.
+# A grey environment of radiance 0.6: the initial output of the light head.
 _START_LIGHT = 0.6 * 3.5449077  # sqrt(4 pi)
-_LARGEST_GAIN = 3.0  # of the light, natural log
+_LARGEST_GAIN = 3.0  # largest gain of the light, natural log
 
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """What SfSNet says of an image, and the features that IlluResNet goes on with.
+    """The prediction of SfSNet, and the features for IlluResNet.
 
     Attributes:
         albedo: linear, in [0, 1].
         normal: unit vectors, camera frame.
         light: SH coefficients of the radiance.
         features: albedo and normal features, at the body's image size over the network's `feature_stride`.
-        further: raw outputs beside albedo: the trust in the quotient, then the classes; there may be none.
+        further: raw outputs beside albedo: the weight of the quotient, then the classes; may be empty.
         stem: features of the thin level, at half the image's size, or None.
     """
 
@@ -49,7 +49,7 @@ def _interpret(
 ) -> Intrinsics:
     """Raw outputs to physical quantities.
 
-    Albedo is predicted sRGB-encoded, where errors are seen evenly. The normal is what the network adds to the guide.
+    Albedo is predicted sRGB-encoded, which is perceptually more uniform. Predicted normals are added to the guide.
     """
     if guide is not None:
         normal = normal + guide
@@ -81,10 +81,10 @@ class LightHead(nn.Module):
 
 
 class LightGain(nn.Module):
-    """How strong the light is, and of what colour: one factor a channel on its coefficients, starting at one.
+    """Strength and colour of the light: one factor per channel on its coefficients, initially one.
 
-    An exposure is a product, which the sum in `LightHead` is slow to learn. The largest features tell as much as their
-    means: the white of an eye and a tooth are of known albedo.
+    Exposure is a product, which the sum in `LightHead` learns slowly. Maxima of features are used besides means, as the
+    whites of eyes and teeth have a known albedo.
     """
 
     def __init__(self, features: int, context: int, width: int = 96) -> None:
@@ -135,7 +135,7 @@ class SfSNet(nn.Module):
         guide: Float[Tensor, "batch 3 height width"] | None = None,
         context: None = None,
     ) -> Intrinsics:
-        """Decompose normalised input channels; sides must be even. `guide`: normals that the network's add to."""
+        """Decompose normalised input channels; sides must be even. The prediction is added to `guide`."""
         shared = self.trunk(x)
         albedo, normal = self.albedo_branch(shared), self.normal_branch(shared)
         features = torch.cat([albedo, normal], dim=1)
@@ -144,7 +144,7 @@ class SfSNet(nn.Module):
 
 
 class ThinLevel(nn.Module):
-    """What fine features add to a map that came up from half its size: two convolutions, starting at nothing."""
+    """Adds fine detail to a map upsampled from half its size: two convolutions, initially zero."""
 
     def __init__(self, features: int, width: int, outputs: int) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class ThinLevel(nn.Module):
 
 
 class CompactBranch(nn.Module):
-    """Residual blocks at 1/8 of the sides, then up to 1/2 with the trunk's finer features beside, then to full."""
+    """Residual blocks at 1/8 of the sides, upsampled to 1/2 with finer features of the trunk, then to full size."""
 
     def __init__(self, width: int, blocks: int, detail_blocks: int, outputs: int, fine_width: int) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class CompactBranch(nn.Module):
         self.fine = conv_bn(3 * width, width, kernel=3)
         detail = [ResidualBlock(width) for _ in range(detail_blocks)]
         self.detail = nn.Sequential(*detail)
-        for block in detail:  # they start as the identity, and may be added to trained weights
+        for block in detail:  # initially the identity, so they can be added to trained weights
             nn.init.zeros_(block.conv2.weight)
         self.out = nn.Sequential(nn.Conv2d(width, 4 * outputs, kernel_size=3, padding=1), nn.PixelShuffle(2))
         self.thin = ThinLevel(width, fine_width, outputs) if fine_width else None

@@ -1,11 +1,11 @@
-"""`illures-warp`: the dense face mesh carries maps from one frame to another, with nothing to learn.
+"""`illures-warp`: the dense face mesh warps maps from one frame to another, without learning.
 
-Both frames of a pair show the same 468 surface points. Each pixel of frame j lies on a triangle of the mesh there, and
-so on the same place of the same triangle in frame i: a piecewise-affine map, exact for the mesh. Albedo is looked up
-there; normals are turned, too, by the rotation of the mesh around that place. What one of the frames doesn't show
-(turned away, behind the nose, in the mouth) has weight 0.
+Both frames of a pair show the same 468 surface points. Each pixel of frame j lies on a triangle of the mesh, and
+corresponds to the same point of that triangle in frame i: a piecewise-affine warp, exact for the mesh. Albedo is
+sampled there; normals are also rotated with the mesh. Points hidden in one of the frames (turned away, behind the nose,
+in the mouth) have weight 0.
 
-Correspondences are numpy and cost a few milliseconds a pair; carrying is torch, differentiable in the map.
+Correspondences are NumPy and take a few milliseconds per pair; warping is PyTorch, differentiable in the map.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from torch.nn.functional import grid_sample
 
 from illures.faces.mask import LIPS_INSIDE
 from illures.faces.mesh import triangles
-from illures.math.normals import normalize
+from illures.math.normals import normalize, vertex_normals
 
-# The eyelids' edges in the MediaPipe mesh. The eyeball turns and the teeth hide without the mesh around them moving.
+# The eyelids' edges in the MediaPipe mesh. Eyeballs and teeth move without the mesh around them.
 EYE_LEFT_INSIDE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
 EYE_RIGHT_INSIDE = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
-_FACING = (0.2, 0.6)  # cosine to the viewer at which weight starts and is whole: beyond 78° a pixel says little
-_BEHIND = 0.03  # of the image's side, by which the mesh may lie behind what is seen in a pixel and still be it
-_SMOOTHING = 2  # rounds in which each vertex takes on half of its neighbours' mean rotation; best at noise of 0.25 px
+_FACING = (0.2, 0.6)  # cosines to the viewer at which weight starts, and is full: little is visible beyond 78°
+_BEHIND = 0.03  # tolerance of the depth test, relative to the image's side
+_SMOOTHING = 2  # rounds of averaging rotations with those of neighbours; best for noise of 0.25 px
 _POINTS = 468  # of the surface; the irises follow
 _EDGE = 1e-9  # barycentric slack: a pixel on an edge belongs to either triangle, never to none
 
 
 @dataclass(frozen=True)
 class Correspondence:
-    """Where each pixel of frame j lies in frame i; numpy for one pair, torch for a batch of them.
+    """Position in frame i of each pixel of frame j; NumPy for one pair, PyTorch for a batch.
 
     Attributes:
-        grid: x, y in pixels of frame i (centres at integers); the pixel itself where the mesh is not.
-        rotation: takes normals of frame i to frame j, camera frame. A mean of rotations: normalise what it gives.
-        valid: weight in [0, 1]: 1 where both frames show the place well, 0 where one doesn't.
+        grid: x, y in pixels of frame i (centres at integers); the pixel itself off the mesh.
+        rotation: of normals from frame i to frame j, camera frame. A mean of rotations, so results must be normalised.
+        valid: weight in [0, 1]: 1 where the point is well visible in both frames, 0 where it is hidden in one.
     """
 
     grid: Float[Any, "*batch height width 2"]
@@ -69,7 +69,7 @@ class _Mesh(NamedTuple):
 def correspond(
     landmarks_i: Float[np.ndarray, "478 3"], landmarks_j: Float[np.ndarray, "478 3"], size: int
 ) -> Correspondence:
-    """The correspondence that carries maps of frame i to frame j.
+    """The correspondence for warping maps of frame i to frame j.
 
     Args:
         landmarks_i: in the pixels of frame i's aligned crop, z toward the viewer (as `Face.landmarks`).
@@ -83,7 +83,7 @@ def correspond(
 def both_ways(
     landmarks_i: Float[np.ndarray, "478 3"], landmarks_j: Float[np.ndarray, "478 3"], size: int
 ) -> tuple[Correspondence, Correspondence]:
-    """The correspondences i → j and j → i, for hardly more than the cost of one; arguments as for `correspond`."""
+    """The correspondences i → j and j → i, at nearly the cost of one; arguments as for `correspond`."""
     i, j = _mesh(landmarks_i, size), _mesh(landmarks_j, size)
     rotations = _vertex_rotations(i, j)
     return _between(i, j, rotations), _between(j, i, np.swapaxes(rotations, 1, 2))
@@ -91,14 +91,15 @@ def both_ways(
 
 def _mesh(landmarks: Float[np.ndarray, "478 3"], size: int) -> _Mesh:
     points = landmarks[:_POINTS].astype(np.float64)
-    return _Mesh(points, _vertex_normals(points), _rasterise(points, size))
+    normals = normalize(vertex_normals(points * [1, -1, 1], triangles()))
+    return _Mesh(points, np.asarray(normals), _rasterise(points, size))
 
 
 def _between(i: _Mesh, j: _Mesh, rotations: Float[np.ndarray, "468 3 3"]) -> Correspondence:
     covered = j.raster.triangle >= 0
     size = len(covered)
     index = j.raster.triangle[covered]
-    # All that is interpolated over the triangles, side by side: place in i, rotation, cosines to the viewer.
+    # All values interpolated over the triangles: position in i, rotation, cosines to the viewer.
     known = np.concatenate([i.points, rotations.reshape(-1, 9), i.normals[:, 2:], j.normals[:, 2:]], axis=1)
     found = np.einsum("pc,pcv->pv", j.raster.weights[covered], known[triangles()[index]])
     weight = _steps(found[:, 12]) * _steps(found[:, 13]) * _detail(i.points, j.points)[index]
@@ -112,7 +113,7 @@ def _between(i: _Mesh, j: _Mesh, rotations: Float[np.ndarray, "468 3 3"]) -> Cor
 
 
 def batched(pairs: Sequence[Correspondence], device: torch.device | str = "cpu") -> Correspondence:
-    """Correspondences side by side as torch tensors."""
+    """Stack correspondences as PyTorch tensors."""
     return Correspondence(
         *(
             torch.from_numpy(np.stack([getattr(pair, name) for pair in pairs])).to(device)
@@ -124,7 +125,7 @@ def batched(pairs: Sequence[Correspondence], device: torch.device | str = "cpu")
 def carry(
     values: Float[Tensor, "batch height width channels"], pair: Correspondence
 ) -> Float[Tensor, "batch height width channels"]:
-    """Maps of frame i, such as albedo or mask, as frame j has them: bilinear, the edge goes on outside the image."""
+    """Warp maps of frame i, such as albedo or mask, to frame j: bilinear, with replicated border."""
     height, width = values.shape[1:3]
     scale = torch.tensor([2 / width, 2 / height], dtype=values.dtype, device=values.device)
     grid = (pair.grid.to(values.dtype) + 0.5) * scale - 1
@@ -135,7 +136,7 @@ def carry(
 def carry_normal(
     normal: Float[Tensor, "batch height width 3"], pair: Correspondence
 ) -> Float[Tensor, "batch height width 3"]:
-    """Normals of frame i as frame j has them: looked up, and turned as the mesh turns there."""
+    """Warp normals of frame i to frame j, and rotate them with the mesh."""
     return normalize((pair.rotation.to(normal.dtype) @ carry(normal, pair)[..., None])[..., 0])
 
 
@@ -159,7 +160,7 @@ def _rasterise(points: Float[np.ndarray, "468 3"], size: int) -> _Raster:
     weights = np.stack([1 - second - third, second, third], axis=-1)
     index = np.repeat(np.arange(len(corners)), count)[inside]
     depth = np.einsum("fc,fc->f", weights, corners[index, :, 2])
-    order = np.argsort(depth)  # where a pixel is named twice, the last assignment stays: the nearest
+    order = np.argsort(depth)  # for repeated pixels the last assignment counts: the nearest
     raster = _Raster(np.full((size, size), -1), np.zeros((size, size, 3)), np.full((size, size), -np.inf))
     pixel = y[inside][order], x[inside][order]
     raster.triangle[pixel], raster.weights[pixel], raster.depth[pixel] = index[order], weights[order], depth[order]
@@ -172,7 +173,7 @@ def _planes(
     """Barycentric weights of the second and third corner as a · x + b · y + c, and which triangles face the viewer."""
     (ax, ay), (bx, by), (cx, cy) = np.moveaxis(corners[..., :2], 0, -1)
     area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-    facing = area < -1e-9  # with y down, they go round the other way
+    facing = area < -1e-9  # with y down, their orientation is reversed
     second = np.stack([cy - ay, ax - cx, (cx - ax) * ay - (cy - ay) * ax], axis=-1)
     third = np.stack([ay - by, bx - ax, (by - ay) * ax - (bx - ax) * ay], axis=-1)
     return np.stack([second, third], axis=1) / np.where(facing, area, 1)[:, None, None], facing
@@ -181,7 +182,7 @@ def _planes(
 def _is_seen(
     places: Float[np.ndarray, "pixels 3"], depth: Float[np.ndarray, "size size"], size: int
 ) -> Bool[np.ndarray, " pixels"]:
-    """Whether places lie inside an image and nothing of its mesh stands before them."""
+    """Whether points lie inside an image and are not occluded by its mesh."""
     inside = ((places[:, :2] >= 0) & (places[:, :2] <= size - 1)).all(1)
     x, y = np.clip(np.rint(places[:, :2]), 0, size - 1).astype(np.int64).T
     return np.asarray(inside & (places[:, 2] >= depth[y, x] - _BEHIND * size))
@@ -193,7 +194,7 @@ def _steps(cosine: Float[np.ndarray, " pixels"]) -> Float[np.ndarray, " pixels"]
 
 
 def _detail(points_i: np.ndarray, points_j: np.ndarray) -> Float[np.ndarray, " triangles"]:
-    """Foreshortening: the share of frame j's detail that frame i has, pixels over pixels, at most 1; 0 in the holes."""
+    """Foreshortening: ratio of the pixels of frame i and frame j, at most 1; 0 in the holes."""
     areas = []
     for points in (points_i, points_j):
         (ax, ay), (bx, by), (cx, cy) = (points[corner, :2].T for corner in triangles().T)
@@ -222,20 +223,11 @@ def _gather(values: Float[np.ndarray, "edges n"]) -> Float[np.ndarray, "468 n"]:
     return np.stack([np.bincount(start, column, _POINTS) for column in values.T], axis=-1)
 
 
-def _vertex_normals(points: Float[np.ndarray, "468 3"]) -> Float[np.ndarray, "468 3"]:
-    """Normals of the surface points, camera frame: the triangles' around each, weighted by area."""
-    vertices, faces = points * [1, -1, 1], triangles()
-    a, b, c = (vertices[corner] for corner in faces.T)
-    normals = np.tile(np.cross(b - a, c - a), (3, 1))
-    corner = faces.T.ravel()
-    return np.asarray(normalize(np.stack([np.bincount(corner, column, _POINTS) for column in normals.T], axis=-1)))
-
-
 def _vertex_rotations(i: _Mesh, j: _Mesh) -> Float[np.ndarray, "468 3 3"]:
-    """How the mesh turns from i to j around each surface point, camera frame.
+    """Rotation of the mesh from i to j around each surface point, camera frame.
 
-    The rotation takes the vertex normal of i to that of j; about it, the one that fits the edges in the tangent planes
-    best in least squares (2-D Procrustes, closed form). Then neighbours share it, as single vertices jitter.
+    It maps the vertex normal of i to that of j. The angle about the normal fits the edges in the tangent planes by
+    least squares (2-D Procrustes, closed form). Then it is averaged over neighbours, as single vertices jitter.
     """
     start, end = _edges().T
     frames, tangents = [], []

@@ -1,4 +1,4 @@
-"""Weights files: safetensors that say what they are and carry the graph that runs them; loaded strictly."""
+"""Weights files: safetensors with metadata and the ONNX graph; strictly checked when loaded."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from illures.errors import InputError
 from illures.io.decoding import decoding, parse_json, read_tensors
 from illures.model.config import NetworkConfig
 
-FAST, FINE = "illures-128", "illures-256"  # of the package: for video and live use, and for photos
+FAST, FINE = "illures-128", "illures-256"  # in the package: for video and live use, and for photos
 _FORMAT = "illures-1"
-# Of the unpacked graph; ours have less than 1 MiB.
+# Largest decompressed graph; ours have less than 1 MiB.
 _GRAPH_BYTES = 64 << 20
-_LARGEST = 4096  # of any number in a configuration
+_LARGEST = 4096  # largest number in a configuration
 
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """What a weights file says of itself.
+    """Metadata of a weights file.
 
     Attributes:
-        config: shape of the network.
+        config: architecture of the network.
         hash: SHA-256 over the names and bytes of all tensors, first 16 hexadecimal digits.
         recipe: the training recipe, as `Recipe.to_dict` gives it.
         data: what the network was trained on, in words.
@@ -50,7 +50,7 @@ class Weights:
 
     Attributes:
         tensors: by the names of the torch network's state.
-        graph: ONNX model of the network in evaluation mode, its initializers left out: they are `tensors`.
+        graph: ONNX model of the network in evaluation mode, without initializers, which are `tensors`.
         info: description.
     """
 
@@ -60,7 +60,7 @@ class Weights:
 
 
 def packaged(name: str) -> Path:
-    """Where weights of the package lie, by name."""
+    """Path of packaged weights, by name."""
     return Path(str(files("illures.model") / "weights" / f"{name}.safetensors"))
 
 
@@ -71,20 +71,18 @@ def find_weights(name: Path | str | None) -> Path:
 
 
 def read_weights(path: Path | str | None = None) -> Weights:
-    """Read weights from `path` or from the package (see `find_weights`); nothing is fetched.
+    """Read weights from `path` or from the package (see `find_weights`); nothing is downloaded.
 
     Raises:
-        InputError: the file is missing, is no weights file of ours, or its hash does not fit its tensors.
+        InputError: the file is missing, is not an illures weights file, or its hash does not fit its tensors.
     """
     path = find_weights(path)
     tensors, about = read_tensors(path, "a weights file")
     if about.get("format") != _FORMAT:
         raise InputError(f"{path}: format is {about.get('format')!r}, {_FORMAT!r} is needed")
-    with decoding(path, "a weights file"):  # the header is a stranger's text, too
+    with decoding(path, "a weights file"):  # the header is untrusted, too
         about = {name: about[name] for name in ("hash", "data", "config", "recipe", "metrics", "graph")}
-        found = hash_tensors(tensors)
-        if found != about["hash"]:
-            raise InputError(f"{path}: hash of the tensors is {found}, the file says {about['hash']}: damaged")
+        check_hash(path, tensors, about["hash"])
         config, recipe, metrics = (_table(name, about[name]) for name in ("config", "recipe", "metrics"))
         info = WeightsInfo(_config(config), about["hash"], recipe, about["data"], metrics)
         return Weights(tensors, _unfolded(about["graph"]), info)
@@ -109,7 +107,7 @@ def _config(values: dict[str, Any]) -> NetworkConfig:
 
 
 def _unfolded(text: str) -> bytes:
-    """The graph; its tensors lie beside it, so that it is small."""
+    """Decompress the graph, which is small without its tensors."""
     unpacker = zlib.decompressobj()
     graph = unpacker.decompress(base64.b64decode(text, validate=True), _GRAPH_BYTES)
     if not unpacker.eof:
@@ -118,7 +116,7 @@ def _unfolded(text: str) -> bytes:
 
 
 def metadata(weights: Weights) -> dict[str, str]:
-    """The header of a weights file: text alone, as safetensors wants it."""
+    """The header of a weights file; safetensors only stores text."""
     info = weights.info
     return {
         "format": _FORMAT,
@@ -129,6 +127,13 @@ def metadata(weights: Weights) -> dict[str, str]:
         "metrics": json.dumps(info.metrics),
         "graph": base64.b64encode(zlib.compress(weights.graph, 9)).decode(),
     }
+
+
+def check_hash(path: Path, tensors: Mapping[str, np.ndarray], stored: str) -> None:
+    """Raise an InputError unless the tensors have the stored hash."""
+    found = hash_tensors(tensors)
+    if found != stored:
+        raise InputError(f"{path}: hash of the tensors is {found}, the file says {stored}: damaged")
 
 
 def hash_tensors(tensors: Mapping[str, np.ndarray]) -> str:

@@ -1,5 +1,5 @@
-"""Faces under another light: lights and where they come from, what they do to a face, and back into the photo.
+"""Relight faces: lights and their sources, shading and shadows, compositing into the photo.
 
-The way down: `batch` -> `sources` -> `composite` -> `relight` -> `shading`, `shadows`, `light`.
+Call order: `batch` -> `sources` -> `composite` -> `relight` -> `shading`, `shadows`, `light`.
 May import `decompose` and what is below it.
 """

@@ -1,21 +1,19 @@
-"""Several photos under several lights: what is written where, and what a failure does to the rest."""
+"""Relight several photos under several lights, and write the results."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 
-from illures.decompose.batch import progress
 from illures.decompose.decomposer import Decomposer
+from illures.decompose.reading import check_not_source, decomposed_photo, each_photo, save_with_bits
 from illures.errors import InputError
-from illures.io.photos import Photo, as_float, open_photo, save_image
-from illures.jobs.photos import Outcome, Report, for_each
+from illures.io.inputs import folder_for_each
+from illures.jobs.photos import Outcome, Report
 from illures.relighting.composite import PhotoRelighter
 from illures.relighting.relight import Background, Residual
 from illures.relighting.sources import Source
@@ -25,7 +23,7 @@ Kind = Literal["jpg", "png", "png16", "exr"]
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done with each photo; see `relight_photo`.
+    """The work for each photo; see `relight_photo`.
 
     Attributes:
         lights: by file name.
@@ -33,7 +31,7 @@ class Job:
         kind: "jpg" and "png" have 8 bits, "png16" has 16, "exr" half floats.
         strength: of the change.
         shadows: let faces cast shadows on themselves.
-        single: the one file of one photo under one light, whose suffix says the format; None for folders.
+        single: the output file, for one photo under one light; its suffix selects the format. None: folders.
     """
 
     lights: Mapping[str, Source]
@@ -54,7 +52,7 @@ class Job:
 
     @property
     def deep(self) -> bool:
-        """Whether the new light is to have finer steps than 8 bits."""
+        """Whether the output needs finer steps than 8 bits."""
         suffix = self.single.suffix.lower() if self.single is not None else ""
         return self.kind in ("png16", "exr") or suffix == ".exr"
 
@@ -62,8 +60,8 @@ class Job:
 def relight_all(
     sources: list[Path], out: Path, report: Report, decomposer: Decomposer, job: Job, skip_existing: bool = False
 ) -> None:
-    """Relight and write each photo; bad ones are reported and the rest still done, unless the disk is full."""
-    chosen = folders(sources, out)
+    """Relight and write each photo; an error is reported and the others go on, unless the disk is full."""
+    chosen = folder_for_each(sources, out)
 
     def one(source: Path) -> None:
         files = job.files(chosen[source])
@@ -75,36 +73,15 @@ def relight_all(
         else:
             report.skipped(source, target)
 
-    with progress(len(sources), report.console) as advance:
-        for_each(chosen, one, report, advance)
-
-
-def folders(sources: list[Path], out: Path) -> dict[Path, Path]:
-    """One folder for each photo: the file's stem, or its whole name where two photos share a stem."""
-    stems = [source.stem.casefold() for source in sources]
-    chosen: dict[Path, Path] = {}
-    taken: set[str] = set()
-    for source, stem in zip(sources, stems, strict=True):
-        name = source.stem if stems.count(stem) == 1 else source.name
-        number = 2
-        while name.casefold() in taken:
-            name, number = f"{source.name}-{number}", number + 1
-        taken.add(name.casefold())
-        chosen[source] = out / name
-    return chosen
+    each_photo(chosen, one, report)
 
 
 def _relight_one(decomposer: Decomposer, source: Path, target: Path, files: Mapping[str, Path], job: Job) -> Outcome:
-    started = time.perf_counter()
-    if any(path.exists() and path.samefile(source) for path in files.values()):
-        raise InputError(f"{target}: is the photo itself; choose another output")
-    opened = open_photo(source)
-    photo = opened.photo
-    faces = decomposer(photo, name=str(source), alpha=opened.alpha)
-    if not faces:
-        raise InputError(f"{source}: no face found")
+    check_not_source(source, files.values(), target)
+    read = decomposed_photo(decomposer, source)
+    photo, faces = read.opened.photo, read.faces
     if job.deep and photo.dtype == np.uint8:
-        photo = photo.astype(np.uint16) * np.uint16(257)  # the new light needs finer steps than the old photo had
+        photo = photo.astype(np.uint16) * np.uint16(257)  # the new light needs finer steps than the photo has
     relighter = PhotoRelighter(
         photo,
         faces,
@@ -119,10 +96,6 @@ def _relight_one(decomposer: Decomposer, source: Path, target: Path, files: Mapp
     except OSError as error:
         raise InputError(f"{folder}: can't be made ({error.strerror})") from error
     for name, path in files.items():
-        _save(path, relighter(job.lights[name].on(faces[0], job.stops)), job.kind, opened.alpha)
-    return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))
-
-
-def _save(path: Path, photo: Photo, kind: Kind, alpha: Float[np.ndarray, "height width"] | None) -> None:
-    bits = 16 if kind == "png16" else 8
-    save_image(path, photo if photo.dtype == np.dtype(f"uint{bits}") else as_float(photo), bits, alpha)
+        relit = relighter(job.lights[name].on(faces[0], job.stops))
+        save_with_bits(path, relit, 16 if job.kind == "png16" else 8, read.opened.alpha)
+    return read.outcome(target)

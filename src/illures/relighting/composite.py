@@ -1,8 +1,8 @@
-"""Relit people laid back into their photo, at its own resolution, with no seam.
+"""Composite relit people into their photo, at its own resolution, without seams.
 
-Face, ears, neck and hair are `I / E ∘ S' + highlights`. Around the crop E and S' go on as they are at the head's edge,
-and how much of the change a pixel takes is said by `person.py`. The rest: the photo, or the photo times the gain of the
-new light.
+Face, ears, neck and hair are `I / E ∘ S' + highlights`. Around the crop E and S' are extrapolated from the head's
+edge. `person.py` gives the weight of the change at each pixel. The rest is the photo, or the photo times the gain of
+the new light.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from illures.relighting.photo_grid import encoded, finer, over_bands
 from illures.relighting.relight import Background, Residual, Surface, reduced, surface_of
 from illures.types import FaceCrop, Region
 
-# Above this a relit pixel that has become brighter is bent toward white instead of cut.
+# Pixels relit above this value are compressed toward white instead of clipped.
 SHOULDER = 0.75
-DULL = 0.07  # albedo below which a highlight of skin shows less
-GLINT = (0.4, 0.7)  # linear, of the darkest channel: from none to all of a glint on glasses
-_MOST = 100.0  # of the photo over its light: half floats end
+DULL = 0.07  # albedo below which skin highlights get weaker
+GLINT = (0.4, 0.7)  # linear value of the darkest channel: from no glint on glasses to a full one
+_MOST = 100.0  # largest quotient of the photo and its light, as half floats are limited
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Patch:
     Attributes:
         surface: on the grid of the light.
         wide: the larger grid around it.
-        rect: of the photo (x0, y0, x1, y1): all that changes.
+        rect: part of the photo that changes (x0, y0, x1, y1).
         base: over `rect`, the photo over its light.
-        weight: over `rect`, how much of the change a pixel takes: 255 is all.
-        eyes: that are open and large enough to show a lamp.
-        glints: over `rect`, 1 where glasses mirror the old surroundings; None where there are none.
+        weight: over `rect`, weight of the change; 255 is full.
+        eyes: those that are open and large enough to reflect a lamp.
+        glints: over `rect`, 1 where glasses reflect the surroundings; None without glasses.
     """
 
     surface: Surface
@@ -69,7 +69,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Fresh:
-    """What one light gives a patch, on a fine grid."""
+    """The fields of one light for a patch, on a fine grid."""
 
     gain: Float[np.ndarray, "a a 3"]
     added: Float[np.ndarray, "a a 3"]
@@ -77,7 +77,7 @@ class Fresh:
 
 
 class PhotoRelighter:
-    """Relights one photo by any number of lights; what they share is done once."""
+    """Relights one photo under any number of lights; shared work is done once."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class PhotoRelighter:
         strength: float = 1.0,
         shadows: bool = True,
     ) -> None:
-        """Prepare; see `composite.relight_photo` for the arguments; without `shadows` faces cast none on themselves."""
+        """Prepare a photo; see `relight_photo` for the arguments. `shadows`: let faces cast shadows on themselves."""
         if not 0 <= strength <= 1:
             raise InputError(f"strength {strength:g}: must be from 0 to 1")
         self._photo, self._background, self._strength = photo, background, strength
@@ -136,14 +136,14 @@ class PhotoRelighter:
                 glint = patch.glints[rows.start - y0 : rows.stop - y0, first:last, None].astype(np.float32)
                 new += glint * np.maximum(linear - new, 0)
             old = linear if self._background == "keep" else as_linear(out[here])
-            # Behind the person's edge stays what was there, lit as the background is.
+            # Behind a soft edge the background remains, lit as the background.
             new = old + (share * np.float32(1 / 255))[..., None] * (self._mixed(linear, new) - old)
             np.copyto(out[here], encoded(new, out.dtype), where=share[..., None] > 0)
 
         over_bands(slice(y0, y1), blend)
 
     def _catch(self, out: Photo, patch: Patch, light: Light) -> None:
-        """Lamps in the eyes."""
+        """Draw the reflections of lamps in the eyes."""
         x0, y0 = patch.rect[:2]
         for eye in patch.eyes:
             for lamp in light.lamps:
@@ -160,7 +160,7 @@ class PhotoRelighter:
         return new if self._strength == 1 else old + np.float32(self._strength) * (new - old)
 
     def _backdrop_gain(self, light: Light) -> Float[np.ndarray, "3"] | None:
-        """Mean new light over mean old of the largest face; None where the background stays."""
+        """Mean new light over mean old light of the largest face; None if the background stays."""
         if self._background == "keep" or not self._patches:
             return None
         surface = self._patches[0].surface
@@ -199,7 +199,7 @@ class PhotoRelighter:
 
 
 def _glints(photo: Photo, face: Decomposition, rect: Rect) -> Float16[np.ndarray, "rows columns"] | None:
-    """How far pixels are mirror images on glasses: bright, and nearly as white as the photo's white."""
+    """How far pixels are reflections on glasses: bright, and about as neutral as the photo's white."""
     if face.regions is None or not (face.regions[..., Region.GLASSES] > 0.5).any():
         return None
     x0, y0, x1, y1 = rect
@@ -211,14 +211,14 @@ def _glints(photo: Photo, face: Decomposition, rect: Rect) -> Float16[np.ndarray
 
 
 def fresh_of(patch: Patch, light: Light) -> Fresh:
-    """The fields of one light, interpolated as far as the photo needs them smooth."""
+    """The fields of one light, upsampled to a grid fine enough for the photo."""
     seen = patch.surface.under(light, _margin(patch.surface))
     gain, added = finer(seen.diffuse), finer(seen.specular)
     return Fresh(gain, added, at_size(patch.wide, len(gain)))
 
 
 def mirroring(albedo: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 1"]:
-    """1 for surfaces as bright as skin, less for darker ones: hairs and brows have no sheen of skin over them."""
+    """1 for surfaces as bright as skin, less for darker ones: hair and brows lack the highlights of skin."""
     return np.minimum(luminance(albedo) / np.float32(DULL), 1)[..., None]
 
 
@@ -227,7 +227,7 @@ def _margin(surface: Surface) -> int:
 
 
 def _shouldered(new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """Pixels that have become brighter than the shoulder go to 1 gently; those that have not stay as they are."""
+    """Compress pixels that became brighter than the shoulder smoothly toward 1; leave the others."""
     start = np.maximum(old, np.float32(SHOULDER))
     over = np.maximum(new - start, 0)
     room = np.maximum(1 - start, np.float32(1e-3))
@@ -243,19 +243,19 @@ def relight_photo(
     background: Background = "keep",
     strength: float = 1.0,
 ) -> Photo:
-    """A photo with its faces under another light, of the photo's size and type.
+    """Relight the faces of a photo; size and type stay.
 
-    Face, ears, neck and hair are lit as one, as far as the person's matte reaches. For many lights on one photo,
-    `composite.PhotoRelighter` does what they share once.
+    Face, ears, neck and hair are relit together, within the person's matte. For many lights on one photo use
+    `composite.PhotoRelighter`, which shares work between them.
 
     Args:
         photo: sRGB-encoded: uint8, uint16, or float in [0, 1].
-        faces: those to be relit, of the network's resolution, as `Decomposer` gives them.
+        faces: those to relight, at the network's resolution, as returned by `Decomposer`.
         light: upright.
         residual: see `relight`.
-        background: "keep" leaves clothes and background alone; "match" gives them the gain and the white balance of
-            the new light against the old; "relight" does, and gives clothes the light's broad direction.
-        strength: of the change; 0 gives the photo back exactly.
+        background: "keep" leaves clothes and background unchanged; "match" gives them the gain and the white balance
+            of the new light against the old; "relight" also gives clothes the light's broad direction.
+        strength: of the change, in [0, 1]; 0 returns the photo exactly.
 
     Raises:
         InputError: a face was found in a photo of another size, or the strength is not from 0 to 1.

@@ -1,10 +1,10 @@
-"""The lamp's mirror image in the eyes: what makes a relit face look alive.
+"""Catch lights: reflections of lamps in the eyes, which make a relit face look alive.
 
 The cornea is a sphere of 7.8 mm over an iris of 5.9 mm (radii; Navarro et al., "Accommodation-dependent model of the
-human eye", 1985). It mirrors a far lamp where its normal is the half vector between the lamp and the viewer, as a disc
-of half its radius times the sine of the lamp's. The old image is taken out of the iris: it is no colour of the eye.
+human eye", 1985). It reflects a far lamp where its normal is the half vector between lamp and viewer, as a disc of half
+the cornea's radius times the sine of the lamp's. The old reflection is removed, as it is not the colour of the iris.
 
-Convention: pixels of the photo; directions upright.
+Convention: pixels of the photo; directions in the upright frame.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from illures.math.normals import normalize
 from illures.relighting.lamps import Lamp
 from illures.types import Face
 
-# Of the iris' radius: that of the cornea, and how far from the middle it still mirrors.
+# Relative to the radius of the iris: that of the cornea, and the largest distance of a reflection from the centre.
 _CORNEA, _END = 1.33, 0.92
-# Reflectance of the cornea straight on (index of refraction 1.376).
+# Reflectance of the cornea at normal incidence (index of refraction 1.376).
 _F0 = 0.025
-# A smaller iris could not show it [px]; a lid that leaves less of the iris' height open hides it.
+# Smallest iris that shows a reflection [px], and smallest open part of its height.
 _LEAST_PX, _LEAST_OPEN = 4.0, 0.7
-# What is so many times as bright as the iris' middle value is an image of the old lamp.
+# Pixels this many times brighter than the median of the iris are a reflection of the old lamp.
 _OLD = 2.5
-_IRISES = ((EYE_LEFT, 468), (EYE_RIGHT, 473))  # the iris: its middle, then four points of its rim
+_IRISES = ((EYE_LEFT, 468), (EYE_RIGHT, 473))  # the iris: its centre, then four points on its rim
 
 
 @dataclass(frozen=True)
 class Eye:
-    """An open eye that is large enough to show a lamp.
+    """An open eye that is large enough to reflect a lamp.
 
     Attributes:
         centre: of the iris (x, y).
@@ -56,14 +56,14 @@ class Eye:
 
 
 def eyes_of(face: Face) -> tuple[Eye, ...]:
-    """Those that can show a lamp."""
+    """The eyes that can reflect a lamp."""
     found = []
     for lids, iris in _IRISES:
         points = face.landmarks[:, :2].astype(np.float64)
         rim = points[iris + 1 : iris + 5]
         radius = float(np.linalg.norm(rim - points[iris], axis=1).mean())
         outline = points[list(lids)]
-        # Its area over its length, as the lids may slant.
+        # Its area over its length, as the opening may be slanted.
         length = float(np.linalg.norm(outline[len(lids) // 2] - outline[0]))
         opened = float(cv2.contourArea(outline.astype(np.float32))) / max(length, 1e-6)
         if radius >= _LEAST_PX and opened > _LEAST_OPEN * radius:
@@ -72,7 +72,7 @@ def eyes_of(face: Face) -> tuple[Eye, ...]:
 
 
 def without_old(base: Float[np.ndarray, "rows columns 3"], eye: Eye, rect: tuple[int, int, int, int]) -> None:
-    """Take the old lamp's image out of the eye's own colour (over `rect`), in place."""
+    """Remove the reflection of the old lamp from the colour of the eye (over `rect`), in place."""
     window = eye.window(rect)
     share = _inside(eye, rect, window, _END)
     if not (share > 0.5).any():
@@ -89,14 +89,14 @@ def without_old(base: Float[np.ndarray, "rows columns 3"], eye: Eye, rect: tuple
 def catch_light(
     eye: Eye, lamp: Lamp, rect: tuple[int, int, int, int]
 ) -> tuple[tuple[slice, slice], Float[np.ndarray, "rows columns 3"]] | None:
-    """What the eye mirrors of a lamp, linear, and where in the rectangle; None where the cornea does not face it."""
+    """Reflection of a lamp, linear, and its place in the rectangle; None if the cornea does not face it."""
     half = normalize(lamp.direction + np.array([0.0, 0.0, 1.0]))
     off = _CORNEA * half[:2] * np.array([1.0, -1.0])
     if lamp.direction[2] < 0 or np.linalg.norm(off) > _END:
         return None
     sine = max(float(np.sin(np.deg2rad(min(lamp.radius_deg, 60.0)))), 0.01)
     radius = 0.5 * _CORNEA * eye.radius * sine
-    drawn = max(radius, 0.6)  # less than a pixel: as much light over the least disc
+    drawn = max(radius, 0.6)  # below a pixel, the same light is spread over a larger disc
     window = eye.window(rect)
     y, x = _grid(rect, window)
     away = np.hypot(x - (eye.centre[0] + off[0] * eye.radius), y - (eye.centre[1] + off[1] * eye.radius))

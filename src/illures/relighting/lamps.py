@@ -1,4 +1,4 @@
-"""Lamps, and finding those of a light that comes without any: bright spots of a map, the main direction of SH.
+"""Lamps (distant lights), and their detection: bright spots of an environment map, the main direction of an SH light.
 
 Convention: directions in the camera frame (x right, y up, z toward the viewer).
 """
@@ -14,15 +14,15 @@ from jaxtyping import Float
 from illures.math import sh
 from illures.math.color import luminance
 
-# Texels this many times brighter than the mean over the sphere may belong to a lamp.
+# Texels this many times brighter than the mean over the sphere are candidates for lamps.
 _OVER_MEAN = 4.0
 _MOST_LAMPS = 3
 # Texels within this angle of the brightest one go to the same lamp.
 _REACH_DEG = 22.0
-# Of all the energy: what has less is no lamp.
+# Least share of the total energy of a lamp.
 _LEAST_SHARE = 0.03
-# |L_1| / (sqrt(3) L_0), 0 for even light and 1 for a point, from which SH light counts as coming from a direction, and
-# by which it does so entirely.
+# |L_1| / (sqrt(3) L_0) is 0 for even light and 1 for a point light. Up to the first value an SH light has no lamp, from
+# the second on it is one lamp.
 _DIRECTED = (0.25, 0.6)
 _SH_RADIUS_DEG = 20.0
 
@@ -33,7 +33,7 @@ class Lamp:
 
     Attributes:
         direction: unit vector toward the lamp, camera frame.
-        irradiance: linear RGB that a white matte surface shows that faces the lamp (irradiance / pi).
+        irradiance: linear RGB of a white matte surface that faces the lamp (irradiance / pi).
         radius_deg: angular radius of the disc: how soft its shadows are.
     """
 
@@ -43,7 +43,7 @@ class Lamp:
 
     @property
     def sh(self) -> Float[np.ndarray, "9 3"]:
-        """SH coefficients of the disc's radiance: those of a point, times what a disc keeps of each degree."""
+        """SH coefficients of the disc's radiance: those of a point light, attenuated per degree."""
         cos = np.cos(np.deg2rad(min(self.radius_deg, 90.0)))
         kept = np.repeat([1.0, (1 + cos) / 2, cos * (1 + cos) / 2], [1, 3, 5])
         return pi * (kept * sh.basis(self.direction))[:, None] * self.irradiance
@@ -53,8 +53,7 @@ def find_lamps(radiance: Float[np.ndarray, "height width 3"]) -> tuple[Lamp, ...
     """Bright spots of a latitude-longitude map, strongest first, at most three."""
     height, width = radiance.shape[:2]
     toward = sh.directions(height, width)
-    edges = np.cos(pi * np.arange(height + 1) / height)
-    solid_angle = np.broadcast_to(((edges[:-1] - edges[1:]) * 2 * pi / width)[:, None], (height, width))
+    solid_angle = np.broadcast_to(sh.solid_angle(height, width), (height, width))
     bright = luminance(radiance.astype(np.float64))
     mean = float((bright * solid_angle).sum() / (4 * pi))
     excess = np.clip(1 - _OVER_MEAN * mean / np.maximum(bright, 1e-12), 0, None)
@@ -71,7 +70,7 @@ def find_lamps(radiance: Float[np.ndarray, "height width 3"]) -> tuple[Lamp, ...
 
 
 def dominant_lamp(light: Float[np.ndarray, "9 3"]) -> tuple[Lamp, ...]:
-    """A soft lamp for the part of an SH light that comes from its main direction; none where it is too even.
+    """A soft lamp for the directional part of an SH light; none if the light is too even.
 
     A point of irradiance pi E has L_0 = E sqrt(pi) / 2 and |L_1| = E sqrt(3 pi) / 2.
     """
@@ -93,7 +92,7 @@ def _gathered(
     radiance: Float[np.ndarray, "texels 3"],
     solid_angle: Float[np.ndarray, " texels"],
 ) -> Lamp:
-    """One lamp with the energy and the mean direction of some texels."""
+    """Merge texels into one lamp with their energy and mean direction."""
     flux = radiance * solid_angle[:, None]
     weight = luminance(flux)
     mean = (toward * weight[:, None]).sum(axis=0) / weight.sum()

@@ -1,7 +1,7 @@
-"""A light to relight with: SH radiance for the shading, lamps for what SH cannot say (hard shadows, highlights).
+"""A light for relighting: SH radiance for soft shading, lamps for hard shadows and highlights.
 
 Convention: camera frame (x right, y up, z toward the viewer); azimuth 0 is the viewer's side, positive is image right;
-elevation is above the horizon. Strengths are shading: 1 on a surface that faces the light shows it at its albedo.
+elevation is above the horizon. Strength is shading: at 1, a surface that faces the light shows its albedo.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class Light:
     """A light.
 
     Attributes:
-        sh: radiance of all of it, lamps included (see `math.sh`).
-        lamps: those of its sources that are small enough to cast shadows and to be mirrored; none is fine.
+        sh: total radiance, lamps included (see `math.sh`).
+        lamps: sources that are small enough to cast shadows and highlights; may be empty.
     """
 
     sh: Float[np.ndarray, "9 3"]
     lamps: tuple[Lamp, ...] = ()
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows: a white matte ball under the light."""
+        """Preview for notebooks: a white matte ball under the light."""
         from illures.decompose.contact_sheet import png, probe
 
         return png(probe(self.sh))
@@ -67,12 +67,12 @@ class Light:
         color: Sequence[float] = (1.0, 1.0, 1.0),
         radius_deg: float = 6.0,
     ) -> Light:
-        """One lamp and even light from all around; together they shade a surface that faces the lamp with `color`.
+        """One lamp and ambient light; together they shade a surface that faces the lamp with `color`.
 
         Args:
             azimuth_deg: 0 is the viewer's side, 90 is image right.
             elevation_deg: 90 is straight above.
-            ambient: share of the light that comes from all around, in [0, 1].
+            ambient: share of ambient light, which comes from all around, in [0, 1].
             color: linear RGB.
             radius_deg: angular radius of the lamp.
 
@@ -93,15 +93,15 @@ class Light:
 
     @classmethod
     def from_hdri(cls, path: str | os.PathLike[str], rotation_deg: float = 0.0, exposure_stops: float = 0.0) -> Light:
-        """An environment map from a file (.hdr, .exr, .npy), brought to mean luminance 1.
+        """An environment map from a file (.hdr, .exr, .npy), scaled to mean luminance 1.
 
         Args:
-            path: a latitude-longitude map, row 0 up; its middle column is what the camera looks at.
-            rotation_deg: turns it about the vertical; what was behind the camera goes toward image right.
+            path: a latitude-longitude map, row 0 up; its middle column is in front of the camera.
+            rotation_deg: rotates it about the vertical; what is behind the camera moves toward image right.
             exposure_stops: +1 doubles it.
 
         Raises:
-            InputError: the file is no such map.
+            InputError: the file is not such a map.
         """
         from illures.io.environment_maps import load_hdri, rotated
 
@@ -140,10 +140,10 @@ class Light:
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> Light:
-        """A light.json of `illures decompose` (its `light_upright`), or what `to_dict` gave.
+        """Read a light.json of `illures decompose` (its `light_upright`), or the output of `to_dict`.
 
         Raises:
-            InputError: the file is missing, is no JSON, or holds another thing.
+            InputError: the file is missing, is not JSON, or is not a light.
         """
         with decoding(path, "JSON"):
             content = parse_json(Path(path).read_text(encoding="utf-8"))
@@ -172,11 +172,11 @@ class Light:
 
     @classmethod
     def like(cls, decomposition: Decomposition, keep_colour: bool = False) -> Light:
-        """The light of another photo's face, upright as that photo is.
+        """The light of another photo's face, in the upright frame of that photo.
 
         Args:
             decomposition: the other face.
-            keep_colour: take its directions only; the result is white (`relight.matched` gives it a face's colour).
+            keep_colour: use only its directions; the result is white (`relight.matched` applies a face's colour).
         """
         from illures.decompose.full_resolution import upright
 
@@ -196,7 +196,7 @@ class Light:
         return Light(sh.rotate(self.sh, rotation), lamps)
 
     def mirrored(self) -> Light:
-        """The light with left and right exchanged."""
+        """The light mirrored left to right."""
         odd = np.array([1, 1, 1, -1, -1, 1, 1, -1, 1.0])[:, None]  # the basis functions with an odd power of x
         flip = np.array([-1.0, 1, 1])
         return Light(self.sh * odd, tuple(replace(lamp, direction=lamp.direction * flip) for lamp in self.lamps))

@@ -1,4 +1,4 @@
-"""All named lights on one sheet: a ball and a face under each."""
+"""A contact sheet of the named lights: a ball and a face under each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from illures.render import shade
 
 TILE = 176
 BALL = 64
-# How bright the brightest spot of the ball is shown, linear.
+# Displayed brightness of the brightest spot of the ball, linear.
 BRIGHTEST = 0.85
 
 
@@ -33,7 +33,7 @@ def light_sheet(
     Args:
         photo: sRGB-encoded, 8 bits.
         faces: of the photo, at least one.
-        lights: what is drawn, with its name.
+        lights: by name.
         across: tiles in a row.
     """
     window = _window(photo, faces[0])
@@ -55,7 +55,7 @@ def light_sheet(
 
 
 def ball(light: Light, size: int) -> UInt8[np.ndarray, "size size 4"]:
-    """A matte ball under all of a light, lamps shaded exactly, at an exposure of its own; RGBA."""
+    """A matte ball under a light, with exact shading of lamps and its own exposure; RGBA."""
     half = size / 2
     y, x = (np.mgrid[:size, :size].astype(np.float32) + np.float32(0.5 - half)) / np.float32(half - 1)
     radius = np.sqrt(x * x + y * y)

@@ -1,4 +1,4 @@
-"""A lamp that goes round a face, as a film: MP4, GIF or WebP."""
+"""A video of a lamp that orbits a face: MP4, GIF or WebP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from illures.relighting.relight import Background, Residual, exposed, tinted
 
 SUFFIXES = (".mp4", ".gif", ".webp")
 FRAMES, RATE = 72, 24
-# The lamp's way: an ellipse around the viewer [deg].
+# The lamp's path: an ellipse around the viewer [deg].
 WIDE_DEG, HIGH_DEG, CENTRE_DEG = 75.0, 32.0, 14.0
 
 Frame = UInt8[np.ndarray, "rows columns 3"]
@@ -38,13 +38,13 @@ def write_orbit(
     strength: float = 1.0,
     stops: float = 0.0,
 ) -> None:
-    """Write one turn of a lamp around the largest face; it loops without a jump.
+    """Write one orbit of a lamp around the largest face; the video loops seamlessly.
 
     Args:
         source: the photo.
-        target: its suffix says the format: .mp4, .gif or .webp.
+        target: its suffix selects the format: .mp4, .gif or .webp.
         decomposer: finds and decomposes the face.
-        side: the longer side of the film [px].
+        side: the longer side of the video [px].
         residual: see `relight_photo`.
         background: likewise.
         strength: likewise.
@@ -67,7 +67,7 @@ def write_orbit(
 def check_orbit(target: Path) -> None:
     """Raise an InputError unless the suffix is one of `SUFFIXES`."""
     if target.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{target}: can't write {target.suffix or 'a film with no suffix'}; use mp4, gif or webp")
+        raise InputError(f"{target}: can't write {target.suffix or 'a video with no suffix'}; use mp4, gif or webp")
 
 
 def small(photo: Photo, side: int) -> Frame:
@@ -103,7 +103,7 @@ def _mp4(frames: Iterator[Frame]) -> bytes:
 def _animation(frames: list[Frame], suffix: str) -> bytes:
     images = [Image.fromarray(frame) for frame in frames]
     if suffix == ".gif":
-        # One palette for all frames: it would flicker else.
+        # One palette for all frames, against flicker.
         palette = Image.fromarray(np.concatenate(frames[:: max(1, len(frames) // 6)])).quantize(255)
         images = [image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for image in images]
     data = io.BytesIO()

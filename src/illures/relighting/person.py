@@ -1,8 +1,8 @@
-"""How much of a change of light each pixel of a photo takes: skin, hair, and the rest of the person.
+"""Weight of a change of light at each pixel of a photo: skin, hair, and the rest of the person.
 
-The matte says what is the person. Within it, what lies above the chin is head; below it colour says what is skin or
-hair, on a coarse grid: from the head outward, over what looks like its skin or hair far, over the rest hardly, across
-edges of colour even less. A guided filter (He and Sun, "Fast Guided Filter", 2015) brings that to the photo's edges.
+The matte segments the person. Within it, everything above the chin is head. Below the chin, the weight spreads from the
+head outward on a coarse grid: far over pixels with the colours of its skin or hair, little over others, and even less
+across edges of colour. A guided filter (He and Sun, "Fast Guided Filter", 2015) aligns it with the edges of the photo.
 """
 
 from __future__ import annotations
@@ -23,26 +23,28 @@ from illures.io.photos import Photo, as_float
 from illures.math.color import luminance, srgb_to_linear
 from illures.math.curves import smoothstep
 from illures.math.fill import continued
+from illures.math.guided_filter import grey_guided
 from illures.relighting.photo_grid import finer, over_bands
 from illures.types import FaceCrop, Region
 
 What = Literal["skin", "head", "person"]
-# How far the relighting spreads until it has fallen to 1/e [crop sides]: over skin or hair, and over what is
-# neither, or every hair at the forehead would stand out.
+# Distances over which the weight falls to 1/e [crop sides]: over skin or hair, and over other pixels, as single
+# hairs at the forehead would stand out otherwise.
 REACH, REACH_OTHER = 2.5, 0.012
-# On a grid this many times finer, what is not of those colours keeps but this part of its weight: no halos.
+# On a grid this many times finer, pixels without those colours keep this part of their weight, against halos.
 DETAIL, OTHER = 2, 0.2
-# Skin is sought no farther than this from the box around the face: aside, above, below [crop sides].
+# Largest distance of skin from the box around the face: aside, above, below [crop sides].
 AWAY = (0.13, 0.35, 0.6)
-# An edge of this contrast (in log colour, from pixel to pixel) lets 1/e of it through.
+# An edge of this contrast (log colour, from pixel to pixel) attenuates the weight to 1/e.
 EDGE = 0.5
-# What is brighter than the skin and surrounded by it is a highlight up to this radius [part of the grid's side].
+# Largest radius of a highlight: a brighter spot surrounded by skin [part of the grid's side].
 HIGHLIGHT = 0.03
-# Hair is a colour to look for from this part of the crop on.
+# Least share of the crop that is hair, for hair to count as a colour.
 LEAST_HAIR = 0.005
+_EDGE_VARIANCE = 0.03**2  # of luminance, that counts as noise in the guided filter
 _CHIN = 152  # of the landmarks
 _AXES = ((1, 0), (0, 1))
-# The chin's shadow on the neck is an edge of brightness alone, and no end of the skin.
+# The shadow of the chin on the neck is an edge of brightness only, not the end of the skin.
 _EDGE_SHARES = np.array([1, 1, 0.3], np.float32)
 
 Grid = Float[np.ndarray, "size size"]
@@ -51,13 +53,13 @@ Grid = Float[np.ndarray, "size size"]
 def around(
     photo: Photo, face: Decomposition, others: Sequence[FaceCrop], what: What = "head"
 ) -> tuple[Rect, UInt8[np.ndarray, "rows columns"]]:
-    """The weight at the photo's pixels (255 is 1), following its edges, and the rectangle that it covers.
+    """The weight at the photo's pixels (255 is 1), aligned with its edges, and the rectangle that it covers.
 
     Args:
         photo: sRGB-encoded.
         face: whose skin and hair it is.
         others: crops of the photo's other faces.
-        what: "skin"; "head": with the hair and all that is above the chin; "person": with clothes.
+        what: "skin"; "head": also hair and everything above the chin; "person": also clothes.
     """
     wide = widened(face.crop)
     x0, y0, x1, y1 = rect = inside(bounds(wide), photo)
@@ -93,7 +95,7 @@ def reach(
     others: Sequence[FaceCrop] = (),
     what: What = "head",
 ) -> Grid:
-    """How much of the relighting a pixel of the wide grid takes, if the person's matte is 1 there.
+    """Weight of the relighting at a pixel of the wide grid, where the person's matte is 1.
 
     Args:
         image: the photo on the wide grid, sRGB-encoded.
@@ -119,12 +121,12 @@ def reach(
     if what == "skin":
         weight *= _near_box(skin, side)
     weight = np.where(seeds, weight, weight * (OTHER + (1 - OTHER) * likeness))
-    # Where the person ends is the matte's to say.
+    # The outline of the person is left to the matte.
     return most * (continued(weight[..., None], alpha > 0.5)[..., 0] if (alpha < 0.5).any() else weight)
 
 
 def _head_above(face: Decomposition, wide: FaceCrop, alpha: Grid) -> Bool[np.ndarray, "size size"]:
-    """What of the person is above the chin, or hair by the network's word; no clothes."""
+    """The part of the person above the chin, and hair as classified by the network; no clothes."""
     chin = to_crop(face.crop.face.landmarks[[_CHIN]], wide)[0, 1]
     seen = (alpha > 0.5) & (alpha.min() < 0.5) & (np.arange(wide.size)[:, None] < chin)
     if face.regions is None:
@@ -137,31 +139,31 @@ def _head_above(face: Decomposition, wide: FaceCrop, alpha: Grid) -> Bool[np.nda
 def _spread(
     seeds: Bool[np.ndarray, "size size"], likeness: Grid, colours: Float[np.ndarray, "size size 3"], side: int
 ) -> Grid:
-    """1 on the seeds, less the farther away, over what is like them."""
+    """Spread from the seeds (1) over similar pixels; the value falls with distance."""
     edges = sum(np.abs(cv2.Sobel(colours, cv2.CV_32F, *d, ksize=3, scale=1 / 8)) @ _EDGE_SHARES for d in _AXES)
     lost = likeness / (REACH * side) + (1 - likeness) / (REACH_OTHER * side)
     lost += (1 - 0.8 * likeness) * edges / EDGE * 128 / side
     passed = np.exp(-lost).astype(np.float32)
     weight, cross = seeds.astype(np.float32), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    for k in range(side):  # squares and crosses in turn: the reach is nearly round
+    for k in range(side):  # alternate squares and crosses: the result is nearly round
         weight = np.maximum(weight, passed * cv2.dilate(weight, np.ones((3, 3)) if k % 2 else cross))
     return np.asarray(weight, np.float32)
 
 
 def _log_colours(image: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size 3"]:
-    """Log R/G, log B/G and log luminance of linear light; noise in the dark is damped."""
+    """Log R/G, log B/G and log luminance of linear light; noise in dark pixels is damped."""
     linear = srgb_to_linear(image) + np.float32(0.004)
     log = np.log(linear)
     return np.stack([log[..., 0] - log[..., 1], log[..., 2] - log[..., 1], np.log(luminance(linear))], axis=-1)
 
 
 def _likeness(colours: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray, "size size"], brighter: bool) -> Grid:
-    """1 where a pixel has the colours of what is known, falling to 0; shade makes them darker, and no other colours.
+    """1 where a pixel has the colours of the known pixels, falling to 0. Darker pixels count as shaded, not different.
 
     Args:
         colours: as `_log_colours`.
-        known: where they are known.
-        brighter: what is brighter, but surrounded by what is alike, is a highlight on it.
+        known: pixels of the known colours.
+        brighter: treat a brighter spot surrounded by similar pixels as a highlight.
     """
     seen = colours[known]
     centre = np.median(seen, axis=0)
@@ -187,25 +189,17 @@ def _near_box(mask: Bool[np.ndarray, "size size"], side: int) -> Grid:
 
 
 def _outlined(mask: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
-    """The mask with its holes filled: an open mouth belongs to the face."""
+    """The mask with its holes filled, as an open mouth belongs to the face."""
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(np.zeros(mask.shape, np.uint8), outlines, -1, 1, cv2.FILLED) > 0
 
 
 def _core(face: Decomposition, wide: FaceCrop) -> Grid:
-    """The face's own skin on the wide grid, softened inside its edge: there the guided filter has no say."""
+    """The face's own skin on the wide grid, softened inside its edge; it overrides the guided filter."""
     mask = _outlined(on_wide(surely(face.mask), face.crop)).astype(np.float32)
     return cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (0, 0), face.crop.size / 100)
 
 
-def _guided(guide: Grid, target: Grid, eps: float = 0.03**2) -> tuple[Grid, Grid]:
-    """Slope and offset of the target against the guide in each neighbourhood (He and Sun 2015)."""
-    radius = max(1, round(4 * len(guide) / 512))
-
-    def mean(field: np.ndarray) -> np.ndarray:
-        return cv2.blur(field, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT_101)
-
-    guide = guide.astype(np.float32)
-    mean_guide, mean_target = mean(guide), mean(target)
-    slope = (mean(guide * target) - mean_guide * mean_target) / (mean(guide * guide) - mean_guide**2 + eps)
-    return mean(slope), mean(mean_target - slope * mean_guide)
+def _guided(guide: Grid, target: Grid) -> tuple[Grid, Grid]:
+    """Slope and offset of the target against the guide, in neighbourhoods of 1 / 128 of the side."""
+    return grey_guided(guide.astype(np.float32), target, max(1, round(4 * len(guide) / 512)), _EDGE_VARIANCE)

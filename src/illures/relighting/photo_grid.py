@@ -1,4 +1,4 @@
-"""From the grid of a crop to the pixels of a photo: smooth fields interpolated, bands of rows, encoding."""
+"""From the grid of a crop to the pixels of a photo: upsampling of smooth fields, bands of rows, encoding."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from illures.decompose.full_resolution import FINER
 from illures.io.photos import Photo
 from illures.math.color import linear_to_srgb
 
-# Rows worked on at a time.
+# Rows processed at a time.
 BAND = 96
 _LEVELS = 65535
 
 
 def over_bands(rows: slice, work: Callable[[slice], None]) -> None:
-    """Bands of rows, side by side: numpy and OpenCV let go of the interpreter while they compute."""
+    """Process bands of rows in threads: NumPy and OpenCV release the GIL while they compute."""
     for _ in _pool().map(work, _bands(rows.start, rows.stop)):
         pass
 
@@ -37,13 +37,13 @@ def _bands(start: int, stop: int) -> Iterator[slice]:
 
 
 def finer(field: np.ndarray, factor: int = FINER) -> Float[np.ndarray, "..."]:
-    """A smooth field on a finer grid, by cubics: the warp to the photo is linear and would show creases."""
+    """Upsample a smooth field with cubics, as the linear warp to the photo would show creases."""
     big = cv2.resize(np.ascontiguousarray(field, np.float32), None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
     return np.asarray(cv2.GaussianBlur(big, (0, 0), factor / 2))
 
 
 def encoded(linear: Float[np.ndarray, "rows columns 3"], dtype: np.dtype) -> Photo:
-    """Linear light as pixels of a photo; 8 bits by a table, fine enough not to miss a code."""
+    """Encode linear light as pixels of a photo; 8 bits by a table that is fine enough to reach every code."""
     clipped = np.clip(linear, 0, 1)
     if dtype == np.uint8:
         return _codes().take((clipped * np.float32(_LEVELS) + np.float32(0.5)).astype(np.uint16))

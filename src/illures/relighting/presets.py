@@ -1,7 +1,7 @@
-"""Named lights: the portrait photographer's set-ups, and times of day. Descriptions alone; `Light.preset` builds them.
+"""Named lights: set-ups of portrait photography, and times of day. `Light.preset` builds a light from its description.
 
 Convention: azimuth 0 is the viewer's side, positive is image right; elevation is above the horizon; degrees. Strengths
-are shading: a lamp of strength 1 shades a surface that faces it with its colour times 1. Colours are linear RGB.
+are shading: a lamp of strength 1 shades a surface that faces it with its colour. Colours are linear RGB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CYAN: Colour = (0.25, 1.15, 1.9)
 
 @dataclass(frozen=True)
 class Key:
-    """One lamp of a set-up: where it stands, how strong, which colour, how large (angular radius)."""
+    """One lamp of a set-up: direction, strength, colour and size (angular radius)."""
 
     azimuth_deg: float
     elevation_deg: float
@@ -35,15 +35,15 @@ class Key:
 
 @dataclass(frozen=True)
 class Preset:
-    """A set-up: lamps, and light from all around.
+    """A set-up: lamps and ambient light.
 
     Attributes:
         about: one line for the list.
         lamps: key, fill, rim.
-        above, below: strength of the light from all around, straight up and straight down; between, it changes evenly.
+        above, below: strength of the ambient light from straight up and straight down; linear in between.
         above_colour, below_colour: its colours.
-        follows_pose: described for a face that is turned to image left; mirrored for one turned to image right.
-        stops: brighter or darker than the photo was, where exposure is kept: a candle is dim.
+        follows_pose: described for a face turned to image left; mirrored for one turned to image right.
+        stops: change of exposure where the exposure of the photo is kept, as a candle is dim.
     """
 
     about: str

@@ -1,7 +1,7 @@
-"""Which light a user means by a word: a name, a direction, numbers, or a file of one of five kinds.
+"""Parse the word for a light: a name, a direction, numbers, or a file of one of five kinds.
 
-One list of words for the command line, the studio's server and the nodes of other programs. Files are told apart by
-their first bytes, not by their suffix.
+Shared by the command line, the studio and the plug-ins. Files are recognised by their first bytes, not by their
+suffix.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class How:
-    """How lights that leave something open are to be taken.
+    """Options for lights that are not fully specified by their word.
 
     Attributes:
-        ambient: of directions: share of the light that comes from all around, in [0, 1].
+        ambient: of directions: share of ambient light, in [0, 1].
         radius_deg: of directions: angular radius of the lamp.
         rotation_deg: of environment maps: about the vertical.
         layout: of SH numbers.
-        keep_colour: of photos: the directions of their light only.
+        keep_colour: of photos: use only the directions of their light.
     """
 
     ambient: float = 0.2
@@ -48,10 +48,10 @@ class How:
 
 
 def kind_of(word: str) -> Kind:
-    """What a word names.
+    """The kind of light that a word names.
 
     Raises:
-        InputError: nothing; the nearest names are told.
+        InputError: it names none; the message suggests similar names.
     """
     plain = _plain_kind_of(word)
     if plain is not None:
@@ -65,7 +65,7 @@ def kind_of(word: str) -> Kind:
 
 
 def recognised_words(words: Iterable[str], how: How) -> list[Source]:
-    """As `recognised`, for words of strangers: none of them names a file, of which nothing is told either.
+    """As `recognised`, for untrusted words: files are neither opened, nor does a message tell whether they exist.
 
     Raises:
         InputError: a word is no name, direction or SH numbers.
@@ -83,25 +83,25 @@ def recognised_words(words: Iterable[str], how: How) -> list[Source]:
 def recognised(
     words: Iterable[str], decompose: Callable[[Path], list[Decomposition]], how: How | None = None
 ) -> list[Source]:
-    """The lights that words name, in their order; "all" is every named one.
+    """The lights of some words, in order; "all" stands for all named lights.
 
     Args:
         words: see `kind_of`.
-        decompose: takes a photo's faces apart, for the lights of photos.
-        how: what the words leave open.
+        decompose: decomposes a photo, for the lights of photos.
+        how: options for the lights.
 
     Raises:
         InputError: a word names no light, or a file is damaged.
     """
     how, found = how or How(), []
-    kinds = [(word, kind_of(word)) for word in words]  # all of them first: a typing error is told at once
+    kinds = [(word, kind_of(word)) for word in words]  # all first, so that a typing error is reported before work
     for word, kind in kinds:
         found += _sources(word, kind, decompose, how)
     return found
 
 
 def _plain_kind_of(word: str) -> Kind | None:
-    """What a word names by itself, with no file looked at."""
+    """The kind of a word that names no file; None otherwise."""
     if word == ALL or word in PRESETS:
         return "preset"
     values = _numbers(word)

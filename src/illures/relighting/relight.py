@@ -1,10 +1,10 @@
-"""A face under another light.
+"""Relight one face.
 
-With E all the light that the photo shows of a surface (its albedo is A = I / E) and S' the new shading, the face is
-`I / E ∘ S' + highlights`: the old shadows and highlights are in E, and go with it. What is before albedo of the photo's
-own detail (pores, lashes, make-up) stays.
+Let E be the illumination in the photo (A = I / E) and S' the new shading. The relit face is `I / E ∘ S' + highlights`.
+Old shadows and highlights are part of E, so they are removed with it. Detail of the albedo (pores, lashes, make-up)
+stays.
 
-Lights are upright as the photo is, whatever the turn of the face's crop.
+Lights are in the upright frame of the photo, not in that of the face's crop.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from illures.types import FaceCrop, Region
 Residual = Literal["drop", "keep", "recompute"]
 Background = Literal["keep", "match", "relight"]
 
-# Light is computed on a grid of at most this side; it is smooth.
+# Largest side of the grid on which light is computed, as light is smooth.
 GRID = 160
-# Hair has no surface that a pixel of the crop could show: its normals are smoothed over this part of the crop's side,
-# and its shading goes from dark to bright by this share of a matte surface's.
+# Hair is finer than a pixel of the crop. Its normals are smoothed over this part of the crop's side, and its shading
+# has this share of the contrast of a matte surface.
 HAIR_SMOOTH, HAIR_CONTRAST = 0.03, 0.9
-# How much of skin's mirror each class has; others have none.
+# Specular weight of each class relative to skin; other classes have none.
 GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.4, Region.EYES: 0.5, Region.HAIR: 0.35}
 
 Field = Float[np.ndarray, "size size 3"]
@@ -45,17 +45,17 @@ Field = Float[np.ndarray, "size size 3"]
 
 @dataclass(frozen=True)
 class Surface:
-    """A face on the grid of its light: what does not change with the new light.
+    """Quantities of a face that do not depend on the new light, on the grid of the light.
 
     Attributes:
-        old: the light that the photo shows, and that the new one takes the place of; floored.
+        old: the illumination in the photo, which the new one replaces; floored.
         normal: in the frame of the grid; smooth on hair.
         mask: skin.
-        head: where the maps count, feathered.
+        head: weight of the maps, feathered.
         hair: share of hair.
-        gloss: how much of a highlight shows.
-        wet: how much of a sharp highlight shows.
-        occlusion: None unless shadows are to be computed.
+        gloss: weight of highlights.
+        wet: weight of sharp highlights.
+        occlusion: None if shadows are not computed.
         crop: of the grid.
     """
 
@@ -71,17 +71,17 @@ class Surface:
 
     @property
     def turn(self) -> Float[np.ndarray, "3 3"]:
-        """Rotation that takes directions of the grid's frame to upright ones."""
+        """Rotation from the grid's frame to the upright frame."""
         return upright(self.crop)
 
     def hidden_from(self, lamp: Lamp, place: Float[np.ndarray, "2"]) -> bool:
-        """Whether the head hides an upright lamp from a place of the photo (x, y)."""
+        """Whether the head occludes an upright lamp at a place of the photo (x, y)."""
         if self.occlusion is None:
             return False
         return self.occlusion.hides(self.turn.T @ lamp.direction, to_crop(place[None], self.crop)[0])
 
     def under(self, light: Light, margin: int = 0) -> Appearance:
-        """How an upright light shows on this face; with a margin continued by so many pixels around it."""
+        """Shading of this face under an upright light, extrapolated by `margin` pixels around it."""
         seen = appearance(self.normal, self.mask, light.rotated(self.turn.T), self.occlusion, self.wet)
         weight = self.mask[..., None]
         mean = (seen.diffuse * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6)
@@ -93,16 +93,15 @@ class Surface:
 
 
 def relight(face: Decomposition, light: Light, *, residual: Residual = "recompute") -> Field:
-    """The face under another light: linear RGB in the frame of `face`, not clipped.
+    """Relight a face: linear RGB in the frame of `face`, not clipped.
 
-    Where the maps show no head, the photo is lit as the nearest part of it is.
+    Outside the head, the light of the nearest part of the head is used.
 
     Args:
         face: at the network's or at the photo's resolution.
-        light: upright, whatever the turn of the face's crop.
-        residual: "keep" lets the whole residual go along, as strong as it was against the shading, so that the face's
-            own light gives the photo back; "drop" leaves albedo times shading; "recompute" adds the shadows and the
-            highlights of the new light.
+        light: in the upright frame.
+        residual: "keep" scales the whole residual with the shading, so that the face's own light reproduces the photo;
+            "drop" keeps only albedo times shading; "recompute" adds the shadows and highlights of the new light.
     """
     surface = surface_of(reduced(face), residual)
     seen, size = surface.under(light), len(face.image)
@@ -118,25 +117,25 @@ def relight(face: Decomposition, light: Light, *, residual: Residual = "recomput
 
 
 def exposed(light: Light, face: Decomposition, stops: float = 0.0) -> Light:
-    """The light at the strength that keeps the mean luminance of the face's shading, and `stops` above it.
+    """Scale a light so that the mean luminance of the face's shading stays, plus `stops`.
 
-    Light from a map, a photo or a list of numbers has no scale that would mean something to another photo.
+    The scale of a light from a map, a photo or a list of numbers has no meaning for another photo.
     """
     old, new = _mean_shadings(face, light)
     return light.scaled(2.0**stops * float(luminance(old)) / max(float(luminance(new)), 1e-6))
 
 
 def matched(light: Light, face: Decomposition) -> Light:
-    """The light with the strength and the colour of the face's own: its directions are what is new."""
+    """The light with the strength and colour of the face's own light; only its directions are new."""
     old, new = _mean_shadings(face, light)
     return light.scaled(old / np.maximum(new, 1e-6))
 
 
 def tinted(light: Light, face: Decomposition) -> Light:
-    """The light with its colours relative to those of the face's own: white is what the photo takes for white.
+    """The light with its colours relative to the face's own light, so that white is the white of the photo.
 
-    Which part of a photo's colour is the skin's and which the light's is what a network tells least well. Where a light
-    does not come from a photo, taking its colours so leaves the skin the colour that it has.
+    A network can hardly separate the colour of skin from the colour of light. With relative colours, a light that does
+    not come from a photo keeps the colour of the skin.
     """
     return light.scaled(own_tint(face))
 
@@ -149,7 +148,7 @@ def own_tint(face: Decomposition) -> Float[np.ndarray, "3"]:
 
 
 def _mean_shadings(face: Decomposition, light: Light) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
-    """Over the face: of its own light, and of an upright one."""
+    """Mean shading over the face: of its own light, and of an upright light."""
     small = reduced(face)
     turned = light.rotated(upright(face.crop).T).sh.astype(np.float32)
 
@@ -161,7 +160,7 @@ def _mean_shadings(face: Decomposition, light: Light) -> tuple[Float[np.ndarray,
 
 
 def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) -> Surface:
-    """What of a face (on the grid of its light) the new light finds; without `shadows` it hides nothing from it."""
+    """The surface of a face (on the grid of its light); without `shadows` it occludes nothing."""
     points = to_crop(face.crop.face.landmarks, face.crop)
     hair = np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.HAIR]
     normal = _smooth_on_hair(face.normal, hair)
@@ -182,7 +181,7 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
 
 
 def old_light(face: Decomposition, residual: Residual) -> Float[np.ndarray, "h w 3"]:
-    """What the photo is divided by: E, or with "keep" the shading alone; floored."""
+    """The divisor of the photo: E, or for "keep" only the shading; floored."""
     return floored(face.shading if residual == "keep" else illumination_of(face.image, face.albedo), face.mask)
 
 
@@ -201,7 +200,7 @@ def _smooth_on_hair(normal: Field, hair: Float[np.ndarray, "size size"]) -> Fiel
 
 
 def reduced(face: Decomposition) -> Decomposition:
-    """The face on a grid of at most `GRID` pixels a side: of even side, for the cosine transform."""
+    """Downsample a face to at most `GRID` pixels a side, to an even side for the cosine transform."""
     size = len(face.image)
     if size <= GRID and size % 2 == 0:
         return face
@@ -209,7 +208,7 @@ def reduced(face: Decomposition) -> Decomposition:
 
 
 def shrunk(face: Decomposition, side: int) -> Decomposition:
-    """The face on a smaller grid: means over the areas of its pixels."""
+    """Downsample a face by area averaging."""
 
     def mean(field: np.ndarray) -> np.ndarray:
         return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_AREA))

@@ -1,10 +1,9 @@
-"""How a light shows on a face, before albedo: matte shading with shadows, and highlights.
+"""Shading of a face under a light, without albedo: diffuse shading with shadows, and highlights.
 
-The diffuse part of light without lamps is the one equation, `render.shade`, less what the face hides from itself. A
-lamp is shaded exactly, not by its SH (which is smooth and rings), and gets a highlight: the GGX lobe of Walter et al.
-2007 with Schlick's Fresnel term.
+The diffuse part of ambient light is `render.shade` minus self-occlusion. Lamps are shaded exactly, not by their SH
+(which is smooth and rings), and get a highlight: the GGX lobe of Walter et al. 2007 with Schlick's Fresnel term.
 
-Convention: everything in one frame and on one grid, linear.
+Convention: all arguments are in one frame and on one grid, linear.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from illures.relighting.light import Light
 from illures.relighting.shadows import Occlusion
 from illures.render import shade
 
-# Skin's reflectance straight on (index of refraction 1.4), and the width of its lobe.
+# Reflectance of skin at normal incidence (index of refraction 1.4), and roughness of its lobe.
 F0 = 0.028
 ROUGHNESS = 0.32
-# Of the film of water on lips (index of refraction 1.33), which covers them in part.
+# Likewise for the film of water on lips (index of refraction 1.33), which covers part of them.
 WET_F0, WET_ROUGHNESS = 0.01, 0.14
-# Shading counts as no less than this part of its mean over the face: SH rings below zero, and light bounces.
+# Shading is floored at this part of its mean over the face, as SH rings below zero and light bounces.
 FLOOR = 0.1
-# What is hidden from a surface is replaced by this much of light that other skin sends.
+# Occluded light is replaced by this share of light that bounces off other skin.
 BOUNCED = 0.3
 
 Field = Float[np.ndarray, "size size 3"]
@@ -48,14 +47,14 @@ def appearance(
     occlusion: Occlusion | None,
     wet: Float[np.ndarray, "size size"],
 ) -> Appearance:
-    """The face under a light.
+    """Shade a face under a light.
 
     Args:
         normal: unit normals.
-        mask: of the face; the floor is a part of the mean over it.
+        mask: of the face; the floor is relative to the mean over it.
         light: in the frame of the normals.
-        occlusion: what the face hides from itself; None leaves shadows and highlights out: `diffuse` is f(N, L).
-        wet: share of lips, whose film of water mirrors sharply.
+        occlusion: self-occlusion of the face; None: no shadows and highlights, `diffuse` is f(N, L).
+        wet: share of lips, whose film of water has sharp highlights.
     """
     if occlusion is None:
         return Appearance(floored(shade(normal, light.sh.astype(np.float32)), mask), np.zeros_like(normal))
@@ -76,25 +75,25 @@ def appearance(
 
 
 def _box(share: Float[np.ndarray, "size size"]) -> list[tuple[slice, slice]]:
-    """The smallest rectangle around a region; none where there is no region."""
+    """The bounding box of a region; empty if there is no region."""
     rows, columns = (np.flatnonzero((share > 0.1).any(axis=axis)) for axis in (1, 0))
     return [(slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))] if len(rows) else []
 
 
 def hidden(occlusion: Occlusion, light: Float[np.ndarray, "9 3"]) -> Field:
-    """Shading that obstacles take of an SH light, less what they send themselves."""
+    """Shading lost to occluders under an SH light, minus the light that they reflect."""
     return np.asarray((1 - BOUNCED) * (occlusion.hidden @ light.astype(np.float32)))
 
 
 def floored(shading: Field, mask: Float[np.ndarray, "size size"]) -> Field:
-    """Shading kept above a part of its mean over the face, in each channel, with no crease."""
+    """Soft floor on shading at a part of its mean over the face, per channel."""
     mean = (shading * mask[..., None]).sum(axis=(0, 1)) / max(float(mask.sum()), 1e-6)
     least = np.maximum(FLOOR * mean, 1e-4).astype(np.float32)
     return np.asarray((shading + np.sqrt(shading * shading + 4 * least * least)) / 2)
 
 
 def facing_disc(cosine: Float[np.ndarray, "*grid"], radius_deg: float) -> Float[np.ndarray, "*grid"]:
-    """max(cosine, 0) averaged over a disc: a surface sees a lamp set bit by bit."""
+    """max(cosine, 0) averaged over the disc of a lamp, which sets gradually at the horizon."""
     sine = max(float(np.sin(np.deg2rad(min(radius_deg, 90.0)))), 0.03)
     rising = np.clip(cosine + sine, 0, None) ** 2 / (4 * sine)
     return np.where(cosine > sine, cosine, rising)
@@ -103,7 +102,7 @@ def facing_disc(cosine: Float[np.ndarray, "*grid"], radius_deg: float) -> Float[
 def highlight(
     normal: Float[np.ndarray, "rows columns 3"], lamp: Lamp, f0: float = F0, roughness: float = ROUGHNESS
 ) -> Float[np.ndarray, "rows columns"]:
-    """What skin mirrors of a lamp of irradiance pi: pi D F G (n·l) / (4 (n·l) (n·v)), seen from the camera (+z)."""
+    """Specular reflection of a lamp of irradiance pi: pi D F G (n·l) / (4 (n·l) (n·v)), seen from the camera (+z)."""
     half = normalize(lamp.direction + np.array([0.0, 0.0, 1.0])).astype(np.float32)
     alpha2 = roughness**2 + (np.deg2rad(lamp.radius_deg) / 2) ** 2  # a larger lamp, a wider highlight
     to_half, to_lamp = np.clip(normal @ half, 0, 1), normal @ lamp.direction.astype(np.float32)

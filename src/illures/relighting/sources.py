@@ -1,4 +1,4 @@
-"""Lights by the names that users give them: presets, directions, maps, files of numbers, other photos."""
+"""Lights as named by users: presets, directions, maps, files of numbers, other photos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from illures.io.decoding import decoding, read_npy
 from illures.relighting.light import LAYOUTS, PRESETS, Light
 from illures.relighting.relight import exposed, matched, tinted
 
-# Of a file of coefficients; there are 27 at most.
+# Largest file of coefficients; it holds at most 27 numbers.
 _MOST_BYTES = 1 << 20
 
 Decompose = Callable[[Path], list[Decomposition]]
@@ -23,15 +23,15 @@ Decompose = Callable[[Path], list[Decomposition]]
 
 @dataclass(frozen=True)
 class Source:
-    """A light to be put on photos.
+    """A light for relighting photos.
 
     Attributes:
-        name: of the file that is written.
+        name: used for the output file.
         light: upright.
-        stops: above the strength that keeps the photo's exposure.
-        white: takes the colour of each photo's own light.
-        relative: its colours are relative to that of each photo's own light, as it does not come from a photo.
-        follows_pose: is mirrored for a face that is turned to image right.
+        stops: exposure relative to that of the photo.
+        white: the light takes the colour of each photo's own light.
+        relative: its colours are relative to each photo's own light, as it does not come from a photo.
+        follows_pose: mirror the light for a face turned to image right.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Source:
 
 
 def presets(names: Iterable[str]) -> list[Source]:
-    """Named lights; "all" is every one of them.
+    """Named lights; "all" stands for all of them.
 
     Raises:
         InputError: no preset has such a name.
@@ -87,7 +87,7 @@ def directions(texts: Iterable[str], ambient: float, radius_deg: float) -> list[
 
 
 def maps(paths: Iterable[Path], rotation_deg: float) -> list[Source]:
-    """Environment maps; raises an InputError for a file that is none."""
+    """Environment maps; raises an InputError for other files."""
     suffix = f"{rotation_deg:+g}" if rotation_deg else ""
     return [Source(path.stem + suffix, Light.from_hdri(path, rotation_deg), relative=True) for path in paths]
 
@@ -137,7 +137,7 @@ def references(paths: Iterable[Path], decompose: Decompose, keep_colour: bool) -
 
 
 def distinct(sources: Iterable[Source]) -> dict[str, Source]:
-    """Sources by file name; a name that is taken gets a number."""
+    """Sources by file name; duplicate names get a number."""
     chosen: dict[str, Source] = {}
     for source in sources:
         name, number = source.name, 2
@@ -148,7 +148,7 @@ def distinct(sources: Iterable[Source]) -> dict[str, Source]:
 
 
 def _turned_right(face: Decomposition) -> bool:
-    """Whether the nose lies nearer to the right edge of the face than to its left one, as the photo shows it."""
+    """Whether the nose is nearer to the right edge of the face than to the left one in the photo."""
     points = points68(face.crop.face.landmarks)[:, :2]
     nose = face.crop.face.landmarks[list(NOSE_BRIDGE)[-1], :2]
     across = points[16] - points[0]

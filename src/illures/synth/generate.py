@@ -1,4 +1,4 @@
-"""Make a synthetic set: shards of views, rendered here or on a cluster; what is stopped goes on where it was."""
+"""Render a synthetic set: shards of views, on this machine or a cluster; interrupted sets are continued."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def generate(
 
     Args:
         recipe: what to make.
-        out: folder; made if it is not there. Only this process writes to it, so workers need not see it.
+        out: folder; created if missing. Only this process writes to it, so workers need no access.
         workers: processes, one thread each; None: as many as this machine, or the Ray cluster, has CPUs.
-        ray: render on Ray: "auto" joins the cluster that runs on this machine, "local" starts one here, anything else
-            is the address of one. None: a pool of processes on this machine.
+        ray: render on Ray: "auto" joins the cluster on this machine, "local" starts one, anything else is the address
+            of one. None: a pool of processes on this machine.
         make_people: builds the source of people in each process; None: the models that the recipe names.
 
     Raises:
-        InputError: `out` holds another set or is being written to, or something that rendering needs is missing.
+        InputError: `out` holds another set or is being written to, or a requirement of rendering is missing.
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}: must be at least 1")
@@ -63,7 +63,7 @@ def generate(
 
 
 def shard_path(out: Path, shard: int) -> Path:
-    """Where a shard lies."""
+    """Path of a shard."""
     return out / f"shard-{shard:06d}.tar"
 
 
@@ -75,7 +75,7 @@ def default_people(recipe: Recipe) -> People:
 
 
 def _check_files(recipe: Recipe) -> None:
-    """Say what is wrong with models and maps at once, before a folder is made and workers start."""
+    """Check models and maps before a folder is created and workers start."""
     from illures.io.environment_maps import load_hdris
     from illures.synth.heads.models import load_model
 
@@ -86,20 +86,20 @@ def _check_files(recipe: Recipe) -> None:
 
 
 def _prepare(recipe: Recipe, out: Path) -> list[int]:
-    """Hold the folder to one recipe and clear it of what was left half written; returns the shards that are missing."""
+    """Check that the folder has the same recipe, and remove partial files; returns the missing shards."""
     note, text = out / "recipe.json", to_json(recipe)
     kept = note.read_text() if note.exists() else None
     if kept != text:
         if kept is not None and any(out.glob("*.tar")):
             raise InputError(f"{note}: this folder holds a set of another recipe; choose another folder")
         write_whole(note, text.encode())
-    for left in out.glob(".shard-*.part*"):  # by processes that are gone, as the lock is ours
+    for left in out.glob(".shard-*.part*"):  # of dead processes, as we hold the lock
         left.unlink()
     return [k for k in range(recipe.shards) if not shard_path(out, k).exists()]
 
 
 def _written(shards: Iterable[tuple[int, bytes]], out: Path, recipe: Recipe) -> Iterator[int]:
-    """Write shards as they come; yields the views in each."""
+    """Write shards as they arrive; yields the number of views in each."""
     for shard, data in shards:
         write_whole(shard_path(out, shard), data)
         yield len(recipe.shard_views(shard))

@@ -1,4 +1,4 @@
-"""Environments to render under: photographed ones turned, procedural studios, skies and lamps; their lamps split off.
+"""Environments for rendering: rotated HDRIs, procedural studios, skies and lamps; separation of lamps.
 
 Convention: latitude-longitude maps as in `illures.io.environment_maps`.
 """
@@ -15,7 +15,7 @@ from illures.io.environment_maps import DIRECTIONS, HEIGHT, SOLID_ANGLE, WIDTH, 
 from illures.math.color import luminance
 
 _LAMP_OVER_MEAN = 3.0  # texels brighter than this many times the mean are sampled as lamps
-_LAMP_SHARE = 0.02  # of the energy; lamps with less stay in the lookup
+_LAMP_SHARE = 0.02  # share of the energy; weaker lamps stay in the lookup
 _LAMP_SAMPLES = 4096
 
 
@@ -32,9 +32,9 @@ class Environment:
     """An environment split for `transport.Transport.light`.
 
     Attributes:
-        radiance: all of it.
-        smooth: without what lamps have above the threshold.
-        bounced: with the lamps blurred; lights what surfaces send on to others.
+        radiance: total.
+        smooth: radiance without the excess of lamps over the threshold.
+        bounced: radiance with blurred lamps, for light bounced between surfaces.
         lamps: samples of `radiance - smooth`, or None.
     """
 
@@ -45,7 +45,7 @@ class Environment:
 
 
 def split(radiance: Float[np.ndarray, "128 256 3"]) -> Environment:
-    """Separate the lamps of an environment from the rest, so that the noise of either is bounded."""
+    """Separate the lamps of an environment from the rest, which bounds the noise of both."""
     bright = luminance(radiance)
     limit = _LAMP_OVER_MEAN * mean_luminance(radiance)
     share = np.clip(1 - limit / np.maximum(bright, 1e-12), 0, None)
@@ -72,7 +72,7 @@ def scaled(environment: Environment, factor: float) -> Environment:
 def random_environment(
     rng: np.random.Generator, hdris: list[Float[np.ndarray, "128 256 3"]]
 ) -> Float[np.ndarray, "128 256 3"]:
-    """A photographed environment (nearly half of them, if there are any), studio, lamps, flash or sky; luminance 1."""
+    """An HDRI (nearly half of the time, if there are any), studio, lamps, flash or sky; luminance 1."""
     kinds = ["hdri", "studio", "lamp", "flash", "sky"] if hdris else ["studio", "lamp", "flash", "sky"]
     shares = [0.45, 0.22, 0.14, 0.12, 0.07] if hdris else [0.45, 0.2, 0.17, 0.18]
     kind = rng.choice(kinds, p=shares)
@@ -84,7 +84,7 @@ def random_environment(
 
 
 def random_turn(rng: np.random.Generator, radiance: Float[np.ndarray, "128 256 3"]) -> np.ndarray:
-    """Turn to any azimuth, tilt a little (cameras are held a little askew)."""
+    """Rotate to a random azimuth, and tilt a little (as hand-held cameras)."""
     azimuth, tilt, lean = rng.uniform(0, 2 * np.pi), *np.deg2rad(rng.normal(0, 8, 2))
     matrix = cv2.Rodrigues(np.array([tilt, 0, lean]))[0] @ cv2.Rodrigues(np.array([0, azimuth, 0.0]))[0]
     return rotated(radiance, matrix)
@@ -148,7 +148,7 @@ def _direction(azimuth_deg: float, elevation_deg: float) -> Float[np.ndarray, "3
 
 
 def _spot(direction: np.ndarray, radius_deg: float, power: float, softness: float) -> Float[np.ndarray, "128 256 1"]:
-    """A disc with a soft rim; `power` is what it adds to a mean over the sphere."""
+    """A disc with a soft rim; `power` is its contribution to the mean over the sphere."""
     angle = np.rad2deg(np.arccos(np.clip(DIRECTIONS @ direction.astype(np.float32), -1, 1)))
     # A rim of a texel at least, so that a small lamp keeps its shape wherever it falls on the grid.
     rim = max(softness * radius_deg, 1.5)
@@ -158,7 +158,7 @@ def _spot(direction: np.ndarray, radius_deg: float, power: float, softness: floa
 
 
 def _tint(rng: np.random.Generator, strength: float) -> Float[np.ndarray, "3"]:
-    """Colour of luminance 1, mostly on the way from candle to sky; now and then any gel."""
+    """Colour of luminance 1, mostly between candle and sky; sometimes any gel."""
     if rng.random() < 0.08:
         color = np.exp(rng.normal(0, 0.5, 3))
     else:
@@ -171,7 +171,7 @@ def _lamps(radiance: Float[np.ndarray, "128 256 3"], energy: Float[np.ndarray, "
     probability = energy.astype(np.float64).ravel() / energy.sum(dtype=np.float64)
     at = (np.arange(_LAMP_SAMPLES) + 0.5) / _LAMP_SAMPLES
     texel = np.minimum(np.searchsorted(np.cumsum(probability), at), probability.size - 1)
-    # A fixed seed: only where in its texel a sample lies hangs on it.
+    # A fixed seed, which only affects the position of a sample within its texel.
     jitter = np.random.default_rng(0).random((2, _LAMP_SAMPLES))
     theta = np.pi * (texel // WIDTH + jitter[0]) / HEIGHT
     phi = 2 * np.pi * (texel % WIDTH + jitter[1]) / WIDTH

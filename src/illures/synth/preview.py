@@ -1,4 +1,4 @@
-"""A set at a glance: a contact sheet of random views, and how skin, poses and lights are spread."""
+"""Preview of a set: a contact sheet of random views, and statistics of skin, poses and lights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from illures.io.files import check_writable, write_whole
 from illures.math import sh
 from illures.math.color import individual_typology_angle_deg, linear_to_srgb, luminance
 
-_MOST_VIEWS = 2000  # that statistics are made from
+_MOST_VIEWS = 2000  # used for statistics
 _TILE = 96
 _ACROSS = 3  # views in a row of the contact sheet
 _IMAGES = 2  # of a view, on the sheet
@@ -45,12 +45,12 @@ _PANELS = {
 
 @dataclass
 class _Survey:
-    """What is seen of a set.
+    """Statistics and sample views of a set.
 
     Attributes:
         values: of each quantity, one a view or one a sample.
         lights: SH coefficients of each sample.
-        people: numbers of those that are seen.
+        people: numbers of the people in the sample.
         shown: random views for the sheet.
     """
 
@@ -70,7 +70,7 @@ def preview(folder: Path, output: Path | None = None, count: int = 64) -> Path:
         count: views on the sheet.
 
     Returns:
-        The folder that they are in.
+        The folder of the files.
 
     Raises:
         InputError: there are no shards, one can't be read, or `output` can't be written.
@@ -87,7 +87,7 @@ def preview(folder: Path, output: Path | None = None, count: int = 64) -> Path:
 
 
 def head_angles_deg(landmarks: Float[np.ndarray, "478 3"]) -> tuple[float, float, float]:
-    """Yaw, pitch and roll as `scene.Pose` counts them, of the turn that brings the canonical face mesh nearest.
+    """Yaw, pitch and roll as `scene.Pose` counts them, of the rotation that fits the canonical face mesh.
 
     Args:
         landmarks: x right, y down, z toward the viewer, in one scale (weak perspective).
@@ -181,7 +181,7 @@ def _strip(view: ViewRecord) -> Iterator[UInt8[np.ndarray, "tile tile 3"]]:
 
 
 def _tile(encoded: np.ndarray) -> UInt8[np.ndarray, "tile tile 3"]:
-    """Values in [0, 1] at the tile's size."""
+    """Resize values in [0, 1] to a tile."""
     interpolation = cv2.INTER_AREA if encoded.shape[0] > _TILE else cv2.INTER_LINEAR
     tile = cv2.resize(encoded.astype(np.float32), (_TILE, _TILE), interpolation=interpolation)
     return np.round(255 * np.clip(tile, 0, 1)).astype(np.uint8)

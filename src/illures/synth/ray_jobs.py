@@ -1,4 +1,4 @@
-"""Render shards on a Ray cluster. The nodes share no disk: a shard comes back as bytes."""
+"""Render shards on a Ray cluster. The nodes share no disk: a shard is returned as bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def render(
     recipe: Recipe, shards: Sequence[int], make_people: MakePeople, workers: int | None = None, *, address: str
 ) -> Shards:
     """Render shards on Ray (see `jobs.ray_cluster.on_ray`); each node needs the recipe's files at the same paths."""
-    # Workers have folders of their own; the bytes of a set depend on names and contents alone.
+    # Workers have their own folders; the bytes of a set depend only on names and contents of files.
     recipe = replace(recipe, models=tuple(map(_absolute, recipe.models)), hdri=recipe.hdri and recipe.hdri.resolve())
     return ray_cluster.on_ray(RenderJob(recipe, make_people, fingerprint(recipe)), shards, workers, address=address)
 

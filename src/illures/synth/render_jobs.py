@@ -1,4 +1,4 @@
-"""Shards as pieces of a job: what renders them in any process, here or on a Ray cluster."""
+"""Rendering of shards as tasks, for processes of this machine or a Ray cluster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RenderJob:
     Attributes:
         recipe: of the set.
         make_people: builds the source of people in each process.
-        expected: fingerprint of the recipe where the job comes from, to be met by the files of each node; or None.
+        expected: fingerprint of the recipe, which the files of each node must match; or None.
     """
 
     recipe: Recipe
@@ -34,7 +34,7 @@ class RenderJob:
     expected: str | None = None
 
     def __call__(self) -> Callable[[int], bytes]:
-        """Open the studio; raises an InputError where something that rendering needs is missing or differs."""
+        """Open the studio; raises an InputError if a requirement of rendering is missing or differs."""
         if self.expected is not None:
             for path in files(self.recipe):
                 if not path.exists():
@@ -57,12 +57,12 @@ def files(recipe: Recipe) -> list[Path]:
 
 
 def open_studio(recipe: Recipe, make_people: MakePeople) -> Studio:
-    """Load everything that rendering needs once, on one thread.
+    """Load everything for rendering, on one thread.
 
     Raises:
-        InputError: some of it is missing.
+        InputError: a requirement is missing.
     """
-    # One thread a process is fastest: threads of two processes on the same cores wait for each other.
+    # One thread per process is fastest, as threads of two processes on the same cores wait for each other.
     os.environ["OIDN_NUM_THREADS"] = "1"
     import cv2
 
@@ -81,6 +81,6 @@ def open_studio(recipe: Recipe, make_people: MakePeople) -> Studio:
 
 
 def render_shard(studio: Studio, shard: int) -> bytes:
-    """The bytes of a shard; the same whenever and wherever it is rendered."""
+    """The bytes of a shard, which are reproducible."""
     views = ((f"{index:07d}", render_view(studio, index)) for index in studio.recipe.shard_views(shard))
     return shard_bytes(views)

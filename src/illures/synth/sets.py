@@ -1,4 +1,4 @@
-"""The synthetic sets: what each is made of. The counts are the method's; every one is an option of `illures synth`."""
+"""Recipes of the synthetic sets. Default counts are those of the method; each is an option of `illures synth`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from illures.errors import InputError
 
 @dataclass(frozen=True)
 class Recipe:
-    """A set of your own: everything that decides its bytes.
+    """A custom set: all settings that determine its bytes.
 
     A view is a person under one pose with one expression; a person's views are the grid poses × expressions, and the
     same lights fall on all of them.
@@ -24,20 +24,20 @@ class Recipe:
         poses: of each person.
         expressions: of each person.
         lights: of each person; every view is stored under each. 0 stores albedo and normals alone.
-        transport: trace global illumination; if not, images are A ∘ f(N, L) and shaded when they are read.
+        transport: trace global illumination; otherwise images are A ∘ f(N, L), computed when they are read.
         motion: where expressions come from: "talking" draws expressions and poses as fitted to clips of real people,
             "posed" smiles, frowns, ... by name, "exaggerated" the strong ones, "deformed" weights of 20 deformations.
-        spread: factor on how much people differ in shape; about 2 are caricatures.
+        spread: factor on the variation of shape; from about 2 heads are caricatures.
         styles: lay one of 50 texture styles over each albedo, so that only displacement can be learnt from it.
-        wear: share of people who may have hair, glasses and hats, in [0, 1].
-        obstacles: share of views with a hand or an object before the face or its light, in [0, 1].
+        accessories: share of people who may have hair, glasses and hats, in [0, 1].
+        occluders: share of views with a hand or an object before the face or its light, in [0, 1].
         size: side of the images [px].
-        samples: paths a pixel.
-        shadow_samples: shadow rays a pixel towards lamps.
-        depth: most surface points on a path of light.
+        samples: paths per pixel.
+        shadow_samples: shadow rays per pixel towards lamps.
+        depth: largest number of surface points on a light path.
         denoise: clean the images with Open Image Denoise (`pyoidn`), guided by albedo and normal.
         models: head models in equal shares: "makehuman", or NAME=FILE as in "ict=ict_head.npz" or "linear=bfm.npz".
-        hdri: folder of environment maps (.npy, .hdr, .exr), or None for procedural lights alone.
+        hdri: folder of environment maps (.npy, .hdr, .exr), or None for only procedural lights.
         yaw_sigma_deg, yaw_limit_deg, pitch_limit_deg, roll_limit_deg: spread of the head poses [deg].
         identities_per_shard: people in a tar; a person is never split.
         seed: of everything.
@@ -51,8 +51,8 @@ class Recipe:
     motion: Literal["talking", "posed", "exaggerated", "deformed"] = "posed"
     spread: float = 1.0
     styles: bool = False
-    wear: float = 1.0
-    obstacles: float = 0.18
+    accessories: float = 1.0
+    occluders: float = 0.18
     size: int = 128
     samples: int = 48
     shadow_samples: int = 16
@@ -68,7 +68,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse values that make no set."""
+        """Raise an InputError for impossible values."""
         counts = ("identities", "poses", "expressions", "size", "samples", "shadow_samples", "depth")
         for name in (*counts, "identities_per_shard"):
             if getattr(self, name) < 1:
@@ -76,7 +76,7 @@ class Recipe:
         for name in ("lights", "spread", "yaw_sigma_deg", "yaw_limit_deg", "pitch_limit_deg", "roll_limit_deg", "seed"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} = {getattr(self, name)}: must not be negative")
-        for name in ("wear", "obstacles"):
+        for name in ("accessories", "occluders"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} = {getattr(self, name)}: must lie in [0, 1]")
         if not self.models:
@@ -105,7 +105,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class SfsnetSyn(Recipe):
-    """Many people, 15 poses with a light each, without global illumination."""
+    """Many people, 15 poses with one light each, without global illumination."""
 
     identities: int = 12_500
     poses: int = 15
@@ -160,6 +160,9 @@ class AlignNormal(Recipe):
     motion: Literal["talking", "posed", "exaggerated", "deformed"] = "deformed"
 
 
+# Names of settings in `recipe.json`, whose bytes and hash stay those of sets that were rendered under older names.
+_STORED_AS = {"accessories": "wear", "occluders": "obstacles"}
+
 SETS: dict[str, type[Recipe]] = {
     "sfsnet-syn": SfsnetSyn,
     "expre-syn": ExpreSyn,
@@ -171,8 +174,8 @@ SETS: dict[str, type[Recipe]] = {
 
 
 def to_json(recipe: Recipe) -> str:
-    """Readable text, equal for recipes that make equal sets: files by name and content, so that a set may move."""
-    facts = {"illures": __version__} | asdict(recipe)
+    """Readable text, equal for recipes of equal sets. Files count by name and content, so that a set can be moved."""
+    facts = {"illures": __version__} | {_STORED_AS.get(name, name): value for name, value in asdict(recipe).items()}
     facts["models"] = [_described(model) for model in recipe.models]
     facts["hdri"] = recipe.hdri and sorted(path.name for path in Path(recipe.hdri).glob("*") if path.is_file())
     return json.dumps(facts, indent=2) + "\n"

@@ -29,10 +29,10 @@ _MIRROR_LIGHT = torch.tensor([1.0, 1, 1, -1, -1, 1, 1, -1, 1])[:, None]
 
 
 _LARGEST_BALANCE = 3.0
-_CUT = 0.3  # of the crop's side: where a photo may end inside it
+_CUT = 0.3  # largest part of the crop's side that may lie outside the photo
 _EXTREME_STOPS = (-2.5, 2.0)
 
-# Images of which nothing but the landmarks is known; of synthetic people, too, where their truth is not used.
+# Images with only landmarks as annotation; also synthetic ones if their ground truth is not used.
 Frames = VideoBatch
 
 Images = TypeVar("Images", Batch, VideoBatch)
@@ -40,15 +40,15 @@ Images = TypeVar("Images", Batch, VideoBatch)
 
 @dataclass(frozen=True)
 class CameraConfig:
-    """Chances and strengths of what the camera does, each drawn anew for every image.
+    """Probabilities and strengths of camera effects, sampled per image.
 
     Attributes:
         grey: chance of a grey image (albedo and light become grey with it).
         exposure: standard deviation of the exposure [stops].
         extreme: chance of an exposure up to 2 stops too long or 2.5 too short instead.
-        balanced: chance that the camera takes half to all of the light's colour away, as cameras do by themselves.
-        white_balance: what it errs by: standard deviation of the gain of red and of blue [stops].
-        tone: standard deviation of the exponent (log) of the tone curve laid over the encoded image.
+        balanced: chance of automatic white balance, which removes half to all of the light's colour.
+        white_balance: its error: standard deviation of the gain of red and of blue [stops].
+        tone: standard deviation of the exponent (log) of the tone curve on the encoded image.
         noise: largest standard deviation of the sensor noise, of encoded values.
         blur: chance of a loss of resolution by up to 2.5 times.
         jpeg: chance of JPEG compression of quality 30 to 95.
@@ -73,7 +73,7 @@ class CameraConfig:
 def relight(batch: Batch, rng: np.random.Generator, everything: bool = True, walled: float = 0.0) -> Batch:
     """Replace each image by the local image under another light of the batch, turned about the vertical.
 
-    This is L_s: infinitely many lights for one trace, with no residual. With `everything` False, images with global
+    This is used for L_s: any light for one trace, without residual. With `everything` False, images with global
     illumination stay. `walled` is the chance of a plain wall behind (`data.repaint`), under the new light.
     """
     chosen = torch.ones_like(batch.traced) if everything else 1 - batch.traced
@@ -92,7 +92,7 @@ def relight(batch: Batch, rng: np.random.Generator, everything: bool = True, wal
     pick = chosen > 0
     return replace(
         batch,
-        # Nothing is known of what lies round such an image.
+        # The surroundings of such an image are unknown.
         context=torch.where(pick[:, None, None, None], crop_contexts(image), batch.context),
         light=torch.where(pick[:, None, None], light, batch.light),
         image=torch.where(pick[:, None, None, None], image, batch.image),
@@ -101,7 +101,7 @@ def relight(batch: Batch, rng: np.random.Generator, everything: bool = True, wal
 
 
 def crop_contexts(image: Float[Tensor, "batch height width 3"]) -> Float[Tensor, "batch 32 32 4"]:
-    """The contexts of images of which nothing but the crop is known."""
+    """The contexts of images of which only the crop is known."""
     return torch.from_numpy(np.stack([crop_context(pixels) for pixels in image.numpy()]))
 
 
@@ -125,7 +125,7 @@ def flip(batch: Images, rng: np.random.Generator, tied: int = 1) -> Images:
     """Mirror a random half of the batch.
 
     Args:
-        batch: holds `tied` equally long runs of images; the k-th of each run are mirrored alike.
+        batch: holds `tied` equally long runs of images; the k-th of each run are mirrored together.
         rng: draws which.
         tied: 2 for pairs, whose first frames come before all second ones.
     """
@@ -148,14 +148,14 @@ def flip(batch: Images, rng: np.random.Generator, tied: int = 1) -> Images:
 
 
 def mirror_landmarks(landmarks: Float[Tensor, "*batch 478 3"], width: int) -> Float[Tensor, "*batch 478 3"]:
-    """The landmarks of the mirrored image: left and right points change their places in the list, too."""
+    """The landmarks of the mirrored image: left and right points are also swapped in the list."""
     shift, sign = torch.tensor([width - 1.0, 0, 0]), torch.tensor([-1.0, 1, 1])
     return landmarks[..., _partners(), :] * sign + shift
 
 
 @cache
 def _partners() -> Int[Tensor, "478"]:
-    """Number of the point across the face from each; the canonical mesh is symmetric to the bit."""
+    """Index of the mirrored point of each; the canonical mesh is exactly symmetric."""
     with np.load(str(files("illures.faces") / "weights" / "face_mesh.npz")) as mesh:
         points = mesh["positions"].astype(np.float64)
     across = np.linalg.norm((points * [-1, 1, 1])[:, None] - points, axis=-1).argmin(axis=1)
@@ -166,10 +166,10 @@ def _partners() -> Int[Tensor, "478"]:
 def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: int = 1) -> Images:
     """Change exposure and white balance, and turn some images grey: image and light change together, albedo stays.
 
-    A grey image has grey albedo and light; what is not the product of the two stays in the residual.
+    A grey image has grey albedo and light; the rest stays in the residual.
 
     Args:
-        batch: holds `tied` equally long runs of images; the k-th of each run are grey alike.
+        batch: holds `tied` equally long runs of images; the k-th of each run become grey together.
         config: strengths.
         rng: draws them.
         tied: as in `flip`.
@@ -205,7 +205,7 @@ def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: 
 def _balance(
     mean: Float[Tensor, "batch 3"], config: CameraConfig, rng: np.random.Generator
 ) -> Float[Tensor, "batch 3"]:
-    """Gains that bring the mean light toward grey, none below 1: burnt white must not take a colour."""
+    """Gains that move the mean light toward grey; none below 1, as clipped white must stay white."""
     share = rng.uniform(0.5, 1.0, (len(mean), 1)) * (rng.random((len(mean), 1)) < config.balanced)
     mean = mean.clamp(min=1e-3)
     gains = (mean.amax(dim=1, keepdim=True) / mean) ** torch.from_numpy(share).float()
@@ -213,10 +213,10 @@ def _balance(
 
 
 def cut(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Batch:
-    """End some photos inside the crop; what the photo does not show does not count.
+    """Let some photos end inside the crop; pixels outside the photo do not count.
 
-    Half of them end on a side or two, half are tight on all sides, as pictures of face databases and passports are:
-    of such a photo nothing but the face is known, so its thumbnail shows no more.
+    Half of them end on one or two sides, half are tight on all sides, like pictures of face databases and passports.
+    The thumbnail of such a photo shows only the face.
     """
     size = batch.image.shape[1]
     changed = replace(
@@ -252,10 +252,10 @@ def photograph(
     config: CameraConfig,
     rng: np.random.Generator,
 ) -> tuple[Float[Tensor, "batch height width 3"], Float[Tensor, "batch 32 32 4"]]:
-    """Linear images to what a camera's file shows: tone curve, blur, noise, JPEG; sRGB-encoded, in [0, 1].
+    """Linear images to camera images: tone curve, blur, noise, JPEG; sRGB-encoded, in [0, 1].
 
-    Unlike `expose` this changes what the network sees and not what it should say. The thumbnails of the whole photos
-    get the tone curve alone; the rest does not show at their size.
+    Unlike `expose` this changes the input of the network, but not its targets. Thumbnails of the whole photos only get
+    the tone curve, as the rest is invisible at their size.
     """
     count = len(image)
     exponent = torch.from_numpy(np.exp(rng.normal(0, config.tone, count))).float()
@@ -293,6 +293,6 @@ def _jpeg(srgb: Float[Tensor, "height width 3"], config: CameraConfig, rng: np.r
 
 
 def drop_guide(batch: Images, config: CameraConfig, rng: np.random.Generator) -> Images:
-    """Take the guide away from some images, so that the network also stands without it."""
+    """Remove the guide of some images, so that the network also works without it."""
     keep = torch.from_numpy(rng.random(len(batch.guide)) >= config.no_guide).float()
     return replace(batch, guide=batch.guide * keep[:, None, None, None])

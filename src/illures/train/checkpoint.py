@@ -1,7 +1,7 @@
 """Checkpoints: tensors in safetensors, everything else as JSON in the same file's header; nothing is unpickled.
 
-One file holds all, so that it is whole or the last one still stands. There is no state of a random generator: all that
-is random follows from the seed and the number of images seen.
+A single file is replaced atomically. There is no state of a random generator: all randomness follows from the seed and
+the number of images seen.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FORMAT = "illures-checkpoint-1"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run as it stands after a step.
+    """The state of a run after a step.
 
     Attributes:
         tensors: "model.*", "average.*" and "optimizer.<parameter>.<quantity>".
@@ -49,7 +49,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """
     about = {name: getattr(checkpoint, name) for name in ("recipe", "seen", "validated", "best")}
     tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
-    write_whole(path, save(tensors, {_FORMAT: json.dumps(about)}))  # one entry: their order is not kept
+    write_whole(path, save(tensors, {_FORMAT: json.dumps(about)}))  # one entry: order is not kept
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -66,10 +66,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def check_recipe(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Say which setting of a checkpoint's recipe is another.
+    """Check that a checkpoint has the same recipe.
 
     Raises:
-        InputError: one is.
+        InputError: a setting differs.
     """
     wanted = json.loads(json.dumps(wanted))  # tuples become lists, as in the file
     for name in sorted(set(found) | set(wanted)):
@@ -87,7 +87,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dic
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Put the state back, laid out in memory as the parameters are: sums depend on the order of what they add."""
+    """Restore the state in the memory layout of the parameters, as the rounding of sums depends on the order."""
     parameters = dict(model.named_parameters())
     for name, value in tensors.items():
         if name.startswith("optimizer."):

@@ -28,7 +28,7 @@ class Signs:
 
 @torch.no_grad()
 def collapse_signs(estimate: Estimate, step: Step) -> Signs:
-    """Measure the signs on what the network said of a step's images."""
+    """Measure the signs on the estimate of a step."""
     parts = [part for part in (step.truth, step.first, step.second) if part is not None]
     image, mask = (torch.cat([getattr(part, name) for part in parts]) for name in ("image", "mask"))
     return Signs(

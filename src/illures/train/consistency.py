@@ -1,19 +1,20 @@
-"""L_a and L_n: what albedo and normals of one face change from frame to frame, and what keeps them from collapsing.
+"""L_a and L_n: change of albedo and normals of one face from frame to frame, and terms against collapse.
 
     L_a = ‖Ā_j - φ_a(C_i, C_j, Ā_i)‖,  L_n = ‖N̄_j - φ_n(C_i, C_j, N̄_i)‖,  in both directions,
 
-where φ carries a map of frame i to frame j: a trained and fixed AlignNet (the method), or the mesh of the dense
-landmarks (`illures-warp`). Only pixels that both frames show count.
+where φ warps a map of frame i to frame j: a trained and fixed AlignNet (the method), or the dense landmark mesh
+(`illures-warp`). Only pixels visible in both frames count.
 
-Such losses are 0 for maps that say nothing. Each way of saying nothing is barred:
+Such losses are 0 for uninformative maps. Each kind of collapse is prevented:
 
-- constant albedo: `albedo_change` compares logarithms, in which no common scale pays, and divides what differs beside
-  the level by the spread of the albedo itself, so that less contrast does not pay either;
-- flat normals: the mesh turns what it carries, so that normals which all face the viewer differ in every pair that
-  turns the head; and `collapse` costs where they face the viewer more than faces do;
-- shading in the residual: `collapse` costs from a share of the image's energy on that true residuals rarely have.
+- constant albedo: `albedo_change` compares logarithms, so that a common scale gains nothing, and divides differences of
+  the pattern by the spread of the albedo, so that less contrast gains nothing either;
+- flat normals: the mesh rotates the normals that it warps, so that normals which all face the viewer differ in every
+  pair with a turned head; and `collapse` penalises normals that face the viewer more than those of faces;
+- shading in the residual: `collapse` penalises a share of the image's energy that true residuals rarely have.
 
-What these do not see is a face that is always the same, whatever the image: reconstruction and synthetic truth do.
+A face that is the same for every image is not detected by these terms, but by reconstruction and synthetic ground
+truth.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ from illures.train.losses import masked_mean
 from illures.train.objective import Drift
 
 ALBEDO, NORMAL = "align-albedo.safetensors", "align-normal.safetensors"  # in a folder of trained AlignNets
-_DARKEST = 0.01  # albedo below which the logarithm stops
+_DARKEST = 0.01  # floor of albedo in logarithms
 _LEAST_SPREAD = 0.05  # of log albedo; keeps the quotient finite
-_USUAL_SPREAD = 0.25  # of log albedo over a face's mask: L_a counts in log albedo
+_USUAL_SPREAD = 0.25  # of log albedo over a face's mask, to express L_a in log albedo
 # Limits of `collapse`: 99 % of rendered faces have more spread, all more slant, and 95 % less energy in the residual.
 _LEAST_LOG_STD, _LEAST_SLANT_DEG, _MOST_ENERGY = 0.1, 25.0, 0.35
 
@@ -78,7 +79,7 @@ class AlignNets:
 
 @dataclass(frozen=True)
 class Collapse:
-    """How far maps are beyond the limits of `collapse`, of each image; 0 within."""
+    """Excess of maps over the limits of `collapse`, per image; 0 within the limits."""
 
     albedo: Float[Tensor, " batch"]
     normal: Float[Tensor, " batch"]
@@ -92,7 +93,7 @@ class Collapse:
 def load_consistency(
     align: Literal["alignnet", "warp"], folder: Path | None = None, *, plain: bool = False
 ) -> FrameConsistency:
-    """What a recipe's `align` asks for.
+    """The consistency for the `align` setting of a recipe.
 
     Args:
         align: as in `train.recipe.Recipe`.
@@ -114,7 +115,7 @@ class FrameConsistency:
     """L_a and L_n of pairs (a `train.objective.Consistency`).
 
     Args:
-        networks: carry the maps; None: the mesh carries them.
+        networks: warp the maps; None: the mesh does.
         plain: L_a as the method's plain L1 norm, of sRGB-encoded albedo, instead of `albedo_change`.
     """
 
@@ -145,7 +146,7 @@ class FrameConsistency:
 
 
 def correspondences(first: Frames, second: Frames) -> tuple[Correspondence, Correspondence]:
-    """Those of a batch of pairs from their landmarks, both ways, on the device of the frames."""
+    """Correspondences of a batch of pairs from their landmarks, in both directions, on the device of the frames."""
     size, device = first.mask.shape[1], first.mask.device
     points = zip(first.landmarks.cpu().numpy(), second.landmarks.cpu().numpy(), strict=True)
     pairs = [both_ways(i, j, size) for i, j in points]
@@ -153,7 +154,7 @@ def correspondences(first: Frames, second: Frames) -> tuple[Correspondence, Corr
 
 
 def visibility(i: Frames, j: Frames, pair: Correspondence) -> Float[Tensor, "batch height width 1"]:
-    """Weight of each pixel of frame j: on the face in both frames, and shown well by both."""
+    """Weight of each pixel of frame j: on the face and well visible in both frames."""
     return pair.valid[..., None] * j.mask * carry(i.mask, pair)
 
 
@@ -162,13 +163,13 @@ def albedo_change(
     here: Float[Tensor, "batch height width 3"],
     weight: Float[Tensor, "batch height width 1"],
 ) -> Float[Tensor, " batch"]:
-    """How much log albedo differs: its level, and its pattern as a share of the spread that both have in common.
+    """Difference of log albedo: of its level, and of its pattern relative to the common spread.
 
-    Raising both albedos to a power or scaling them alike changes nothing (down to a spread of about 0.05), so that
-    neither darker nor duller albedo pays.
+    Raising both albedos to a power or scaling both changes nothing (down to a spread of about 0.05), so that darker or
+    duller albedo gains nothing.
 
     Args:
-        there: linear albedo of frame i carried to frame j.
+        there: linear albedo of frame i warped to frame j.
         here: that of frame j.
         weight: of pixels.
     """
@@ -200,9 +201,9 @@ def normal_difference(
 
 
 def collapse(estimate: Estimate, frames: Frames) -> Collapse:
-    """What maps without truth cost beyond limits that faces keep to, as shares of the limits.
+    """Penalty of maps without ground truth beyond the usual limits of faces, relative to the limits.
 
-    Within the limits it is 0 and has no gradient: it holds back, it does not pull.
+    Within the limits it is 0 and has no gradient.
     """
     mask = frames.mask
     energy = residual_energy(estimate, frames.image, mask)
@@ -230,7 +231,7 @@ def residual_energy(
 def normal_slant_deg(estimate: Estimate, mask: Float[Tensor, "batch height width 1"]) -> Float[Tensor, " batch"]:
     """Mean angle between normals and the viewer [deg]; 0 when normals have become flat."""
     x, y, z = estimate.normal.unbind(dim=-1)
-    # The square root sees more than 0, so that its gradient is finite where a normal faces the viewer.
+    # The square root is taken of a positive value, so that its gradient is finite where a normal faces the viewer.
     angle = torch.atan2((x.square() + y.square() + 1e-8).sqrt(), z) * (180 / pi)
     return _mean(angle[..., None], mask).flatten()
 

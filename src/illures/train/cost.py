@@ -1,4 +1,4 @@
-"""What a step costs: the supervised loss of its samples; of its pairs reconstruction, L_a, L_n and collapse."""
+"""Loss of a step: supervised terms for samples; reconstruction, L_a, L_n and collapse for pairs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _OF_RESIDUAL = ("image", "residual")  # what L_g adds to L_s
 def terms(
     estimate: Estimate, step: Step, with_residual: bool, consistency: Consistency | None, head: float = 0.0
 ) -> dict[str, Float[Tensor, ""]]:
-    """What the samples and pairs add to each term, unweighted, by the names of `LossWeights`.
+    """Unweighted terms of samples and pairs, by the names of `LossWeights`.
 
-    A term is a sum over the images that have it, divided by all images of the step: shares of a batch that several
-    processes hold may be averaged. (A term's mean over those images is that over their share.)
+    A term is a sum over the images that have it, divided by all images of the step, so that the terms of several
+    processes can be averaged. (The mean over the images that have a term is the term over their share.)
 
     Args:
         estimate: of all images of the step, float32, on the step's device.
         step: the images, in the order of `Step`.
-        with_residual: whether samples cost what L_g adds to L_s.
-        consistency: needed where the step has pairs.
+        with_residual: include the terms that L_g adds to L_s.
+        consistency: required if the step has pairs.
         head: as for `losses.supervised`.
     """
     count, samples = len(step.image), 0 if step.truth is None else len(step.truth.image)
@@ -51,7 +51,7 @@ def terms(
 def _of_pairs(
     frames: tuple[Frames, Frames], found: tuple[Estimate, Estimate], consistency: Consistency
 ) -> dict[str, Float[Tensor, ""]]:
-    """Sums over the frames; what a pair costs counts for both of its frames."""
+    """Sums over the frames; the terms of a pair count for both of its frames."""
     each = list(zip(found, frames, strict=True))
     drift = consistency(*frames, found)
     return {

@@ -1,7 +1,7 @@
 """The data loader: threads prepare the batches of the next steps while the network works.
 
-A batch is made of groups of `GROUP` images. All that is random in a group follows from the seed and the number of its
-first image, so that any process or thread, now or after a resume, makes the same group; lights are mixed within it.
+A batch is made of groups of `GROUP` images. All randomness in a group follows from the seed and the number of its first
+image, so that any process or thread, now or after a resume, makes the same group. Lights are mixed within a group.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from illures.train.augment import Frames
 from illures.train.distributed import Ranks
 from illures.train.recipe import GROUP, Recipe, Stage
 
-_AHEAD = 2  # batches of each thread that are ready or in the making
+_PREFETCH = 2  # batches per thread that are ready or being made, as `prefetch_factor` of PyTorch
 _MOST_THREADS = 16
-_CORES_A_THREAD = 8  # where the network takes the cores, a tenth of them makes the data
+_CORES_A_THREAD = 8  # if the network uses the cores, one thread per so many cores makes data
 
 Record = TypeVar("Record", Batch, Frames, "Step")
 
 
 @runtime_checkable
 class PairSource(Protocol):
-    """Where pairs of real frames come from; the frames of a pair show one person."""
+    """A source of pairs of real frames; both frames of a pair show one person."""
 
     size: int
 
@@ -49,11 +49,11 @@ class Step:
     """One process's share of a batch: samples, then the first frames of the pairs, then the second ones.
 
     Attributes:
-        image: what the network sees, sRGB-encoded.
+        image: input of the network, sRGB-encoded.
         guide: likewise.
         context: thumbnail of the whole photo and the crop's place in it, likewise sRGB-encoded.
-        truth: of the samples, or None where there are none.
-        first, second: frames of the pairs without the camera's faults, or None where there are none.
+        truth: of the samples, or None without samples.
+        first, second: frames of the pairs without camera effects, or None without pairs.
     """
 
     image: Float[Tensor, "batch height width 3"]
@@ -64,11 +64,11 @@ class Step:
     second: Frames | None
 
     def to(self, device: torch.device) -> Step:
-        """The same on a device; from pinned memory while the device works."""
+        """Copy to a device; asynchronously from pinned memory."""
         return _each(self, lambda value: value.to(device, non_blocking=True))
 
     def pinned(self) -> Step:
-        """The same in memory that a GPU reads by itself."""
+        """Copy to pinned memory."""
         return _each(self, Tensor.pin_memory)
 
 
@@ -76,11 +76,11 @@ class StepLoader:
     """Makes the steps of a run.
 
     Args:
-        recipe: what to draw, and how.
+        recipe: settings.
         cache: synthetic samples.
-        train: indices of those to train on.
+        train: indices of the training samples.
         videos: real pairs, or None for recipes without.
-        ranks: which share of each batch is this process's.
+        ranks: this process, which determines its share of each batch.
 
     Raises:
         InputError: the processes can't share the batch evenly.
@@ -101,16 +101,16 @@ class StepLoader:
         self._partners = _Partners(cache, train)
 
     def steps(self, seen: int) -> Generator[Step, None, None]:
-        """The steps from `seen` images on to the end of the recipe; threads make them ahead."""
+        """The steps from `seen` images on to the end of the recipe; threads prefetch them."""
         starts = iter(range(seen, self._recipe.images, self._recipe.batch))
         threads = _threads(self._ranks)
         waiting: deque[Future[Step]] = deque()
-        # The setting is the thread's own: threads that make data leave the cores to the network.
+        # The setting is per thread, so that threads which make data leave the cores to the network.
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as executor:
             try:
                 for start in starts:
                     waiting.append(executor.submit(self.step, start))
-                    if len(waiting) >= _AHEAD * threads:
+                    if len(waiting) >= _PREFETCH * threads:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
@@ -176,7 +176,7 @@ class StepLoader:
         return Step(seen, frames.guide, context, None, first, second)
 
     def _drawn(self, start: int, count: int) -> Int[np.ndarray, " samples"]:
-        """Samples by their place in the run: every pass over the training samples is a permutation of its own."""
+        """Samples by position in the run: every pass over the training samples has its own permutation."""
         passes, places = np.divmod(np.arange(start, start + count), len(self._train))
         return np.array(
             [
@@ -187,7 +187,7 @@ class StepLoader:
 
 
 class _Partners:
-    """For a sample another one of the same person: in another view where there is one."""
+    """Finds another sample of the same person, in another view if there is one."""
 
     def __init__(self, samples: SampleCache, train: Int[np.ndarray, " samples"]) -> None:
         person = np.stack([samples.set[train], samples.identity[train]], axis=1)
@@ -199,7 +199,7 @@ class _Partners:
         self._place = {int(index): place for place, index in enumerate(train)}
 
     def draw(self, indices: Sequence[int] | np.ndarray, rng: np.random.Generator) -> Int[np.ndarray, " samples"]:
-        """One partner for each sample; the sample itself where it is the only one."""
+        """One partner for each sample; the sample itself if it is the only one."""
         return np.array([self._train[self._one(self._place[int(index)], rng)] for index in indices])
 
     def _one(self, place: int, rng: np.random.Generator) -> int:
@@ -210,7 +210,7 @@ class _Partners:
 
 
 def _threads(ranks: Ranks) -> int:
-    """How many threads make data: where a GPU learns, all cores but one of this process's share."""
+    """Number of threads for data: with a GPU, all cores but one of this process's share."""
     cores = (os.cpu_count() or 1) // ranks.world
     wanted = cores - 1 if ranks.device.type == "cuda" else cores // _CORES_A_THREAD
     return max(1, min(_MOST_THREADS, wanted))
@@ -234,7 +234,7 @@ def _contours(landmarks: Tensor, like: Tensor) -> Float[Tensor, "batch height wi
 
 
 def _joined(groups: Sequence[Step]) -> Step:
-    """Groups side by side in the order that `Step` promises."""
+    """Concatenate groups in the order of `Step`."""
     samples = [group for group in groups if group.truth is not None]
     pairs = [group for group in groups if group.truth is None]
     half = GROUP // 2
@@ -260,7 +260,7 @@ def _concatenated(records: Sequence[Record]) -> Record:
 
 
 def _each(record: Record, change: Callable[[Tensor], Tensor]) -> Record:
-    """A record with every tensor changed, those of records within it, too."""
+    """Apply a function to every tensor of a record, also in nested records."""
 
     def changed(value: Any) -> Any:
         if isinstance(value, Tensor):

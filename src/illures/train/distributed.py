@@ -1,7 +1,7 @@
-"""Several processes that train one network: `torchrun` starts them, each takes its slice of every batch.
+"""Distributed training: `torchrun` starts several processes, each takes a slice of every batch.
 
-The law: the processes together do what one process does with the same batch. Gradients are averaged; batch
-normalisation takes its statistics over all slices (`nn.SyncBatchNorm` on GPUs, `SharedBatchNorm` on CPUs, where
+The result is that of one process with the same batch. Gradients are averaged; batch normalisation
+computes its statistics over all slices (`nn.SyncBatchNorm` on GPUs, `SharedBatchNorm` on CPUs, where
 PyTorch has none).
 """
 
@@ -17,18 +17,18 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-# The first process makes caches and measures while the others wait.
+# Timeout: the first process builds caches and validates while the others wait.
 _PATIENCE = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's number among all of them; one process alone by default.
+    """Rank of this process; a single process by default.
 
     Attributes:
-        rank: from 0; the first one writes and reports.
-        world: how many there are.
-        device: where this one computes.
+        rank: from 0; rank 0 writes and reports.
+        world: number of processes.
+        device: of this process.
     """
 
     rank: int = 0
@@ -48,7 +48,7 @@ class Ranks:
         return value
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Give every process the mean gradient: one message, as the networks are small."""
+        """Average gradients over the processes, in one message, as the networks are small."""
         if self.world == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
@@ -57,7 +57,7 @@ class Ranks:
             gradient.copy_(part.view_as(gradient))
 
     def wait(self) -> None:
-        """Until all processes have come here."""
+        """Wait for all processes (barrier)."""
         if self.world > 1:
             dist.barrier()
 
@@ -81,7 +81,7 @@ def joined() -> Iterator[Ranks]:
 
 
 def share_statistics(network: nn.Module, ranks: Ranks) -> None:
-    """Let batch normalisation see the slices of all processes; parameters and names of the state stay."""
+    """Make batch normalisation use the slices of all processes; parameters and names of the state stay."""
     if ranks.world == 1:
         return
     for module in list(network.modules()):
@@ -116,7 +116,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        """Move the running statistics, as `nn.BatchNorm2d` does."""
+        """Update the running statistics as `nn.BatchNorm2d` does."""
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance, self.momentum)

@@ -1,4 +1,4 @@
-"""The network, its running average and its optimizer: one step, and to a checkpoint and back."""
+"""The network, its running average and its optimizer: steps, and state for checkpoints."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _LONGEST_GRADIENT = 1.0
 
 @dataclass(frozen=True)
 class Taken:
-    """What a step has found.
+    """Results of a step.
 
     Attributes:
         terms: as `cost.terms` gives them, over all processes.
         stop: whether a process was asked to stop.
-        estimate: what the network said, before the step.
+        estimate: of the network, before the step.
     """
 
     terms: dict[str, float]
@@ -47,7 +47,7 @@ class Taken:
 
 
 def thin_modules(network: IlluResSfSNet) -> list[nn.Module]:
-    """What a network has over its body of half the size: the stem and the thin levels."""
+    """The modules beside the body of half the size: the stem and the thin levels."""
     return [m for name, m in network.named_modules() if isinstance(m, ThinLevel) or name == "sfsnet.stem"]
 
 
@@ -59,14 +59,14 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 class Learner:
-    """What is learnt, and how.
+    """The network under training and its optimizer.
 
     Args:
-        recipe: shape of the network and settings of the optimizer.
+        recipe: architecture of the network and settings of the optimizer.
         consistency: L_a and L_n, or None for recipes without pairs.
         ranks: this process among those that train together, and where it computes.
         fresh: whether training starts here; otherwise `restore` follows, and initial weights are not read.
-        compiled: whether torch.compile makes the network's code; needs a C++ compiler on CPUs.
+        compiled: compile the network with torch.compile; needs a C++ compiler on CPUs.
 
     Raises:
         InputError: the initial weights are missing or of another network.
@@ -107,10 +107,10 @@ class Learner:
             step: this process's share of the batch, on its device.
             rate: learning rate.
             with_residual: whether IlluResNet takes part.
-            asked: whether this process was asked to stop; all processes come to know.
+            asked: whether this process was asked to stop; shared with all processes.
 
         Raises:
-            FloatingPointError: a term or the gradient is not finite; nothing is changed.
+            FloatingPointError: a term or the gradient is not finite; nothing was updated.
         """
         inputs = network_inputs(self._recipe.network, step.image, step.guide, step.context)
         self.model.eval()
@@ -136,23 +136,23 @@ class Learner:
         return Taken(shared, stop > 0, estimate)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """All tensors that a checkpoint needs."""
+        """All tensors for a checkpoint."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self._average.state_dict().items()}
         return tensors | optimizer_tensors(self._optimizer, self.model)
 
     def restore(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Stand where `state` was taken."""
+        """Restore the tensors of `state`."""
         self.model.load_state_dict(part(tensors, "model."))
         self._average.load_state_dict(part(tensors, "average."))
         restore_optimizer(self._optimizer, self.model, tensors)
 
 
 def initial_network(recipe: Recipe) -> IlluResSfSNet:
-    """The network that training starts from.
+    """The initial network.
 
-    Weights of another shape of the same family are taken over where they fit: what the recipe's network has beside
-    them starts at nothing, so that it begins by saying what those weights say.
+    Weights of a smaller architecture are copied where they fit. Additional parts of the recipe's network start as the
+    identity, so that its first estimates are those of the given weights.
 
     Raises:
         InputError: there are no such weights, or they are of a network that this one does not contain.
@@ -170,13 +170,13 @@ def initial_network(recipe: Recipe) -> IlluResSfSNet:
 
 
 def _shipped_weights(recipe: Recipe) -> Path:
-    """Those of the package for a network of this size, or the small ones, which the larger network contains."""
+    """Weights of the package for a network of this size, or the small ones, which the larger network contains."""
     fine = packaged(FINE)
     return fine if recipe.network.fine_width and fine.is_file() else packaged(FAST)
 
 
 def _contains(ours: NetworkConfig, theirs: NetworkConfig) -> bool:
-    """Whether one network is another one with more to it: outputs, inputs, a gain, blocks, a thin level, a quotient."""
+    """Whether one network extends another: by outputs, inputs, a gain, blocks, a thin level, a quotient."""
     grown = replace(
         theirs,
         albedo=ours.albedo,
@@ -192,12 +192,12 @@ def _contains(ours: NetworkConfig, theirs: NetworkConfig) -> bool:
 
 
 def _taken_over(network: IlluResSfSNet, config: NetworkConfig) -> IlluResSfSNet:
-    """A network of this shape with all tensors of the other one; outputs that are new come after the old ones."""
+    """Copy all tensors of another network; new outputs follow the old ones."""
     grown = IlluResSfSNet(config)
     state, theirs = grown.state_dict(), network.state_dict()
     for name, value in theirs.items():
         if name not in state:
-            continue  # the residual's output, which means something else in the quotient form
+            continue  # the output of the residual, which has another meaning in the quotient form
         if state[name].shape == value.shape:
             state[name] = value
         elif state[name].shape[1:] == value.shape[1:] and len(state[name]) > len(value):
@@ -209,7 +209,7 @@ def _taken_over(network: IlluResSfSNet, config: NetworkConfig) -> IlluResSfSNet:
 
 
 def _compiled(model: nn.Module) -> nn.Module:
-    # It looks through the cache of array-api-compat, which holds modules alone, and says so at length.
+    # It warns about the cache of array-api-compat, which only holds modules.
     warnings.filterwarnings("ignore", message="Dynamo detected a call to a `functools.lru_cache`")
     return cast(nn.Module, torch.compile(model))
 

@@ -1,4 +1,4 @@
-"""The training loop: stages of a recipe over synthetic samples and real pairs, resumable to the bit."""
+"""The training loop: stages of a recipe over synthetic samples and real pairs, exactly resumable."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RealPairs:
 
     Attributes:
         train: pairs to train on.
-        held_out: first and second frames of people whom training never sees, or None.
+        held_out: first and second frames of held-out people, or None.
     """
 
     train: PairSource
@@ -51,21 +51,21 @@ class RealPairs:
 
 
 class Training:
-    """A run in a folder: `checkpoint.safetensors` resumes it, TensorBoard reads it, `best.safetensors` is its best.
+    """A run in a folder: `checkpoint.safetensors` for resuming, `best.safetensors`, and TensorBoard logs.
 
     Args:
         recipe: all settings.
         cache: synthetic samples.
-        folder: made if missing; a checkpoint there is taken up.
+        folder: created if missing; a checkpoint in it is resumed.
         videos: real pairs, or None for recipes without.
         consistency: L_a and L_n, for recipes with pairs.
         ranks: this process among those that train together, and where it computes.
         data: what it is trained on, in words; goes into the weights.
-        compiled: whether torch.compile makes the network's code.
+        compiled: compile the network with torch.compile.
 
     Raises:
         InputError: the folder holds the checkpoint of another recipe; the data's size is not the network's; initial
-            weights, videos or what aligns them are missing.
+            weights, videos or AlignNets are missing.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Training:
         _check_inputs(recipe, cache, videos, consistency)
         self.recipe, self.folder, self._ranks, self._data = recipe, folder, ranks or Ranks(), data
         out = held_out(cache, recipe.held_out)
-        self._feed = StepLoader(recipe, cache, np.flatnonzero(~out), videos.train if videos else None, self._ranks)
+        self._loader = StepLoader(recipe, cache, np.flatnonzero(~out), videos.train if videos else None, self._ranks)
         self._real = videos.held_out if videos else None
         count = recipe.validation_images
         self._validation = Validation(cache, np.flatnonzero(out), count, self._real) if out.any() else None
@@ -97,7 +97,7 @@ class Training:
     def run(self, report: Report = lambda seen, figures: None) -> None:
         """Train to the end of the recipe.
 
-        SIGINT and SIGTERM end it after the step at hand: a checkpoint is written and KeyboardInterrupt raised.
+        SIGINT and SIGTERM end it after the current step: a checkpoint is written and KeyboardInterrupt raised.
 
         Args:
             report: called after every step with the images seen and the terms of the loss, and after every validation
@@ -107,10 +107,10 @@ class Training:
             InputError: the loss is not finite; the last checkpoint stays.
         """
         writer = SummaryWriter(self.folder, purge_step=self.seen) if self._ranks.first else None
-        steps = self._feed.steps(self.seen)
+        steps = self._loader.steps(self.seen)
         try:
             with asked_to_stop() as asked:
-                if self.seen == 0 and self.recipe.initial:  # those weights may be the best there will be
+                if self.seen == 0 and self.recipe.initial:  # those weights may be the best of the run
                     self._validate(writer, report)
                 for step in steps:
                     stop = self._advance(step, asked.is_set(), writer, report)
@@ -127,7 +127,7 @@ class Training:
                 writer.close()
 
     def finish(self, path: Path) -> None:
-        """Write what has been learnt: the weights that validated best, or without validation the last average."""
+        """Write the weights with the best validation, or without validation the last average."""
         if self._validation is not None:
             write_whole(path, (self.folder / BEST).read_bytes())
         else:
@@ -156,7 +156,7 @@ class Training:
             taken = self.learner.learn(step, _learning_rate(stage, done, self.recipe), with_residual, asked)
         except FloatingPointError as error:
             raise InputError(f"{self.folder}: {error} after {self.seen} images; {self._advice(stage)}") from error
-        means = term_means(taken.terms, self._feed.shares(self.seen), with_residual)
+        means = term_means(taken.terms, self._loader.shares(self.seen), with_residual)
         self.seen += self.recipe.batch
         if writer is not None:
             report(self.seen, means)
@@ -221,9 +221,9 @@ def _check_inputs(
 
 @contextmanager
 def asked_to_stop() -> Iterator[threading.Event]:
-    """Notes SIGINT and SIGTERM instead of dying in the middle of a step; a second one does what it always does."""
+    """Record SIGINT and SIGTERM instead of ending within a step; a second signal has its usual effect."""
     asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+    if threading.current_thread() is not threading.main_thread():  # handlers can only be set there
         yield asked
         return
     before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -247,7 +247,7 @@ def _write(writer: SummaryWriter, group: str, values: dict[str, float], seen: in
 
 
 def _learning_rate(stage: Stage, done: int, recipe: Recipe) -> float:
-    """Warm-up, then the peak until the stage's last part, in which half a cosine goes down to 0."""
+    """Warm-up, then the peak until the last part of the stage, then half a cosine down to 0."""
     warm = min(1.0, (done + recipe.batch) / recipe.warmup)
     falling = (done / stage.images - (1 - stage.decay)) / stage.decay
     return stage.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0.0, falling))))

@@ -1,8 +1,8 @@
-"""Muon: steps whose matrices are orthogonal, for the hidden convolutions; AdamW for all other parameters.
+"""Muon (orthogonalised steps) for hidden convolutions, AdamW for all other parameters.
 
 Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; the step's scale, which lets both
-share one learning rate, from Liu et al. 2025, "Muon is scalable for LLM training", section 2.2. PyTorch's own
-`torch.optim.Muon` takes matrices alone, and no AdamW beside them.
+share one learning rate, from Liu et al. 2025, "Muon is scalable for LLM training", section 2.2. PyTorch's
+`torch.optim.Muon` only supports matrices, without AdamW for other parameters.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from torch.optim.adamw import adamw
 
 _MOMENTUM = 0.95
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8
-_RMS = 0.2  # of a step over the learning rate, about that of AdamW
+_RMS = 0.2  # RMS of a step over the learning rate, similar to AdamW
 _ITERATIONS = 5
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(torch.optim.Optimizer):
-    """Both, in one optimizer.
+    """Muon and AdamW in one optimizer.
 
     Args:
         model: convolutions without bias are hidden (a normalisation follows them): they get orthogonal steps.
@@ -40,7 +40,7 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float]) -> float: ...
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Change the parameters that have a gradient."""
+        """Update the parameters that have a gradient."""
         assert closure is None
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
@@ -87,7 +87,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Float[Tensor, "batch rows columns"]) -> Float[Tensor, "batch rows columns"]:
-    """U Vᵀ of each U S Vᵀ, about: its singular values come out between 0.7 and 1.2 (Newton-Schulz iteration)."""
+    """Approximate U Vᵀ of each U S Vᵀ, with singular values between 0.7 and 1.2 (Newton-Schulz iteration)."""
     x = matrices.float()
     tall = x.shape[1] > x.shape[2]
     if tall:

@@ -14,7 +14,7 @@ from illures.train.augment import Frames
 
 @dataclass(frozen=True)
 class Drift:
-    """How much albedo and normals change from frame to frame, of each pair, over both directions."""
+    """Change of albedo and normals between the frames of each pair, over both directions."""
 
     albedo: Float[Tensor, " pairs"]
     normal: Float[Tensor, " pairs"]
@@ -22,7 +22,7 @@ class Drift:
 
 @runtime_checkable
 class Consistency(Protocol):
-    """L_a and L_n of pairs: ‖Ā_j - φ_a(C_i, C_j, Ā_i)‖ and alike for normals, i → j and j → i."""
+    """L_a and L_n of pairs: ‖Ā_j - φ_a(C_i, C_j, Ā_i)‖ and likewise for normals, i → j and j → i."""
 
     def __call__(self, first: Frames, second: Frames, found: tuple[Estimate, Estimate]) -> Drift:
         """Measure it; gradients reach the estimates."""

@@ -1,4 +1,4 @@
-"""Pictures of how training goes."""
+"""Pictures of training progress."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from illures.train.validate import estimate
 def panel(
     network: IlluResSfSNet, images: Batch | Frames, count: int | None = None
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """A row an image: the image; albedo, normal, shading and residual, each with its truth beside it; the sum of all.
+    """One row per image: the image; albedo, normal, shading and residual, each beside its ground truth; the sum of all.
 
-    Frames of videos have no truth, and rows without it. `count`: rows at most.
+    Frames of videos have no ground truth. `count`: largest number of rows.
     """
     images = replace(images, **{f.name: getattr(images, f.name)[:count] for f in fields(images)})
     was_training = network.training

@@ -13,7 +13,7 @@ from illures.model.config import NetworkConfig
 from illures.train.augment import CameraConfig
 from illures.train.losses import LossWeights
 
-GROUP = 8  # images that are made together, see `train.data_loader`
+GROUP = 8  # images that are drawn together, see `train.data_loader`
 
 
 @dataclass(frozen=True)
@@ -21,17 +21,17 @@ class Stage:
     """One stage of training.
 
     Attributes:
-        kind: "local" trains SfSNet on L_s, shading albedo and normals anew under lights of the set, with no residual;
-            "global" trains the whole on L_g, images with global illumination;
-            "pairs" trains on pairs of frames alone, real and synthetic: reconstruction, L_a and L_n, no truth;
-            "all" trains on synthetic samples with L_g and on real pairs together.
+        kind: "local" trains SfSNet on L_s, images shaded from albedo and normals under lights of the set, without
+            residual; "global" trains the whole network on L_g, images with global illumination; "pairs" trains only on
+            pairs of frames, real and synthetic: reconstruction, L_a and L_n, no ground truth; "all" trains on synthetic
+            samples with L_g and on real pairs together.
         images: training images seen in this stage.
         learning_rate: peak of a cosine schedule with warm-up over the stage.
         real: share of the images that are real in the kinds "pairs" and "all"; the method's 30,000 real and 16,272
             synthetic pairs are 0.65.
-        residual: False leaves IlluResNet out of the stage, which then costs L_s alone and a third less time.
-        decay: part of the stage, at its end, over which the learning rate falls; before, it stays at its peak. A long
-            stage that is stopped and resumed gives usable averages all the time with less than 1.
+        residual: False leaves IlluResNet out of the stage, which then uses only L_s and takes a third less time.
+        decay: final part of the stage in which the learning rate falls; before, it stays at its peak. With less than 1,
+            averaged weights are usable throughout a long stage.
     """
 
     kind: Literal["local", "global", "pairs", "all"]
@@ -58,37 +58,38 @@ class Recipe:
 
     Attributes:
         stages: one after the other, in this order.
-        network: shape of the network.
-        camera: what a camera does to the images.
+        network: architecture of the network.
+        camera: camera effects of the augmentation.
         loss: weights of the terms.
         initial: weights to start from: "" for none, "release" for those of the package, the path of a file, or the name
             of a shipped recipe whose weights must then be given. Detail blocks that they lack start as the identity.
-        learns: "all", or "thin": the thin level over a body that stays as the initial weights have it, normalisation
-            too. A third of the cost, and at half the size the network goes on saying what it said.
-        residual: False leaves IlluResNet untouched, whose residual starts at 0 and stays there: SfSNet alone.
-        align: what carries albedo and normals from frame to frame: "alignnet" the trained networks, "warp" the mesh of
-            the dense landmarks.
-        plain: L_a as the method's plain L1 norm; otherwise darker or duller albedo does not pay (`train.consistency`).
+        learns: "all", or "thin": only the thin level; the body keeps the initial weights, normalisation included. A
+            third of the cost, and at half the size the predictions of the network do not change.
+        residual: False does not train IlluResNet, whose residual starts at 0 and stays 0: SfSNet only.
+        align: warps albedo and normals from frame to frame: "alignnet" uses trained networks, "warp" the dense landmark
+            mesh.
+        plain: L_a as the method's plain L1 norm; otherwise darker or duller albedo gains nothing (`train.consistency`).
         across: chance that the frames of a real pair are from two shots or clips, where there are several of a person;
             0 where a clip may show one person after another.
-        head: weight of pixels that show a surface outside of the face's mask (hair, ears, neck, collar), of one of the
-            mask; above 0 the eyes weigh more, too. 0 counts the mask alone, as the method does.
-        repainted: chance that a rendered person gets other colours of skin, hair and clothes, and that something else
-            stands behind (`data.repaint`).
-        mixing: chance that a traced view is under two of its lights at once, each in a colour (`data.mixing`).
-        walled: chance that a rendered person stands before a plain wall in the same light (`data.repaint`).
-        batch: images a step over all processes, a multiple of 8.
+        head: weight of pixels that show a surface outside of the face's mask (hair, ears, neck, collar), relative to
+            the mask; above 0 the eyes also weigh more. 0 counts only the mask, as the method does.
+        repainted: chance that a rendered person gets other colours of skin, hair and clothes, and of another background
+            (`data.repaint`).
+        mixing: chance that a traced view is lit by two of its lights at once, each with a random colour
+            (`data.mixing`).
+        walled: chance of a plain wall behind a rendered person, in the same light (`data.repaint`).
+        batch: images per step over all processes, a multiple of 8.
         seed: of weights, order and augmentation.
         optimizer: "adamw", or "muon", whose steps in the hidden layers are orthogonal (`train.muon`).
         weight_decay: not on biases and normalisation.
         warmup: images over which the learning rate rises, in each stage.
-        average: the released weights are an exponential average that remembers about this many images.
-        held_out: share of the identities that training leaves to validation; 0 for no validation.
-        validate: measure on those every so many images.
-        validation_images: how many of them at most.
-        checkpoint: save all that is needed to resume every so many images.
-        panel: log a panel of pictures every so many images.
-        precision: "bf16" pays on CPUs with AMX and on GPUs; "auto" takes it there and float32 elsewhere.
+        average: the released weights are an exponential average over about this many images.
+        held_out: share of the identities held out for validation; 0 for no validation.
+        validate: images between validations.
+        validation_images: largest number of validation images.
+        checkpoint: images between checkpoints.
+        panel: images between panels of pictures in the log.
+        precision: "bf16" is faster on CPUs with AMX and on GPUs; "auto" uses it there and float32 elsewhere.
     """
 
     stages: tuple[Stage, ...] = (Stage("local", 100_000), Stage("global", 300_000, 5e-4))
@@ -176,7 +177,7 @@ def shipped() -> dict[str, Path]:
 
 
 def about(path: Path) -> str:
-    """What a recipe file says of itself: its first line, a comment."""
+    """Description of a recipe file: its first line, a comment."""
     return path.read_text().partition("\n")[0].removeprefix("#").strip()
 
 
@@ -195,19 +196,27 @@ def find_recipe(name: str) -> Path:
     return Path(name)
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """The settings of a recipe file.
+
+    Raises:
+        InputError: the file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: no such recipe") from error
+    except (ValueError, RecursionError) as error:  # no TOML, no text, a number too long, nested too deeply
+        raise InputError(f"{path}: is not TOML: {error}") from error
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read a TOML recipe.
 
     Raises:
         InputError: the file is missing, is not TOML, names a setting that does not exist, or gives one a wrong value.
     """
-    try:
-        values = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: no such recipe") from error
-    except (ValueError, RecursionError) as error:  # no TOML, no text, a number too long, nested too deeply
-        raise InputError(f"{path}: is not TOML: {error}") from error
-    return recipe_from_dict(values, str(path))
+    return recipe_from_dict(read_toml(path), str(path))
 
 
 def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:
@@ -248,12 +257,12 @@ def fill(kind: Any, values: Any, where: str) -> Any:
 
 
 def _check(hint: Any, value: Any, where: str) -> None:
-    """Plain types and choices; what is nested has been checked when it was made."""
+    """Check plain types and choices; nested values are already checked."""
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
             raise InputError(f"{where} = {value!r}: one of {', '.join(map(repr, get_args(hint)))} is needed")
     elif hint in (int, float, str, bool):
-        # As in Python an int is a float, too; but a bool is no number.
+        # As in Python, an int is a float, but a bool is not a number.
         kinds = (int, float) if hint is float else hint
         if not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool):
             raise InputError(f"{where} = {value!r}: {hint.__name__} is needed")

@@ -1,4 +1,4 @@
-"""What `illures train` does: a recipe, shards and videos in; a folder with checkpoint, logs and weights out."""
+"""`illures train`: from a recipe, shards and videos to a folder with checkpoint, logs and weights."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def run(
     cache: Path | None = None,
     compiled: bool = False,
 ) -> Path:
-    """Train, or go on, and write `output`/weights.safetensors; return its path (an AlignNet's: `alignnet.run`).
+    """Train or resume, and write `output`/weights.safetensors; return its path (an AlignNet's: `alignnet.run`).
 
     Args:
         recipe_name: of a shipped recipe, or a TOML file; see `train.recipe`.
         folders: of shards, each a synthetic set.
-        output: made here; a run of the same recipe in it is taken up where it stood.
+        output: created if missing; a run of the same recipe in it is resumed.
         videos: folders of shards that `illures videos` wrote.
         initial: weights to start from, instead of the recipe's.
         align: folder of trained AlignNets, for recipes that need them.
         cache: folder of the caches of samples, which several runs may share; None: `output`/cache.
-        compiled: whether torch.compile makes the network's code.
+        compiled: compile the network with torch.compile.
 
     Raises:
         InputError: bad recipe, no shards, or data and settings that do not fit.
@@ -79,7 +79,7 @@ def run(
 
 
 def recipes() -> str:
-    """The shipped recipes, a line each: name and what it is for."""
+    """The shipped recipes, one per line: name and description."""
     width = max(map(len, shipped()))
     return "\n".join(f"{name:{width}}  {about(path)}" for name, path in shipped().items())
 
@@ -95,8 +95,8 @@ def _prepared(
     bar: Progress,
     compiled: bool,
 ) -> Training:
-    """Everything read and checked; the first process makes the caches, the others find them made."""
-    # What can be wrong is said before minutes go into caches.
+    """Read and check everything; the first process builds the caches for all."""
+    # Errors are reported before minutes are spent on caches.
     if recipe.needs_videos and not videos:
         raise InputError("the recipe trains on real pairs: give frames of videos with --videos")
     if recipe.initial and not (output / CHECKPOINT).exists():
@@ -133,10 +133,10 @@ def _licences(frames: VideoFrames) -> str:
 
 
 def _real_pairs(frames: VideoFrames, recipe: Recipe) -> RealPairs:
-    """Pairs of people to train on, and some of people held out, the same in every recipe of that share."""
+    """Pairs of training people, and some of held-out people; the same for every recipe with that share."""
     names, counts = np.unique(frames.identity, return_counts=True)
     paired = names[counts > 1]
-    share = recipe.held_out if len(paired) > 1 else 0.0  # one person alone is trained on
+    share = recipe.held_out if len(paired) > 1 else 0.0  # a single person is used for training
     train, held = split_identities(paired, share, seed=0)
     sampler = PairSampler(frames, recipe.seed, train, recipe.across)
     if not held:
@@ -146,7 +146,7 @@ def _real_pairs(frames: VideoFrames, recipe: Recipe) -> RealPairs:
 
 
 def _reporter(bar: Progress, task: TaskID) -> Report:
-    """Terms of the loss beside the bar, and under it what validation last found."""
+    """Terms of the loss beside the bar, and the last validation below it."""
     latest = {"loss": "", "validation": ""}
 
     def report(seen: int, figures: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Validation: people whom training never sees, measured every few thousand images."""
+"""Validation on held-out people, every few thousand images."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ from illures.train.augment import Frames, crop_contexts
 from illures.train.losses import near_eyes
 
 _AT_ONCE = 16  # images through the network
-_SURE = 0.5  # weight from which a correspondence between frames counts
-_FAINT = 0.002  # contrast of real albedo that counts as none: to be all drift
+_SURE = 0.5  # least weight of a correspondence between frames
+_FAINT = 0.002  # contrast of real albedo that counts as none
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What is measured on held-out people; None where there is nothing to measure.
+    """Figures on held-out people; None if undefined.
 
     Attributes:
         normal_deg: mean angular error on the mask [deg].
-        head_normal_deg: the same over all that shows a surface.
+        head_normal_deg: the same over all surfaces.
         eye_normal_deg: the same over the pixels of the mask on and near the eyes.
         albedo_error: relative RMSE of luminance after the best scale, on the mask.
         albedo_correlation: of log luminance with the truth, on the mask.
         albedo_gradients: correlation of the gradients of log luminance with the truth's.
         albedo_drift: change of the albedo of one view between its lights, over the albedo's own contrast.
-        head_albedo_error: mean L1 of sRGB-encoded albedo over all that shows a surface: its strength and colour count.
+        head_albedo_error: mean L1 of sRGB-encoded albedo over all surfaces, without alignment of scale or colour.
         ita_error_deg: error of the individual typology angle of the mean skin [deg].
         region_error: share of pixels whose class is wrong.
         video_reconstruction: mean |I_g - Ī_g| on real frames over the mean of I_g.
-        video_contrast: standard deviation of the albedo's luminance over its mean, on real frames. No error: it says
-            what drift is to be compared with.
-        video_drift: relative RMSE between the albedo of a real frame and that of another one, carried there by the mesh
-            of the dense landmarks, after the best scale.
+        video_contrast: standard deviation of the albedo's luminance over its mean, on real frames. Not an error,
+            but the reference for drift.
+        video_drift: relative RMSE between the albedo of a real frame and that of another one, warped by the dense
+            landmark mesh, after the best scale.
     """
 
     normal_deg: float
@@ -69,9 +69,9 @@ class Figures:
     video_drift: float | None = None
 
     def score(self) -> float:
-        """One number to choose weights by, lower is better: errors over usual ones, averaged.
+        """One number for choosing weights, lower is better: the mean of errors over usual errors.
 
-        A flat albedo gains nothing: it correlates with nothing, and drift counts over contrast.
+        A flat albedo gains nothing, as its correlation is 0 and drift is relative to contrast.
         """
         ours, usual = self._errors(), _USUAL._errors()
         return float(np.mean([value / usual[name] for name, value in ours.items()]))
@@ -94,11 +94,11 @@ class Figures:
         return {name: value for name, value in errors.items() if value is not None}
 
     def found(self) -> dict[str, float]:
-        """The figures that there are, and the score."""
+        """The available figures, and the score."""
         return {name: value for name, value in asdict(self).items() if value is not None} | {"score": self.score()}
 
 
-# About what short trainings reach; it only makes the errors comparable.
+# Typical errors after short trainings, only to make the errors comparable.
 _USUAL = Figures(12.0, 16.0, 16.0, 0.2, 0.75, 0.5, 0.08, 15.0, 0.5, 0.08, 0.2, 0.16, 0.08)
 
 
@@ -107,10 +107,10 @@ def _share(drift: float | None, contrast: float | None) -> float | None:
 
 
 def held_out(cache: SampleCache, share: float) -> Bool[np.ndarray, " samples"]:
-    """Which samples are of people left to validation.
+    """Which samples are of people held out for validation.
 
-    That follows from the number of the person alone, so that all recipes hold out the same people; where it chooses
-    nobody, one person is.
+    It depends only on the number of the person, so that all recipes hold out the same people. If it selects nobody,
+    one person is held out.
     """
     chosen = np.array([is_held_out(identity, share) for identity in cache.identity.tolist()])
     people = np.unique(cache.identity)
@@ -141,12 +141,12 @@ class Validation:
         self._carried = None if pairs is None else _correspondences(*pairs)
 
     def examples(self, count: int) -> Batch:
-        """Samples to look at: one of each of the first views."""
+        """Samples for panels: one of each of the first views."""
         return self._cache.batch(np.array([view[0] for view in self._views[:count]]))
 
     @torch.no_grad()
     def __call__(self, network: IlluResSfSNet) -> Figures:
-        """Measure the network in evaluation mode, without faults of the camera."""
+        """Measure the network in evaluation mode, without camera effects."""
         was_training = network.training
         network.eval()
         views, drifts = [], []
@@ -190,7 +190,7 @@ class Validation:
 
 
 def estimate(network: IlluResSfSNet, images: Batch | Frames) -> Estimate:
-    """The network's word on images without faults, on the CPU."""
+    """The network's estimate of images without camera effects, on the CPU."""
     device = next(network.parameters()).device
     context = images.context if isinstance(images, Batch) else crop_contexts(images.image)
     parts = []
@@ -226,9 +226,9 @@ def _measured(found: Estimate, batch: Batch, k: int) -> dict[str, float]:
 
 
 def _some_views(cache: SampleCache, indices: np.ndarray, count: int) -> list[Int[np.ndarray, " lights"]]:
-    """Whole views, in an order that is random but always the same, until there are `count` images.
+    """Whole views in a fixed random order, until there are `count` images.
 
-    Views with global illumination alone where there are such: shadows and highlights are what is hard.
+    Only views with global illumination if there are any, as shadows and highlights are the hard part.
     """
     traced = indices[cache.traced[indices] > 0]
     indices = traced if len(traced) else indices

@@ -1,5 +1,5 @@
-"""Clips: read, tracked, held stable along the face, shown as maps or under another light, and written.
+"""Clips: read, tracked, decomposed in a temporally stable way, shown as maps or relit, and written.
 
-The way down: `make` -> `read`, `stabilize`, `render`, `write`, `remux`.
+Call order: `make` -> `read`, `stabilize`, `render`, `write`, `remux`.
 May import `relighting`, `decompose` and what is below them.
 """

@@ -1,4 +1,4 @@
-"""A decoded frame as it is to be seen: sRGB, upright, with square pixels, whole lines, and its alpha."""
+"""A decoded frame as it should be displayed: sRGB, upright, square pixels, deinterlaced, with alpha."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxtyping import Num, UInt8
 from illures.io.hdr import Colours, to_sdr
 from illures.io.photos import over_backdrop
 
-# Where a file names no colour matrix: BT.709 from 720 lines on, BT.601 below, as all players take it.
+# Default colour matrix: BT.709 from 720 lines on, BT.601 below, as in all players.
 _HD_LINES = 720
 _UNSPECIFIED = 2  # of H.273
 _MATRICES = {1: "ITU709", 4: "FCC", 5: "ITU601", 6: "ITU601", 7: "SMPTE240M", 9: "BT2020", 10: "BT2020"}
@@ -26,7 +26,7 @@ class Picture:
     Attributes:
         image: sRGB; transparent pixels lie over mid grey.
         alpha: 0 (transparent) to 255; None where the file holds none.
-        colours: what the file says of its colours, before they were taken to sRGB.
+        colours: colour code points of the file, before conversion to sRGB.
     """
 
     image: UInt8[np.ndarray, "height width 3"]
@@ -55,12 +55,12 @@ def picture_of(frame: Any, aspect: float) -> Picture:
 
 
 def colours_of(frame: Any) -> Colours:
-    """What the file says of a frame's colours."""
+    """Colour code points of a frame."""
     return Colours(int(frame.color_primaries), int(frame.color_trc), _peak_nits(frame))
 
 
 def whole_lines(frames: Iterator[Any], stream: Any) -> Iterator[tuple[Any, bool]]:
-    """Decoded frames, and whether they came interlaced: then the lines of the first moment are filled up (bwdif)."""
+    """Decoded frames, and whether they were interlaced: then they are deinterlaced to the first field (bwdif)."""
     graph = None
     for frame in frames:
         if graph is None and frame.interlaced_frame:
@@ -94,13 +94,13 @@ def _matrix(frame: Any) -> str | None:
 
 
 def _display_matrix(frame: Any) -> np.ndarray | None:
-    """The frame's display matrix: where x and y (rows) of the stored picture go; None where it is as stored."""
+    """The frame's display matrix, which maps x and y (rows) of the stored picture; None if there is none."""
     data = _side_data(frame, "DISPLAYMATRIX")
     return None if data is None else np.frombuffer(data, np.int32).reshape(3, 3)[:2, :2]
 
 
 def _peak_nits(frame: Any) -> float | None:
-    """The brightest light that the file tells of, else that of the display it was made on (FFmpeg's structures)."""
+    """Peak luminance of the content, else of the mastering display (side data of FFmpeg)."""
     light = _side_data(frame, "CONTENT_LIGHT_LEVEL")
     if light is not None and (most := struct.unpack_from("=I", light)[0]):
         return float(most)

@@ -1,4 +1,4 @@
-"""Prefetching: items are made in another thread while the caller is busy with earlier ones."""
+"""Prefetching: items are produced in another thread while the caller works on earlier ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from queue import Full, Queue
 from typing import Any, TypeVar
 
 QUEUED = 3  # items that wait between two threads
-_POLL_S = 0.1  # how often a waiting thread looks whether it is to stop
+_POLL_S = 0.1  # interval at which a waiting thread checks for a stop
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ class _End:
 
 
 def prefetch(items: Iterator[T]) -> Generator[T, None, None]:
-    """The items, made in another thread while the caller works on earlier ones; at most `QUEUED` wait.
+    """Produce items in another thread while the caller works on earlier ones; at most `QUEUED` wait.
 
     Errors of the other thread are raised here; closing the generator stops it.
     """
@@ -43,7 +43,7 @@ def prefetch(items: Iterator[T]) -> Generator[T, None, None]:
                 pass
         except StopIteration:
             pass
-        except BaseException as error:  # all of them belong to the caller's thread
+        except BaseException as error:  # all of them are raised in the caller's thread
             end = _End(error)
         put(end)
         close = getattr(items, "close", None)

@@ -1,6 +1,6 @@
-"""Video clips, frame by frame: upright sRGB pictures with their times, and where one shot ends and the next begins.
+"""Read video clips frame by frame: upright sRGB pictures with their times; detect hard cuts.
 
-Nothing here holds more than a few frames, so that memory does not grow with the clip.
+Only a few frames are kept, so that memory does not grow with the clip.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from illures.io.decoding import note
 from illures.video.picture import Picture, picture_of, whole_lines
 from illures.video.sequence import RATE, files_of, is_sequence, read_pictures
 
-USUAL_RATE = 25.0  # where a file names no frame rate [1/s]
+USUAL_RATE = 25.0  # default frame rate [1/s]
 _NO_TIME = "no time is known"
 
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What a video file says of itself.
+    """Properties of a video file.
 
     Attributes:
         path: of the file.
-        width, height: of a frame as it is seen: upright, with square pixels [px].
-        frames: how many there are, as the file says or as follows from its duration; None where it tells neither.
+        width, height: of a displayed frame: upright, with square pixels [px].
+        frames: number of frames, from the file or from its duration; None if unknown.
         rate: average frame rate [1/s].
-        duration_s: [s]; None where the file does not say (streams, recordings of a browser).
+        duration_s: [s]; None if unknown (streams, recordings of a browser).
         has_audio: whether there is sound.
         has_alpha: whether frames have an alpha channel.
     """
@@ -55,23 +55,23 @@ class Frame:
 
     Attributes:
         image: sRGB, upright, with square pixels.
-        time_s: presentation time as the file has it [s]; steps differ where the frame rate varies.
-        index: count of the frames from where reading began.
+        time_s: presentation time in the file [s]; steps differ if the frame rate varies.
+        index: number of the frame, counted from where reading began.
         alpha: 0 (transparent, where the image is mid grey) to 255; None where the file holds none.
-        said: what the user should know of how it was read; empty where it is as it was stored.
+        note: message about conversions for the user; empty if there were none.
     """
 
     image: UInt8[np.ndarray, "height width 3"]
     time_s: float
     index: int
     alpha: UInt8[np.ndarray, "height width"] | None = None
-    said: str = ""
+    note: str = ""
 
 
 def open_clip(path: Path) -> ClipInfo:
-    """What is in a video file; its first frame is decoded, so that an unreadable one is known at once.
+    """Open a video file; the first frame is decoded, so that an unreadable file fails at once.
 
-    What is not read as it was stored (HDR, interlaced lines) is said.
+    Conversions (HDR, interlaced lines) are noted.
 
     Raises:
         InputError: the file is missing, holds no video, or can't be read.
@@ -86,8 +86,8 @@ def open_clip(path: Path) -> ClipInfo:
         rate = _rate(stream)
         duration = _duration(container, stream, rate)
         frames = stream.frames or (max(1, round(duration * rate)) if duration else None)
-        if first.said:
-            note(path, first.said)
+        if first.note:
+            note(path, first.note)
         height, width = first.image.shape[:2]
         sound, alpha = bool(container.streams.audio), first.alpha is not None
         return ClipInfo(Path(path), width, height, frames, rate, duration, sound, alpha)
@@ -98,10 +98,10 @@ def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
 
     Args:
         path: of the file.
-        start_s: frames before this time are left out (reading begins at the key frame before it) [s].
+        start_s: frames before this time are skipped (reading begins at the key frame before it) [s].
 
     Raises:
-        InputError: the file is missing, holds no video, or a frame of it is broken; the time is named.
+        InputError: the file is missing, holds no video, or a frame is broken; the message names its time.
     """
     import av
 
@@ -123,13 +123,13 @@ def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
                 raise _broken(path, time_s, str(error)) from error
             previous, time_s = time_s, frame.time
             if time_s is None or (previous is not None and time_s <= previous):
-                # Raw streams carry no times, and badly made files the same one for all frames.
+                # Raw streams have no times, and faulty files the same one for all frames.
                 time_s = 0.0 if previous is None else previous + step
             if frame.is_corrupt:
                 raise _broken(path, time_s, "its data are damaged")
             if time_s >= start_s - step / 2:
                 picture = picture_of(frame, aspect)
-                yield Frame(picture.image, float(time_s), index, picture.alpha, _said(picture, interlaced))
+                yield Frame(picture.image, float(time_s), index, picture.alpha, _conversions(picture, interlaced))
                 index += 1
 
 
@@ -140,13 +140,13 @@ def _pictures(path: Path, start_s: float) -> Iterator[Frame]:
 
 
 class CutDetector:
-    """Finds hard cuts in frames that are shown to it one after the other.
+    """Finds hard cuts in consecutive frames.
 
-    Two signs must come together. The layout: correlation of small grey pictures, the best over small shifts, which no
-    change of exposure moves. The colours: a histogram over brightness and colour relative to the frame's mean. Fast
-    motion and pans keep the colours, a flash keeps the layout, a cut keeps neither. Their product must stand out
-    from the last frames. Frames without any contrast (black, white) are passed over, so that a blink of white is no
-    cut, and black between two shots is one.
+    Two measures are combined. Layout: correlation of small grey pictures, the best over small shifts, which is
+    invariant to exposure. Colours: a histogram over brightness and colour relative to the frame's mean. Fast motion and
+    pans keep the colours, a flash keeps the layout, a cut keeps neither. Their product must exceed that of the last
+    frames. Frames without contrast (black, white) are skipped, so that a white flash is no cut, but black between two
+    shots is one.
     """
 
     def __init__(self) -> None:
@@ -165,7 +165,7 @@ class CutDetector:
             return False
         change = change_of(last, seen)
         cut = change > max(_CUT, _ABOVE_LEVEL * self._level)
-        # A cut says nothing about how lively the shot is.
+        # A cut does not count as motion of the shot.
         self._level = 0.0 if cut else max(change, _FORGET * self._level)
         return cut
 
@@ -175,7 +175,7 @@ _SHIFT = 4  # largest shift tried [px of the small picture]
 _LEAST_CONTRAST = 3.0  # standard deviation of grey, of 255
 _CUT = 0.3  # least change of a cut: hands before the camera reach 0.23, cuts between shots 0.7
 _ABOVE_LEVEL = 2.5  # times the largest recent change
-_FORGET = 0.9  # of that, a frame
+_FORGET = 0.9  # decay of that per frame
 _BINS = 8
 
 
@@ -193,7 +193,7 @@ def _layout(grey: Float[np.ndarray, "s s"]) -> Float[np.ndarray, "s s"]:
 
 
 def _colours(small: Float[np.ndarray, "s s 3"]) -> Float[np.ndarray, " bins"]:
-    """Histogram over brightness relative to the mean and two colour differences; soft, so that no bin edge matters."""
+    """Histogram over brightness relative to the mean and two colour differences; with soft bins."""
     scaled = small / max(float(small.mean()), 1.0)
     total = scaled.mean(-1)
     axes = np.stack([total / 2, 0.5 + (scaled[..., 0] - total), 0.5 + (scaled[..., 2] - total)], -1)
@@ -226,7 +226,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable video ({_line(error)})") from error
     with container:
-        # The cover of a piece of music is a video stream to FFmpeg, but no clip.
+        # The cover of an audio file is a video stream for FFmpeg, but no clip.
         covers = av.stream.Disposition.attached_pic
         streams = [stream for stream in container.streams.video if not stream.disposition & covers]
         if not streams or streams[0].codec_context is None:
@@ -235,16 +235,16 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         yield container, streams[0]
 
 
-def _said(picture: Picture, interlaced: bool) -> str:
-    """How a frame was read, where that is not as it was stored."""
-    words = [] if picture.colours.is_srgb else [picture.colours.told]
+def _conversions(picture: Picture, interlaced: bool) -> str:
+    """Message about conversions of a frame; empty if there were none."""
+    words = [] if picture.colours.is_srgb else [picture.colours.description]
     if interlaced:
         words.append("interlaced; the lines of each first field are filled up")
     return "; ".join(words)
 
 
 def _rate(stream: Any) -> float:
-    """The average rate, unless the file's own times make nonsense of it; then what the codec was told."""
+    """The average frame rate; the codec's rate if the average is implausible."""
     average, guessed = float(stream.average_rate or 0), float(stream.guessed_rate or 0)
     if average and (not guessed or average < 2 * guessed):
         return average
@@ -252,10 +252,10 @@ def _rate(stream: Any) -> float:
 
 
 def _duration(container: Any, stream: Any, rate: float) -> float | None:
-    told = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+    declared = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
     counted = stream.frames / rate
-    # A file whose frames all have one time says that it is over at once.
-    return (counted if told < 0.5 * counted else told) or None
+    # A file whose frames all have the same time has a duration of about 0.
+    return (counted if declared < 0.5 * counted else declared) or None
 
 
 def _broken(path: Path, time_s: float | None, reason: str) -> InputError:

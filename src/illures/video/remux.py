@@ -1,4 +1,4 @@
-"""Finished parts of a video and the sound of the clip that it was made of, joined in one file by copying packets."""
+"""Join finished parts of a video and the sound of the source clip in one file by copying packets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from illures.video.write import Coding, Parts, writing
 
 
 def time_base_of(clip: Path) -> Fraction:
-    """Unit of the times of a clip's frames [s]."""
+    """Time base of a clip's frames [s]."""
     if is_sequence(clip):
         return Fraction(1, RATE)
     with open_container(clip) as container:
@@ -40,7 +40,7 @@ def join(parts: Parts, count: int, clip: Path, coding: Coding, time_base: Fracti
     partial = parts.out.with_name(f".{parts.out.name}.partial-{os.getpid()}")
     options = {}
     if coding.container in ("mp4", "mov"):
-        # Without a movie timescale as fine as the track's, the first frame's time is rounded to milliseconds.
+        # With a movie timescale coarser than the track's, the first frame's time would be rounded to milliseconds.
         ticks = str(time_base.denominator)
         options = {"movflags": "faststart", "movie_timescale": ticks, "video_track_timescale": ticks}
     try:
@@ -83,7 +83,7 @@ Carry = Callable[[Any], list[Any]]
 
 
 def _sound(output: Any, stream: Any, coding: Coding) -> Carry:
-    """What makes of a packet of this sound the packets to write; called with None at the end."""
+    """A function from a packet of this sound to the packets to write; called with None at the end."""
     import av
 
     context = stream.codec_context
@@ -113,13 +113,13 @@ def _sound(output: Any, stream: Any, coding: Coding) -> Carry:
 
 
 def _audio(source: Any, sounds: Mapping[int, Carry]) -> Iterator[tuple[float, Any]]:
-    """Packets of all the clip's sound with their times [s]."""
+    """Packets of all audio streams of the clip with their times [s]."""
     time_s = 0.0
     streams = [stream for stream in source.streams.audio if stream.index in sounds]
     for packet in source.demux(streams) if streams else ():
         index = packet.stream.index
         if packet.dts is None and packet.size == 0:
-            continue  # the demuxer's mark of the end
+            continue  # end marker of the demuxer
         for made in sounds[index](packet):
             time_s = float((made.dts or 0) * made.time_base)
             yield time_s, made

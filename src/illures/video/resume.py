@@ -1,4 +1,4 @@
-"""Reading a clip on: from where an earlier run stood, and past what can't be decoded."""
+"""Resume reading a clip: from where an earlier run stopped, and after frames that can't be decoded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from illures.errors import InputError
 from illures.video.read import ClipInfo, Frame, read_frames
 
-# After a broken frame the clip is tried again in such steps [s]: what follows builds on it up to the next key frame.
+# After a broken frame, reading is retried in these steps [s], as later frames depend on it up to the next key frame.
 _STEP_S = 0.25
 
 OnBroken = Callable[[InputError], None] | None
@@ -19,10 +19,10 @@ def frames_after(
     """The frame of a certain time, and those that follow it.
 
     Args:
-        clip: of which there are frames.
+        clip: as returned by `open_clip`.
         last_s: time of a frame as `read_frames` gave it [s]; None for all frames.
-        on_broken: takes what is wrong with a frame, which is then left out with those that can't be decoded without
-            it; without it the error is raised.
+        on_broken: called with the error of a broken frame, which is then skipped, as are frames that depend on it.
+            None: the error is raised.
 
     Raises:
         InputError: as `read_frames`.
@@ -35,13 +35,13 @@ def frames_after(
             return frame, frames
         if frame.time_s > last_s:
             break
-    # A file that can't be entered in the middle is read from its beginning.
+    # A file without seeking is read from its beginning.
     frames = _read(clip, 0.0, on_broken)
     return next((frame for frame in frames if frame.time_s >= last_s), None), frames
 
 
 def _read(clip: ClipInfo, start_s: float, on_broken: OnBroken) -> Iterator[Frame]:
-    """`read_frames` from `start_s` on, past broken frames where they may be left out."""
+    """`read_frames` from `start_s` on; skips broken frames if allowed."""
     if on_broken is None:
         yield from read_frames(clip.path, start_s)
         return

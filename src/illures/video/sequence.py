@@ -1,7 +1,7 @@
-"""Image sequences: numbered pictures, read and written as a clip. A name such as frame.%04d.exr stands for them all.
+"""Image sequences: numbered pictures, read and written as a clip. Their name is a pattern such as frame.%04d.exr.
 
-A sequence has no times and no sound: its frames are 1 / `RATE` seconds apart. Its numbers are kept: what is made of
-frame.1001.png goes to the picture numbered 1001.
+A sequence has no times and no sound: its frames are 1 / `RATE` seconds apart. Numbers are kept: the result for
+frame.1001.png gets the number 1001.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PATTERN = re.compile(r"%(0?)(\d*)d")
 
 
 def is_sequence(path: Path) -> bool:
-    """Whether a name stands for numbered pictures: it holds %d or %04d."""
+    """Whether a name is a pattern for numbered pictures: it contains %d or %04d."""
     return len(_PATTERN.findall(path.name)) == 1
 
 
@@ -68,10 +68,10 @@ def read_pictures(path: Path) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
 
 
 def write_pictures(path: Path, first: int, pictures: Iterable[UInt8[np.ndarray, "height width channels"]]) -> None:
-    """Write numbered pictures, RGB or RGBA (not multiplied with alpha, but in EXR); each whole or not at all.
+    """Write numbered pictures, RGB or RGBA (straight alpha; premultiplied in EXR); each whole or not at all.
 
     Raises:
-        InputError: the suffix is of no picture, can't hold alpha, or a file can't be written.
+        InputError: the suffix is not of a picture format, the format has no alpha, or a file can't be written.
     """
     for number, picture in enumerate(pictures, first):
         target = path.with_name(path.name % number)
@@ -79,7 +79,7 @@ def write_pictures(path: Path, first: int, pictures: Iterable[UInt8[np.ndarray, 
             save_image(target, picture)
         elif target.suffix.lower() == ".exr":
             alpha = picture[..., 3:].astype(np.float32) / 255
-            linear = np.concatenate([as_linear(picture[..., :3]) * alpha, alpha], axis=-1)  # EXR multiplies with alpha
+            linear = np.concatenate([as_linear(picture[..., :3]) * alpha, alpha], axis=-1)  # EXR alpha is premultiplied
             about = {"chromaticities": CHROMATICITIES["srgb-linear"]}
             write_exr_channels(target, {"RGBA": linear.astype(np.float16)}, about)
         elif target.suffix.lower() == ".png":
@@ -95,4 +95,4 @@ def check_pictures(path: Path, alpha: bool) -> None:
     """Raise an InputError where pictures of this suffix can't be written (with alpha)."""
     check_savable(path)
     if alpha and path.suffix.lower() in (".jpg", ".jpeg"):
-        raise InputError(f"{path}: JPEG holds no alpha; use png, tif, webp or exr")
+        raise InputError(f"{path}: JPEG has no alpha; use png, tif, webp or exr")

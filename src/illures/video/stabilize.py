@@ -24,7 +24,8 @@ from illures.decompose.decomposer import Decomposer
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.full_resolution import upright
 from illures.faces import atlas
-from illures.faces.track import TrackedFace, box_of, face_size, overlap
+from illures.faces.boxes import box_of, overlap
+from illures.faces.track import TrackedFace, face_size
 from illures.io.photos import as_linear
 from illures.math import sh
 from illures.math.normals import normalize

@@ -1,7 +1,7 @@
-"""Writing a clip: encoded once, in parts that outlive a killed run, then joined with the sound by copying packets.
+"""Write a clip: encoded once, in parts that survive a killed run, then joined with the sound by copying packets.
 
-A part holds some seconds of finished video (NUT, which keeps every time base) and the state that the next part starts
-from. Parts begin with a key frame and hold no B-frames, so that they follow each other without re-encoding.
+A part holds some seconds of finished video (NUT, which supports every time base) and the state that the next part
+starts from. Parts begin with a key frame and have no B-frames, so that they can be joined without re-encoding.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from illures.io.files import write_error, write_whole
 from illures.video.sequence import check_pictures, is_sequence
 
 _JOB = "job.json"
-# H.264 and VP9 say in the stream how to read their colours: BT.709, limited range (numbers of ISO/IEC 23091-2).
+# Colour code points in H.264 and VP9 streams: BT.709, limited range (numbers of ISO/IEC 23091-2).
 _BT709, _LIMITED = 1, 1
 
 
 @dataclass(frozen=True)
 class Coding:
-    """How a kind of file holds its video and sound.
+    """Encoding of video and sound for one kind of file.
 
     Attributes:
         container: FFmpeg's name of the format.
         codec: encoder of the video.
         pixels: FFmpeg's pixel format.
         options: of the encoder.
-        audio: encoder for sound that the container can't hold as it is.
+        audio: encoder for sound that the container does not support.
         alpha: whether frames have four channels, RGBA.
-        part: FFmpeg's name of the format of parts; NUT knows no ProRes.
+        part: FFmpeg's name of the format of parts; NUT does not support ProRes.
     """
 
     container: str
@@ -54,7 +54,7 @@ class Coding:
     part: str = "nut"
 
     def for_size(self, height: int, width: int) -> Coding:
-        """The coding for frames of this size: H.264 stores an odd side only with a colour for each pixel (4:4:4)."""
+        """The coding for frames of this size: H.264 supports odd sides only without chroma subsampling (4:4:4)."""
         odd = self.codec == "libx264" and (height % 2 or width % 2)
         return replace(self, pixels="yuv444p") if odd else self
 
@@ -65,7 +65,7 @@ class Coding:
 
 
 _H264 = {"preset": "veryfast", "crf": "17", "bf": "0"}
-# Without lag VP9 makes no invisible frames, which could not be cut into parts.
+# Without lag VP9 makes no invisible frames, which could not be split into parts.
 _VP9 = {"deadline": "realtime", "cpu-used": "6", "crf": "20", "b:v": "0", "lag-in-frames": "0", "row-mt": "1"}
 _FFV1 = {"level": "3", "slices": "4", "slicecrc": "1"}
 CODINGS: Mapping[str, Coding] = {
@@ -75,7 +75,7 @@ CODINGS: Mapping[str, Coding] = {
     ".webm": Coding("webm", "libvpx-vp9", "yuv420p", _VP9, "libopus"),
     ".mkv": Coding("matroska", "ffv1", "bgr0", _FFV1, "flac"),
 }
-# Those that hold the matte as alpha.
+# Encodings with the matte as alpha.
 ALPHA_CODINGS: Mapping[str, Coding] = {
     ".mov": Coding(
         "mov", "prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "16"}, "pcm_s16le", True, "mov"
@@ -85,10 +85,10 @@ ALPHA_CODINGS: Mapping[str, Coding] = {
 
 
 def coding_for(out: Path, alpha: bool = False) -> Coding:
-    """The coding that the name of a file asks for; numbered pictures go through lossless parts.
+    """The encoding for a file name; numbered pictures go through lossless parts.
 
     Raises:
-        InputError: an unknown suffix, or one that can't hold alpha.
+        InputError: an unknown suffix, or one without alpha support.
     """
     if is_sequence(out):
         check_pictures(out, alpha)
@@ -101,7 +101,7 @@ def coding_for(out: Path, alpha: bool = False) -> Coding:
 
 
 def can_hold_alpha(out: Path) -> bool:
-    """Whether a video file or numbered pictures of this name can hold alpha."""
+    """Whether a video file or numbered pictures of this name support alpha."""
     try:
         coding_for(out, alpha=True)
     except InputError:
@@ -110,14 +110,14 @@ def can_hold_alpha(out: Path) -> bool:
 
 
 class PartWriter:
-    """Encodes the frames of one part; used in `with`, it leaves a file only where all went well.
+    """Encodes the frames of one part; used in `with`; a file remains only after success.
 
     Args:
         path: where the part goes.
         coding: how it is encoded.
         size: (height, width) of the frames [px].
         time_base: unit of the frames' times [s].
-        rate: average frames a second, for the encoder's planning alone.
+        rate: average frame rate [1/s], a hint for the encoder.
     """
 
     def __init__(self, path: Path, coding: Coding, size: tuple[int, int], time_base: Fraction, rate: float) -> None:
@@ -167,14 +167,14 @@ class PartWriter:
 
 
 class Parts:
-    """The folder OUT.parts: what is finished of a clip, and what is needed to go on.
+    """The folder OUT.parts: finished parts of a clip, and the state to continue.
 
     Args:
         out: the video that is to be written.
-        job: what decides how the frames look (clip, options, versions); the parts of another job are thrown away.
+        job: everything that decides how frames look (clip, options, versions); parts of another job are deleted.
 
     Raises:
-        InputError: the folder can't be written, or is there and is not ours.
+        InputError: the folder can't be written, or exists and was not written by illures.
     """
 
     def __init__(self, out: Path, job: Mapping[str, Any]) -> None:
@@ -196,7 +196,7 @@ class Parts:
         return self.folder / f"{number:06d}.nut"
 
     def done(self) -> int:
-        """How many parts are finished."""
+        """Number of finished parts."""
         number = 0
         while self.path(number).exists():
             number += 1
@@ -206,7 +206,7 @@ class Parts:
         return number
 
     def save_state(self, number: int, state: Mapping[str, np.ndarray]) -> None:
-        """Keep the state after `number` parts in place of the one before."""
+        """Replace the stored state by the one after `number` parts."""
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **dict(state))
         write_whole(self._state(number), buffer.getvalue())
@@ -225,7 +225,7 @@ class Parts:
             raise InputError(f"{path}: damaged; remove {self.folder} to begin anew") from error
 
     def remove(self) -> None:
-        """Throw everything away."""
+        """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _state(self, number: int) -> Path:
@@ -244,7 +244,7 @@ class Parts:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """FFmpeg's and the system's errors as ours, naming the file."""
+    """Convert errors of FFmpeg and the system to InputError, with the name of the file."""
     import av
 
     try:

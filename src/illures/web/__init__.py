@@ -1,5 +1,5 @@
-"""The studio: a local web page on which a face is taken apart, relit and painted. `illures studio` starts it.
+"""The studio: a local web page for decomposing, relighting and painting a face. `illures studio` starts it.
 
-`static` is the page, `server` is what answers it.
+`static` is the page, `server` its server.
 May import `relighting`, `video` and what is below them.
 """

@@ -8,7 +8,7 @@ from skimage.data import astronaut
 from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate, Failure
 from illures.evaluate.benchmarks.photos import load
-from illures.evaluate.face_crop import portrait, window_around
+from illures.evaluate.face_crop import cut_face_crop, window_around
 from illures.faces import find_faces
 from illures.math.color import linear_to_srgb, srgb_to_linear
 
@@ -41,7 +41,7 @@ def test_photos_that_show_no_face_or_cannot_be_read_are_failures_with_a_name(fol
     assert "b.png: no face found" in found[1].message and "c.jpg" in found[2].message
 
 
-def test_the_portrait_is_upright_and_shows_the_face_where_it_says(folder):
+def test_the_face_crop_is_upright_and_shows_the_face_where_it_says(folder):
     _, (item, *_) = items(folder)
     assert max(item.photo.shape) <= 320 and item.photo.dtype == np.float32
     assert 0.05 < item.truth.mask.mean() < 0.5
@@ -54,11 +54,11 @@ def test_the_portrait_is_upright_and_shows_the_face_where_it_says(folder):
 
 
 @pytest.mark.parametrize("side", [400, 97])
-def test_the_portrait_is_cut_at_the_photos_edge_and_never_mirrored(side):
-    """Each pixel of the portrait is the photo's own place, as the landmarks have it."""
+def test_the_face_crop_is_cut_at_the_photos_edge_and_never_mirrored(side):
+    """Each pixel of the face crop is the photo's own place, as the landmarks have it."""
     photo = astronaut()[60:220, 150:300]
     face = find_faces(photo)[0]
-    shown, found = portrait(photo, face, window_around(face, photo.shape[:2], side))
+    shown, found = cut_face_crop(photo, face, window_around(face, photo.shape[:2], side))
     scale = np.ptp(found.landmarks[:, 0]) / np.ptp(face.landmarks[:, 0])
     shift = (found.landmarks - scale * face.landmarks)[:, :2].mean(axis=0)
     corners = (np.array([[0, 0], [shown.shape[1] - 1, shown.shape[0] - 1]]) - shift) / scale

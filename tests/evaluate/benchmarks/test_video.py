@@ -131,12 +131,12 @@ def test_our_models_take_part_a_second_time_and_flicker_less(tmp_path):
     write(tmp_path / "noisy.mkv", [np.clip(picture, 0, 255).astype(np.uint8) for picture in noisy])
     benchmark = load(tmp_path)
     alone = our_contenders([])
-    steady = stable_contenders(alone)
-    assert [each.name for each in steady] == ["illures video"]
+    stable = stable_contenders(alone)
+    assert [each.name for each in stable] == ["illures video"]
     items = list(benchmark.items("noisy"))
     found = []
-    for contender in (*alone, *steady):
+    for contender in (*alone, *stable):
         method = contender.method("noisy")
         found.append(summary(benchmark, items, lambda item, method=method: method.estimate(ask(item))))
     assert found[1]["albedo_flicker_rel"] < 0.7 * found[0]["albedo_flicker_rel"]
-    assert steady[0].method("a") is not steady[0].method("b")
+    assert stable[0].method("a") is not stable[0].method("b")

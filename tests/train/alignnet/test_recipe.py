@@ -19,10 +19,11 @@ from illures.train.alignnet.recipe import AlignRecipe, is_align_recipe, load_ali
 from illures.train.alignnet.run import run_align
 from illures.train.alignnet.training import AlignTraining
 from illures.train.recipe import find_recipe, shipped
+from tiny_networks import ALIGN_ALBEDO
 from turned_sphere import TurnedSphere, rotation
 
 SIZE, PEOPLE, VIEWS = 32, 6, 4
-NETWORK = AlignConfig("albedo", size=SIZE, width=8, blocks=1)
+NETWORK = dataclasses.replace(ALIGN_ALBEDO, size=SIZE)
 TINY = AlignRecipe(NETWORK, epochs=4, batch=4, held_out=0.3, checkpoint=8, learning_rate=3e-3, precision="float32")
 
 
@@ -148,7 +149,7 @@ def test_a_recipe_file_and_sets_make_weights(shards, tmp_path):
         'kind = "align"\nepochs = 1\nheld_out = 0\n[network]\nkind = "normal"\nsize = 32\nwidth = 8\nblocks = 1\n'
     )
     network, info = load_alignnet(run_align(recipe, [shards], tmp_path / "run"))
-    assert network.config == AlignConfig("normal", size=32, width=8, blocks=1)
+    assert network.config == dataclasses.replace(ALIGN_ALBEDO, kind="normal")
     assert info.data.startswith(f"{PEOPLE * VIEWS} views")
     assert info.recipe == load_align_recipe(recipe).to_dict()
 

@@ -41,7 +41,7 @@ _EXPOSURE = 0.6  # linear value of the 95th percentile of the face in natural li
 
 @dataclass(frozen=True)
 class Measured:
-    """A subject's photos and what photometric stereo makes of them.
+    """A subject's photos, with normals and albedo from photometric stereo.
 
     Attributes:
         images: linear, full scale 1.
@@ -137,7 +137,7 @@ def even_face(images: Float[np.ndarray, "flashes height width"], name: str) -> F
     """The face in the mean of photos under many flashes.
 
     Raises:
-        InputError: no face is found; `name` says where.
+        InputError: no face is found; the message begins with `name`.
     """
     mean = images.mean(axis=0)
     mean = linear_to_srgb(np.clip(mean / max(float(np.percentile(mean, 95)), 1e-9) * 0.6, 0, 1))

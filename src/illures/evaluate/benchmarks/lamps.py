@@ -1,4 +1,4 @@
-"""Relighting against path-traced renders: one person, many lamps, everything known.
+"""Relighting against path-traced renders: one person, many lamps, complete ground truth.
 
 A person is rendered under a soft light (the photo) and under lamps from all over the front. The photo, relit to a lamp,
 is compared with the render under it: its pixels, where its cast shadows end, and the colour of its skin. All lights are
@@ -23,13 +23,13 @@ from illures.relighting.light import Light
 from illures.relighting.relight import exposed
 from illures.types import Face, Region
 
-# Share of light from all around: of the photo, and of the lamps.
+# Share of ambient light: in the photo, and with the lamps.
 SOFT, DIM = 0.45, 0.1
-# Surfaces that a lamp meets at less than this cosine are in their own shade: no cast shadow can be told there.
+# Surfaces with a smaller cosine to the lamp are in attached shadow, where cast shadows are undefined.
 _LEAST_FACING = 0.25
 # A shadow of fewer pixels of 256 x 256 is a speck.
 _LEAST_SHADOW = 30
-# Where one of the images has no edge at all, its distance counts as this much [px].
+# Distance if only one of the images has an edge [px].
 FARTHEST = 32.0
 # Luminance of the colour whose a* and b* are compared.
 _GREY = 0.2
@@ -58,18 +58,18 @@ class LampView:
 
     @property
     def head(self) -> Bool[np.ndarray, "size size"]:
-        """Skin and all that grows on it."""
+        """Skin with hair and beard."""
         others = (Region.BACKGROUND, Region.CLOTHES, Region.OBJECT)
         return np.asarray(~np.isin(self.region, others))
 
     @property
     def face(self) -> Face:
-        """For the decomposer."""
+        """The face, for the decomposer."""
         return Face(self.landmarks.astype(np.float32), 1.0)
 
     @property
     def srgb(self) -> Float[np.ndarray, "size size 3"]:
-        """The photo as a file holds it."""
+        """The photo, sRGB-encoded."""
         return linear_to_srgb(np.clip(self.photo, 0, 1)).astype(np.float32)
 
 
@@ -79,7 +79,7 @@ class LampScore:
 
     Attributes:
         psnr_db: over the head, sRGB, after one best scale of linear light.
-        edges_px: distances between the edges of cast shadows on skin, both ways; empty where neither image has one.
+        edges_px: distances between the edges of cast shadows on skin, both ways; empty if neither image has one.
         colour: ΔE of the chroma plane (a*, b*) between the skin's mean colour before and after.
     """
 
@@ -89,12 +89,12 @@ class LampScore:
 
 
 def soft_light() -> Light:
-    """What the photo is taken under: a large lamp aside, and much light from around."""
+    """The light of the photo: a large lamp from the side, and much ambient light."""
     return Light.from_direction(25, 25, ambient=SOFT, radius_deg=30)
 
 
 def lamps(count: int) -> list[Light]:
-    """Lamps from image left to image right, at all heights and of three sizes, each with a little light around."""
+    """Lamps from image left to image right, at all heights and of three sizes, each with a little ambient light."""
     heights, radii = (10, 45, -10, 28, 62), (3, 6, 12)
     azimuths = -75 + 150 * (np.arange(count) + 0.5) / count
     return [
@@ -115,7 +115,7 @@ def environment_of(light: Light) -> Float[np.ndarray, "128 256 3"]:
 
 
 def known(view: LampView) -> Decomposition:
-    """The view taken apart without error: what relighting does with perfect maps."""
+    """The ground-truth decomposition of the view, for relighting with perfect maps."""
     size, light = len(view.photo), soft_light().sh.astype(np.float32)
     one_hot = (view.region[..., None] == np.arange(len(Region))).astype(np.float32)
     normal = np.where(np.any(view.normal != 0, axis=-1, keepdims=True), view.normal, np.array([0, 0, 1], np.float32))
@@ -133,7 +133,7 @@ def known(view: LampView) -> Decomposition:
 
 
 def relit(view: LampView, face: Decomposition, lights: Sequence[Light]) -> list[Float[np.ndarray, "size size 3"]]:
-    """The view's photo under each light as `illures relight` gives it, linear, up to a scale; nothing is cut off."""
+    """The view's photo relit as by `illures relight`, linear, up to a scale, without clipping."""
     relighter = PhotoRelighter(view.srgb, [face])
     return [srgb_to_linear(np.asarray(relighter(exposed(light, face, -1.0)), np.float32)) for light in lights]
 
@@ -150,14 +150,14 @@ def score(view: LampView, index: int, light: Light, image: Float[np.ndarray, "si
 def cast_shadow(
     view: LampView, light: Light, image: Float[np.ndarray, "size size 3"]
 ) -> tuple[Bool[np.ndarray, "size size"], Bool[np.ndarray, "size size"]]:
-    """Where skin that faces the lamp gets less than half of its light, and where that can be told."""
+    """Where skin that faces the lamp gets less than half of its light, and where this is defined."""
     lamp, size = light.lamps[0], len(image)
     facing = view.normal @ lamp.direction.astype(np.float32)
     full = DIM + np.clip(facing, 0, None) * float(luminance(lamp.irradiance))
     got = luminance(image) / np.maximum(luminance(view.albedo), 0.01)
     lit = (got - DIM) / np.maximum(full - DIM, 1e-3)
     seen = (view.region == Region.SKIN) & (facing > _LEAST_FACING)
-    # Exposure is free: what is fully lit counts as 1.
+    # Exposure is free: fully lit skin counts as 1.
     lit = lit / max(float(np.quantile(lit[seen], 0.75)), 1e-3) if seen.any() else lit
     lit = cv2.GaussianBlur(lit.astype(np.float32), (0, 0), size / 256)
     return _no_specks((lit < 0.5) & seen, _LEAST_SHADOW * (size / 256) ** 2), seen
@@ -185,7 +185,7 @@ def _chroma(colour: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2"]:
 
 
 def _edges(shadow: Bool[np.ndarray, "size size"], seen: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
-    """Shadow next to lit skin; where the skin ends is no edge of the shadow."""
+    """Shadow pixels next to lit skin; the outline of the skin is no edge."""
     lit = cv2.dilate((seen & ~shadow).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     return shadow & lit
 

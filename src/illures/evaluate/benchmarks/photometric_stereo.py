@@ -2,13 +2,13 @@
 
 Model, linear light: I_k(p) = albedo(p) · strength_k · falloff_k(p) · max(0, n(p) · l_k(p)), with l_k(p) the direction
 from the surface point to flash k and falloff_k(p) one over their squared distance; both are constant for flashes
-infinitely far away (Woodham 1980). Cast shadows, highlights and clipped pixels do not obey it: every pixel is a
-least-squares problem over its flashes that is re-weighted until they count no more (Tukey's biweight).
+infinitely far away (Woodham 1980). Cast shadows, highlights and clipped pixels are outliers: each pixel is
+solved by iteratively re-weighted least squares over its flashes, which removes them (Tukey's biweight).
 
-Strengths and the flashes' distance can be estimated along the way. Strengths that rise from left to right, or upward,
-look much like a tilt of the surface (Belhumeur et al., "The Bas-Relief Ambiguity", IJCV 1999), so that part of them
-stays as it was given; for the same reason a face off the middle of the rig must be said (`Flashes.offset`).
-Integrability is not asked for.
+Strengths and distance of the flashes can be estimated, too. Strengths that rise from left to right, or upward, look
+much like a tilt of the surface (Belhumeur et al., "The Bas-Relief Ambiguity", IJCV 1999), so that part of them
+keeps its given value. For the same reason, a face off the centre of the rig must be declared (`Flashes.offset`).
+Integrability is not enforced.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from jaxtyping import Bool, Float, Int
 from illures.errors import InputError
 from illures.math.normals import angular_error_deg, normalize
 
-_BLACK = 0.02  # of full scale: below is noise
-_SHADOWED = 0.12  # of the pixel's bright value: the first guess takes darker observations for shadow
+_BLACK = 0.02  # noise level, relative to full scale
+_SHADOWED = 0.12  # relative to the pixel's bright value: darker observations are shadow in the initial guess
 _GRAZING = 0.08  # cosine between normal and flash below which an observation does not count
 _CUT = 4.685  # Tukey's constant: residuals beyond this many deviations count nothing
 _DEVIATION = 0.02  # least deviation, as a share of the pixel's bright value: sensors and skin are no better
 _ROUNDS = 8
 _REFINEMENTS = 6
-_SAMPLE = 4000  # pixels that flashes are refined on
-_LEAST = 4  # observations that a normal needs
-_MARGIN = 0.5  # depth of the cap that stands for the face, over half its width
+_SAMPLE = 4000  # number of pixels for the refinement of flashes
+_LEAST = 4  # least number of observations of a normal
+_MARGIN = 0.5  # depth of the cap that approximates the face, over half its width
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Flashes:
         direction: unit vectors from the middle of the rig toward each flash, camera frame.
         strength: irradiance of a facing surface in the middle of the rig, relative; mean 1.
         distance: of all flashes from the middle of the rig [px of the photo], None for infinitely far.
-        offset: where the middle of the face is in the rig, in distances.
+        offset: centre of the face relative to the rig, in units of the distance.
     """
 
     direction: Float[np.ndarray, "flashes 3"]
@@ -65,9 +65,9 @@ class Stereo:
     Attributes:
         normal: camera frame; zero outside the mask and where too few flashes reach.
         albedo: linear, one channel, at the photos' scale for strength 1.
-        support: how many flashes counted (weight above one half).
+        support: number of flashes that count (weight above one half).
         split_deg: angle between the normals of two disjoint halves of the flashes [deg]; NaN where one has none.
-        flashes: as they were refined.
+        flashes: after refinement.
         residual: median over pixels and flashes that count of |I - model| / albedo.
     """
 
@@ -93,12 +93,12 @@ def photometric_stereo(
 
     Args:
         images: linear, full scale 1, without ambient light.
-        flashes: one a photo.
+        flashes: one per photo.
         mask: the surface; None is every pixel.
-        refine_strength: estimate how strong each flash was; what of it rises to one side or upward stays as given.
-        near: estimate the flashes' distance, beginning at infinity (or `flashes.distance`).
+        refine_strength: estimate the strength of each flash, except for a linear trend over directions.
+        near: estimate the distance of the flashes, starting at infinity (or `flashes.distance`).
         depth: of the surface toward the viewer [px], for near flashes; None takes a cap over the mask.
-        clipped: values from here on are saturated and do not count.
+        clipped: larger values are saturated and do not count.
 
     Raises:
         InputError: photos and flashes differ in number or there are fewer than 4; the mask is empty.
@@ -137,7 +137,7 @@ def lambert_stereo(
 ) -> tuple[Float[np.ndarray, "height width 3"], Float[np.ndarray, "height width"]]:
     """Normals and albedo by plain least squares over all flashes, infinitely far (Woodham 1980).
 
-    What can be done with three or four photos, where nothing is left over to tell shadow and highlight by.
+    For three or four photos, which do not suffice to detect shadows and highlights.
     """
     observed = images.reshape(len(images), -1)
     surface = np.linalg.lstsq(flashes.direction * flashes.strength[:, None], observed, rcond=None)[0].T
@@ -156,7 +156,7 @@ def _solve(
         shading = np.einsum("pc,pkc->pk", surface, direction)
         length = np.linalg.norm(surface, axis=1, keepdims=True)
         reached = usable & (shading > _GRAZING * length)
-        # Errors are those of strength 1: a weak flash must not count more for being dark.
+        # Errors are normalised to strength 1, so that weak flashes do not count more.
         residual = observed / gain - shading
         sigma = 1.4826 * _median(np.abs(residual), reached)
         sigma = np.maximum(sigma, _DEVIATION * np.maximum(length[:, 0], 1e-9))[:, None]
@@ -190,7 +190,7 @@ def _model(surface: np.ndarray, direction: np.ndarray, gain: np.ndarray) -> Floa
 def _refined(
     observed: np.ndarray, usable: np.ndarray, position: np.ndarray, flashes: Flashes, strength: bool, near: bool
 ) -> Flashes:
-    """Surface and flashes in turn, on a sample of the pixels."""
+    """Refine surface and flashes alternately, on a sample of the pixels."""
     thin = np.random.default_rng(0).permutation(len(observed))[:_SAMPLE]
     observed, usable, position = observed[thin], usable[thin], position[thin]
     for _ in range(_REFINEMENTS):
@@ -205,9 +205,9 @@ def _refined(
 def _with_strengths(
     observed: np.ndarray, weight: np.ndarray, position: np.ndarray, surface: np.ndarray, flashes: Flashes
 ) -> Flashes:
-    """The strength of each flash that explains its photo best, least squares over the pixels that count.
+    """Strength of each flash by least squares over the pixels that count.
 
-    The part of the change that is linear in x and y of the direction is taken out again.
+    The part of the change that is linear in x and y of the direction is removed.
     """
     model = _model(surface, *_lit(flashes, position))
     factor = np.sum(weight * observed * model, axis=0) / np.maximum(np.sum(weight * model**2, axis=0), 1e-12)
@@ -219,7 +219,7 @@ def _with_strengths(
 
 
 def _robust_fit(design: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Least absolute deviations, by re-weighting: a flash that misfired must not turn the whole face."""
+    """Least absolute deviations by re-weighting, so that a misfired flash does not tilt the whole face."""
     solution = np.linalg.lstsq(design, values, rcond=None)[0]
     for _ in range(20):
         weight = 1 / np.sqrt(np.maximum(np.abs(values - design @ solution), 0.02))
@@ -260,7 +260,7 @@ def _positions(mask: np.ndarray, depth: np.ndarray | None) -> Float[np.ndarray, 
 
 
 def _halves(flashes: Flashes) -> tuple[np.ndarray, np.ndarray]:
-    """Two disjoint sets of flashes that both go around: every other one by azimuth."""
+    """Two disjoint sets of flashes that both cover all azimuths: every other one by azimuth."""
     order = np.argsort(np.arctan2(flashes.direction[:, 1], flashes.direction[:, 0]), kind="stable")
     return np.sort(order[::2]), np.sort(order[1::2])
 

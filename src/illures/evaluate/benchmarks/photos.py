@@ -14,7 +14,7 @@ import numpy as np
 
 from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate, Failure, Item, Score, Truth
-from illures.evaluate.face_crop import portrait, window_around
+from illures.evaluate.face_crop import cut_face_crop, window_around
 from illures.evaluate.lpips import Lpips
 from illures.evaluate.scoring import photo_mask, score_colour, score_maps, score_reconstruction
 from illures.faces import find_faces
@@ -34,7 +34,7 @@ class Photos:
         self.size = len(self.groups)
 
     def items(self, group: str) -> Iterator[Item | Failure]:
-        """One item, or why there is none."""
+        """One item, or a failure."""
         try:
             photo = read_photo(self._files[group])
         except InputError as error:
@@ -44,7 +44,7 @@ class Photos:
         if not faces:
             yield Failure(group, group, f"{self._files[group]}: no face found")
             return
-        shown, face = portrait(photo, faces[0], window_around(faces[0], photo.shape[:2]))
+        shown, face = cut_face_crop(photo, faces[0], window_around(faces[0], photo.shape[:2]))
         yield Item(group, group, shown, face, Truth(photo_mask(shown.shape[:2], face)))
 
     def score(self, item: Item, estimate: Estimate) -> Score:

@@ -36,11 +36,11 @@ _TURNS: dict[str, np.ndarray] = {
 }
 SIZE = 256  # px
 _YAWS_DEG = (0.0, -25.0, 25.0)
-_HEIGHT = 0.3  # that every scan is brought to [m]: head and neck
+_HEIGHT = 0.3  # height of every scan after scaling [m]: head and neck
 _DISTANCE = 1.0  # of the camera [m]
 _SAMPLES = 64
 _EXPOSURE = 0.6  # linear value of the 95th percentile of the face
-_LOOK = 512  # px of the view in which the face is sought
+_LOOK = 512  # px of the view for face detection
 _BACKDROP = 0.15
 
 
@@ -131,10 +131,10 @@ def load(path: Path, *, hdri: Path, lights: int = 4, front: str = "z", size: int
 
 
 def framed(pieces: list[Piece], front: str, name: str) -> Head:
-    """A head that our renderer takes: turned, in metres, its 478 landmarks found in a frontal view of it.
+    """A head for our renderer: rotated, scaled to metres, with 478 landmarks detected in a frontal view.
 
     Raises:
-        InputError: no face is found; `name` says in which file.
+        InputError: no face is found; the message begins with `name`.
     """
     turn = _TURNS[front]
     corners = np.concatenate([piece.vertices for piece in pieces]).astype(np.float64) @ turn.T
@@ -157,7 +157,7 @@ def _part(index: int, piece: Piece, turn: np.ndarray, middle: np.ndarray, scale:
 
 
 def _landmarks(parts: tuple[Part, ...], name: str) -> Float[np.ndarray, "478 3"]:
-    """Found in an evenly lit frontal view, then put on the surface: the nearest vertex to the viewer around each."""
+    """Detected in an evenly lit frontal view, then projected to the surface: the vertex closest to the viewer."""
     from scipy.spatial import cKDTree
 
     from illures.synth.lighting import split

@@ -17,10 +17,11 @@ from jaxtyping import Float, Int
 
 from illures.errors import InputError
 from illures.io.decoding import decoding, open_image, parse_json
-from illures.io.photos import MAX_PIXELS, as_linear, read_photo, to_photo
+from illures.io.photo_files import MAX_PIXELS
+from illures.io.photos import as_linear, read_photo, to_photo
 
-_GREY = 0.5  # albedo of a material that says nothing
-# Type of a number, and what stands for 1 where it is no index.
+_GREY = 0.5  # default albedo of a material
+# NumPy type, and the value that means 1 for normalised integers.
 _GLTF_TYPES = {5121: ("<u1", 255), 5123: ("<u2", 65535), 5125: ("<u4", 1), 5126: ("<f4", 1)}
 _GLTF_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 

@@ -1,7 +1,7 @@
-"""Benchmark `video`: a folder of clips, one main face each: do albedo and normals stay what they are?
+"""Benchmark `video`: a folder of clips, one main face each: stability of albedo and normals.
 
-Frames are aligned by the dense landmark mesh, laid flat, by the same landmarks for every method; no truth is needed.
-Only skin counts, for lids, eyeballs and the open mouth really change. Each clip counts up to its first hard cut.
+Frames are aligned in the UV atlas of the dense landmark mesh, with the same landmarks for every method; no ground truth
+is needed. Only skin counts, as lids, eyeballs and the open mouth really change. Each clip counts up to its first cut.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from illures.errors import InputError
 from illures.evaluate import metrics
 from illures.evaluate.benchmark import Estimate, Failure, Item, Score, Truth
 from illures.evaluate.benchmarks.photos import evenly
-from illures.evaluate.face_crop import centre_of, portrait, window_around
+from illures.evaluate.face_crop import centre_of, cut_face_crop, window_around
 from illures.evaluate.lpips import Lpips
 from illures.evaluate.scoring import Kept, drift, photo_mask, score_maps, score_reconstruction
-from illures.evaluate.uv_maps import lay_flat, seen_skin
+from illures.evaluate.uv_maps import seen_skin, to_uv_atlas
 from illures.faces import atlas, scale_of
 from illures.faces.track import FaceTracker
 from illures.math.color import srgb_to_linear
@@ -30,12 +30,12 @@ from illures.video.read import CutDetector, read_frames
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _LEAST_TEXELS = 50
-# How far the face may move in the window that is cut out [of its side], and grow or shrink [log], before a new one.
+# Largest motion of the face in the window [of its side] and largest change of size [log] before a new window.
 _LEAVE, _GROWTH = 0.1, 0.15
 
 
 @dataclass(frozen=True)
-class Flat:
+class UVMaps:
     """One frame in the atlas.
 
     Attributes:
@@ -97,21 +97,21 @@ class Video:
         """Reconstruction, and what the clip's figures need."""
         score = score_maps(estimate, item)
         figures = score.figures | score_reconstruction(estimate, item.photo, item.truth.mask, self._lpips)
-        return replace(score, figures=figures, kept=_flat(item, estimate))
+        return replace(score, figures=figures, kept=_uv_maps(item, estimate))
 
     def summarise(self, scores: Sequence[Score]) -> dict[str, float]:
         """Drift and detail over all frames, flicker over the longest run of successive ones, at texels always seen."""
-        flats: list[Flat] = [score.kept for score in scores]
-        if not flats:
+        frames: list[UVMaps] = [score.kept for score in scores]
+        if not frames:
             return {}
-        seen = np.logical_and.reduce([flat.seen for flat in flats])
+        seen = np.logical_and.reduce([frame.seen for frame in frames])
         if seen.sum() < _LEAST_TEXELS:
             return {}
-        figures = drift([Kept(*(None if v is None else v[seen] for v in (f.normal, f.albedo))) for f in flats])
-        details = [metrics.gradient_correlation(f.albedo, f.photo, seen) for f in flats if f.albedo is not None]
+        figures = drift([Kept(*(None if v is None else v[seen] for v in (f.normal, f.albedo))) for f in frames])
+        details = [metrics.gradient_correlation(f.albedo, f.photo, seen) for f in frames if f.albedo is not None]
         if details:
             figures["albedo_detail_corr"] = float(np.mean(details))
-        run = [flat.albedo[seen] for flat in _longest_run(flats) if flat.albedo is not None]
+        run = [frame.albedo[seen] for frame in _longest_run(frames) if frame.albedo is not None]
         if len(run) > 2:
             figures["albedo_flicker_rel"] = metrics.flicker(np.stack(run))
             figures["albedo_flicker_contrast"] = metrics.flicker_over_contrast(np.stack(run))
@@ -139,10 +139,10 @@ def load(path: Path, *, frames: int = 24, clips: int | None = None, lpips: Path 
 
 
 def _moved(window: FaceCrop, face: Face, photo_size: tuple[int, int]) -> FaceCrop:
-    """The window, or one around the face where that has left its middle or changed its size.
+    """The window, or a new one if the face has moved off its centre or changed its size.
 
-    A window that followed every frame would shake with the noise of the landmarks, and hide from methods with a
-    memory that the camera stands still.
+    A window that follows every frame would shake with the noise of the landmarks, and hide a still camera from methods
+    with a memory.
     """
     wanted = window_around(face, photo_size)
     reach, growth = window.size / scale_of(window), wanted.size / scale_of(wanted) * scale_of(window) / window.size
@@ -152,29 +152,29 @@ def _moved(window: FaceCrop, face: Face, photo_size: tuple[int, int]) -> FaceCro
 
 
 def _item(name: str, group: str, index: int, image: np.ndarray, face: Face, window: FaceCrop) -> Item:
-    shown, found = portrait(image, face, window)
+    shown, found = cut_face_crop(image, face, window)
     return Item(name, group, shown, found, Truth(photo_mask(shown.shape[:2], found)), {"frame": float(index)})
 
 
-def _flat(item: Item, estimate: Estimate) -> Flat:
-    """The maps at the places of the mesh; normals turned back with the head."""
+def _uv_maps(item: Item, estimate: Estimate) -> UVMaps:
+    """The maps in the UV atlas; normals are rotated to the frame of the head."""
     normal, albedo = None, None
     if estimate.normal is not None:
         points, _ = metrics.fill_normals(estimate.normal.reshape(-1, 3))
-        filled = lay_flat(points.reshape(estimate.normal.shape).astype(np.float32), item.face)
+        filled = to_uv_atlas(points.reshape(estimate.normal.shape).astype(np.float32), item.face)
         normal = normalize(turn(filled, atlas.head_rotation(item.face.landmarks).T)).astype(np.float32)
     if estimate.albedo is not None:
         filled = metrics.fill_values(estimate.albedo.reshape(-1, 3)).reshape(estimate.albedo.shape)
-        albedo = lay_flat(filled.astype(np.float32), item.face)
-    photo = lay_flat(srgb_to_linear(item.photo).astype(np.float32), item.face)
-    return Flat(int(item.tags["frame"]), seen_skin(item.face), photo, albedo, normal)
+        albedo = to_uv_atlas(filled.astype(np.float32), item.face)
+    photo = to_uv_atlas(srgb_to_linear(item.photo).astype(np.float32), item.face)
+    return UVMaps(int(item.tags["frame"]), seen_skin(item.face), photo, albedo, normal)
 
 
-def _longest_run(flats: list[Flat]) -> list[Flat]:
-    runs: list[list[Flat]] = []
-    for flat in flats:
-        if runs and flat.index == runs[-1][-1].index + 1:
-            runs[-1].append(flat)
+def _longest_run(frames: list[UVMaps]) -> list[UVMaps]:
+    runs: list[list[UVMaps]] = []
+    for frame in frames:
+        if runs and frame.index == runs[-1][-1].index + 1:
+            runs[-1].append(frame)
         else:
-            runs.append([flat])
+            runs.append([frame])
     return max(runs, key=len)

@@ -1,7 +1,7 @@
-"""The methods that are compared, one adapter a file, and which of them take part in a run.
+"""The compared methods, one adapter per file, and the selection for a run.
 
 To add a rival, write a file with a function `load(folder: Path) -> Method` and add a line to `RIVALS`. Other people's
-code and weights stay in the user's folder; docs/rivals.md says what must lie there.
+code and weights stay in the user's folder; docs/rivals.md lists the files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from illures.evaluate.methods.query import Method
 
 Kind = Literal["dummy", "baseline", "ours", "rival"]
 
-# Modules are imported when they are asked for.
+# Modules are imported on demand.
 RIVALS: dict[str, str] = {
     name: f"illures.evaluate.methods.{module}"
     for name, module in {
@@ -36,13 +36,13 @@ MORPHABLE = "3dmm"
 
 @dataclass(frozen=True)
 class Contender:
-    """Who takes part in a run.
+    """A method in a run.
 
     Attributes:
         name: unique in the run; a file name.
-        kind: what the report says of it.
-        method: for a group of the benchmark; only the mean of the others depends on it.
-        about: what results must share to be of the same contender, such as the weights' hash.
+        kind: for the report.
+        method: for a group of the benchmark (only the mean face depends on it).
+        about: identifies the method in results, such as the hash of its weights.
     """
 
     name: str
@@ -104,7 +104,7 @@ def our_contenders(weights: Sequence[Path]) -> list[Contender]:
 
 
 def crop_contenders(contenders: Sequence[Contender]) -> list[Contender]:
-    """Our models among them once more, by the maps of the aligned crop as the network gives them."""
+    """Our models once more, evaluated on the maps of the aligned crop."""
     from illures.evaluate.methods.ours import Crop, Illures
 
     models = {each.name: each.method("") for each in contenders if each.kind == "ours"}
@@ -116,7 +116,7 @@ def crop_contenders(contenders: Sequence[Contender]) -> list[Contender]:
 
 
 def stable_contenders(contenders: Sequence[Contender]) -> list[Contender]:
-    """Our models among them once more, as `illures video` runs them; each clip with a memory of its own."""
+    """Our models once more, as run by `illures video`, with a separate memory for each clip."""
     from illures.evaluate.methods.ours import Illures
     from illures.evaluate.methods.temporally_stable import TemporallyStable
 

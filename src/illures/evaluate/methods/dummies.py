@@ -1,4 +1,4 @@
-"""Baselines that know nothing of the photo, or change nothing: a method has to beat them."""
+"""Trivial baselines that ignore the photo or change nothing; a method has to beat them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Constant:
 
 
 class Copy:
-    """The photo is its own albedo, and stays as it is under every light."""
+    """Albedo is the photo, and relighting returns the photo."""
 
     def estimate(self, query: Query) -> Estimate:
         """As `Method`."""
@@ -39,7 +39,7 @@ class Copy:
 
 
 class ConstantAlbedo:
-    """One colour for everybody's every pixel: the mean of the photo over the face."""
+    """Constant albedo: the mean of the photo over the face."""
 
     def estimate(self, query: Query) -> Estimate:
         """As `Method`."""
@@ -50,7 +50,7 @@ class ConstantAlbedo:
 
 
 class MeanFace:
-    """One face for everybody, aligned by the crop; light, albedo and relighting follow from it (`geometry.explain`).
+    """The same normals for all faces, aligned by the crop; light, albedo and relighting follow (`geometry.explain`).
 
     Args:
         normal: in the frame of our aligned crop.
@@ -71,7 +71,7 @@ class MeanFaces:
         self._aligned = aligned
 
     def __call__(self, group: str) -> MeanFace:
-        """What knowing everybody but this subject gives."""
+        """The mean of all other subjects."""
         return MeanFace(np.mean([normal for name, normal in self._aligned.items() if name != group], axis=0))
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Reading other people's weights out of a user's folder, without running what is in them."""
+"""Read other people's weights from a user's folder, without executing code in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from illures.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-# What a pickled numpy array names; anything else in a pickle could be code.
+# Names in a pickled NumPy array; anything else in a pickle could be code.
 _ARRAY_PARTS = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),

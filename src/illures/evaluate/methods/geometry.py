@@ -1,6 +1,6 @@
-"""What follows from normals alone: the light that explains the photo, albedo as what remains, relighting by a ratio.
+"""Estimates from normals alone: fit the light to the photo, divide for albedo, relight by a ratio of shadings.
 
-The classical reading of a photo through a known shape (Wen, Liu and Huang, "Face Relighting with Radiance Environment
+The classical analysis of a photo of a known shape (Wen, Liu and Huang, "Face Relighting with Radiance Environment
 Maps", CVPR 2003): constant albedo gives the light, the light gives the albedo, the ratio of shadings relights.
 """
 
@@ -18,11 +18,11 @@ from illures.math import sh
 from illures.math.color import luminance, srgb_to_linear
 from illures.render import shade
 
-# Shading is divided by, but by no less than this part of the face's mean: SH can ring to zero and below.
+# Divisors are floored at this part of the face's mean shading, as SH can ring to zero and below.
 _FLOOR = 0.1
 _SIZE = 192  # of the crop that meshes are drawn in [px]
-_SKIN = 0.35  # mean luminance of skin of all tones, about
-_POINTS = 4000  # that the nine numbers of a light are fitted to, at least
+_SKIN = 0.35  # mean luminance of skin over all tones, approximately
+_POINTS = 4000  # least number of points for fitting a light
 _ROUNDS = 5
 _OUTLIER = 1.5  # median absolute deviations, from which a pixel counts less (Huber)
 
@@ -66,10 +66,10 @@ def explain_mesh(
 def fit_light(
     linear: Float[np.ndarray, "height width 3"], normal: Float[np.ndarray, "height width 3"]
 ) -> Float[np.ndarray, "9 3"]:
-    """The white SH light under which a surface of the albedo of skin looks most like the image, in luminance.
+    """Fit a white SH light to the luminance of the image, for a surface with the mean albedo of skin.
 
-    White, so that the tint of skin stays with the albedo. Iteratively reweighted least squares (Huber), so that brows,
-    highlights and cast shadows pull less.
+    It is white, so that the tint of skin stays in the albedo. Iteratively reweighted least squares (Huber) reduces the
+    influence of brows, highlights and cast shadows.
     """
     given = np.isfinite(normal).all(axis=-1)
     if not given.any():
@@ -98,7 +98,7 @@ def ratio_image(
         linear: the photo under `source`.
         normal: where it is NaN the surface is taken to face the viewer.
         source: SH light of the photo.
-        target: SH light that is wanted.
+        target: the new SH light.
     """
     return _lit(_unlit(linear, normal, source), normal, target)
 

@@ -29,13 +29,13 @@ from illures.relighting.relight import exposed
 if TYPE_CHECKING:
     from illures.model.predictor import Prediction
 
-FILES = Format("png16")  # 8 bits are to look at
+FILES = Format("png16")  # 8 bits are only for viewing
 
 
 class Illures:
-    """A weights file; what `illures decompose` writes, and `illures relight` makes, at the photo's resolution.
+    """A weights file, evaluated as `illures decompose` and `illures relight` use it, at the photo's resolution.
 
-    The crop is that of the alignment, all else comes from the photo, its landmarks for the guide too.
+    The crop is that of the alignment; everything else, also the landmarks for the guide, comes from the photo.
     """
 
     def __init__(self, weights: Path | None = None) -> None:
@@ -49,14 +49,14 @@ class Illures:
         self._last: tuple[Query, Decomposition] | None = None
 
     def decompose(self, query: Query) -> Decomposition:
-        """The face of a query; the last one is kept, for whoever asks for it in another form."""
+        """The face of a query; the last one is cached, as several methods share it."""
         if self._last is None or self._last[0] is not query:
             decomposer = Decomposer(_Guided(self.predictor, query), find_faces=lambda photo: [query.face])
             self._last = query, decomposer(query.photo)[0]
         return self._last[1]
 
     def estimate(self, query: Query) -> Estimate:
-        """As `Method`: the maps of the photo's size as files hold them, whatever they say outside their mask."""
+        """As `Method`: the maps of the photo's size as stored in files, also outside their mask."""
         face = self.decompose(query)
         maps = photo_maps(query.photo, [face], FILES)
 
@@ -75,7 +75,7 @@ class Illures:
 
 
 class Crop:
-    """The same network by the maps of its crop, which know nothing of the photo's resolution; does not relight."""
+    """The same network, evaluated on the maps of its crop; does not relight."""
 
     def __init__(self, model: Illures) -> None:
         self._model = model
@@ -96,7 +96,7 @@ def estimate_of(face: Decomposition) -> Estimate:
 
 
 class _Guided:
-    """A network that is told the landmarks of the photo, not those of the alignment."""
+    """A network with a guide from the landmarks of the photo, not from those of the alignment."""
 
     def __init__(self, predictor: Predictor, query: Query) -> None:
         self._predictor, self._query = predictor, query
@@ -114,7 +114,7 @@ class _Guided:
 
 
 def _relight(face: Decomposition, photo: Float[np.ndarray, "height width 3"]) -> Callable[[np.ndarray], np.ndarray]:
-    """As `illures relight`: the exposure of the photo stays, so that nothing is cut off."""
+    """As `illures relight`: the exposure of the photo stays, against clipping."""
 
     @cache
     def relighter() -> PhotoRelighter:

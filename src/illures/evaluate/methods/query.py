@@ -1,4 +1,4 @@
-"""What a method is given of a photo, what every method is, and the way from a crop's maps back to the photo."""
+"""The input of a method, the interface of methods, and the mapping from a crop's maps to the photo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from illures.faces import crop_face, extract, find_faces
 from illures.math.normals import normalize, turn
 from illures.types import Face, FaceCrop
 
-# A face found in the photo is that of the alignment if its points lie this near, in widths of the alignment's face.
+# Largest distance between a detected face and the alignment, in widths of the face.
 _SAME_FACE = 0.25
 # Our crop is FFHQ's (Karras et al. 2019) but tighter by this factor (see `illures.faces.crop`).
 FFHQ_WIDER = 1 / 0.85
@@ -23,12 +23,12 @@ FFHQ_WIDER = 1 / 0.85
 
 @dataclass(frozen=True)
 class Query:
-    """A photo with its face; nothing of the truth.
+    """A photo with its face, without ground truth.
 
     Attributes:
         photo: sRGB-encoded, in [0, 1].
         face: the alignment, the same for all methods; may come from another photo of the same pose.
-        found: the landmarks that a detector finds in this very photo; the alignment where it finds none.
+        found: landmarks detected in this photo; the alignment if none are found.
     """
 
     photo: Float[np.ndarray, "height width 3"]
@@ -51,21 +51,21 @@ class Query:
         return FaceCrop(matrix, size, (self.photo.shape[0], self.photo.shape[1]), self.face)
 
     def pixels(self, crop: FaceCrop) -> Float[np.ndarray, "size size 3"]:
-        """What the crop shows, sRGB-encoded; mirrored beyond the photo's edge."""
+        """The pixels of the crop, sRGB-encoded; mirrored beyond the photo's edge."""
         return np.clip(extract(self.photo, crop), 0, 1)
 
 
 @runtime_checkable
 class Method(Protocol):
-    """A way from a photo to some of normals, albedo, light, residual and relit images."""
+    """An estimator of some of normals, albedo, light, residual and relit images."""
 
     def estimate(self, query: Query) -> Estimate:
-        """What the method says, at the photo's pixels."""
+        """The estimate, at the photo's pixels."""
         ...
 
 
 def ask(item: Item) -> Query:
-    """What methods may see of an item."""
+    """The part of an item that methods may see."""
     faces = find_faces(np.round(item.photo * 255).astype(np.uint8))
     points = item.face.landmarks[:, :2]
     width = float(np.ptp(points[:, 0]))
@@ -77,7 +77,7 @@ def ask(item: Item) -> Query:
 def spread(
     values: Float[np.ndarray, "size size channels"], crop: FaceCrop
 ) -> Float[np.ndarray, "height width channels"]:
-    """A crop's map at the photo's pixels; beyond the crop its edge goes on, NaN stays NaN."""
+    """A crop's map at the photo's pixels; the edge of the crop is replicated, NaN stays NaN."""
     height, width = crop.photo_size
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     found = cv2.warpAffine(
@@ -87,10 +87,10 @@ def spread(
 
 
 def spread_normals(normal: Float[np.ndarray, "size size 3"], crop: FaceCrop) -> Float[np.ndarray, "height width 3"]:
-    """Unit normals of the crop's frame as unit normals of the photo's; as `spread`."""
+    """Unit normals of the crop rotated to the frame of the photo; as `spread`."""
     return normalize(turn(spread(normal, crop), upright(crop))).astype(np.float32)
 
 
 def known(normal: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
-    """NaN where a map of normals holds none (zeros)."""
+    """Replace missing normals (zeros) by NaN."""
     return np.where(np.linalg.norm(normal, axis=-1, keepdims=True) > 0.5, normal, np.nan).astype(np.float32)

@@ -6,23 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int
 
-
-def vertex_normals(
-    vertices: Float[np.ndarray, "vertices 3"], triangles: Int[np.ndarray, "triangles 3"]
-) -> Float[np.ndarray, "vertices 3"]:
-    """Unit normals, mean over the triangles around each vertex, weighed by their area.
-
-    Args:
-        vertices: x right, y up, z toward the viewer.
-        triangles: counter-clockwise seen from outside.
-    """
-    a, b, c = (vertices[corner].astype(np.float64) for corner in triangles.T)
-    faces = np.cross(b - a, c - a)
-    normals = np.stack(
-        [np.bincount(triangles.ravel(), np.repeat(faces[:, axis], 3), minlength=len(vertices)) for axis in range(3)],
-        axis=-1,
-    )
-    return normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-30)
+from illures.math.normals import normalize, vertex_normals
 
 
 def normal_map(
@@ -35,7 +19,7 @@ def normal_map(
         triangles: counter-clockwise seen from outside (with y up); those that face away are not drawn.
         size: side of the image [px].
     """
-    normals = vertex_normals(vertices * np.array([1.0, -1, 1]), triangles)
+    normals = normalize(vertex_normals(vertices.astype(np.float64) * [1.0, -1, 1], triangles))
     pixel, depth, triangle, weights = _fragments(vertices.astype(np.float64), triangles, size)
     nearest = np.argsort(depth, kind="stable")  # of equal pixels the last one stays
     seen = np.full(size * size, -1)

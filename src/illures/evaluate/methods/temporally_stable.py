@@ -12,18 +12,18 @@ from illures.faces.track import TrackedFace
 from illures.model import Predictor
 from illures.video.stabilize import Stabilizer
 
-_RATE = 25.0  # frames a second that are taken for granted: a query does not tell
+_RATE = 25.0  # assumed frame rate [1/s], as queries have no times
 
 
 class TemporallyStable:
-    """Remembers the face from one query to the next; takes one of its own for each clip."""
+    """Keeps a memory of the face between queries; use a new object for each clip."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._stabilizer = Stabilizer(Decomposer(predictor))
         self._count = 0
 
     def estimate(self, query: Query) -> Estimate:
-        """As `Method`, of the frame after that of the last call."""
+        """As `Method`, for the frame that follows the last call."""
         image = np.round(query.photo * 255).astype(np.uint8)
         face = self._stabilizer(image, [TrackedFace(query.face, 0)], self._count / _RATE)[0]
         self._count += 1

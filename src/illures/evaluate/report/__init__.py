@@ -1,5 +1,5 @@
-"""What a run shows: an HTML page with its plots and pictures, and the figures as small files.
+"""The report of a run: an HTML page with plots and pictures, and the figures as small files.
 
-Reads what `evaluate.results` stores.
+Reads the files of `evaluate.results`.
 May import `evaluate.results`, `evaluate.compare` and the metrics.
 """

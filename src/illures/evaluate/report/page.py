@@ -1,4 +1,4 @@
-"""The HTML report of a run: one file that holds its pictures and plots, and works offline."""
+"""The HTML report of a run: one file with all pictures and plots, which works offline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from illures.evaluate.results import Results, file_name, interval, meaning
 from illures.evaluate.tone import TONES
 from illures.io.files import write_whole
 
-# Tables of figures, by what their names begin with.
+# Tables of figures, by the beginning of their names.
 THEMES = (
     ("Normals", ("normal_", "coverage_")),
     ("Albedo and skin tone", ("albedo_", "colour_", "ita_")),
@@ -28,7 +28,7 @@ THEMES = (
     ("Relighting, against real photos", ("relit_",)),
     ("Reconstruction and residual", ("recon_", "residual_")),
 )
-# What is drawn over what: angles of light, skin tones, sets of renders.
+# Figures plotted over tags: angles of light, skin tones, sets of renders.
 _OVER_TAGS = ("normal_deg", "albedo_rel", "albedo_corr", "ita_error_deg", "relit_psnr_db")
 _TAGS = ("light_deg", "tone", "set")
 _WHATS = ("normal", "error", "albedo", "relit", "residual")
@@ -36,7 +36,7 @@ _WHATS = ("normal", "error", "albedo", "relit", "residual")
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure of one method in words; `state` is "best", "lost" (worse than a dummy) or ""."""
+    """One figure of one method as text; `state` is "best", "lost" (worse than a dummy) or ""."""
 
     mean: str
     span: str
@@ -91,7 +91,7 @@ def section(
     shown: Sequence[tuple[str, str, str]] = (),
     changes: Mapping[str, Sequence[Change]] | None = None,
 ) -> Section:
-    """All that is said of one benchmark.
+    """The section of one benchmark.
 
     Args:
         folder: of its results; pictures are in its `pictures`.
@@ -144,7 +144,7 @@ def write_report(path: Path, sections: Sequence[Section], title: str = "illures 
 
 
 def sentence(results: Results, methods: Mapping[str, Results]) -> str:
-    """How a method does against the dummies in the headline figures, in words."""
+    """Text on how a method compares with the dummies in the headline figures."""
     found = [verdict for verdict in verdicts(results, methods) if verdict.figure in HEADLINES]
     name = results.about.method
     if not found:
@@ -225,7 +225,7 @@ def _best(figure: str, spans: Sequence[Interval | None]) -> float | None:
 
 
 def _short(value: float) -> str:
-    """Three digits that mean something."""
+    """Three significant digits."""
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
 
 

@@ -1,4 +1,4 @@
-"""Small pictures of items and estimates, for the report: what goes in, what comes out, and how wrong it is."""
+"""Small pictures of items and estimates, for the report: input, output and error."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from illures.math.normals import encode
 HEIGHT = 128  # px
 ERROR_FULL_DEG = 45.0  # the brightest colour of error maps
 _MARGIN = 0.08  # around the mask, of its sides
-_OUTSIDE = 0.3  # maps are shown this bright outside the mask
-_GREY = 0.35  # linear mean that albedo without truth is shown at
-# What items are sorted by: the first that the main method has.
+_OUTSIDE = 0.3  # brightness of maps outside the mask
+_GREY = 0.35  # displayed linear mean of albedo without truth
+# Figures for sorting items: the first that the main method has.
 _ORDER = ("normal_deg", "albedo_rel", "recon_lpips", "recon_l1")
 TRUTH = "truth"
 
@@ -58,7 +58,7 @@ def write_pictures(folder: Path, shown: Iterable[tuple[Item, Mapping[str, Estima
 
 
 def of_truth(item: Item) -> dict[str, UInt8[np.ndarray, "h w 3"]]:
-    """input, normal, albedo, relit (the first real photo under another light): those that there are."""
+    """input, normal, albedo, relit (the first real photo under another light): as far as available."""
     truth, mask = item.truth, item.truth.mask
     tiles = {"input": _tile(item.photo, mask, dim=False)}
     if truth.normal is not None:
@@ -71,7 +71,7 @@ def of_truth(item: Item) -> dict[str, UInt8[np.ndarray, "h w 3"]]:
 
 
 def of_estimate(item: Item, estimate: Estimate) -> dict[str, UInt8[np.ndarray, "h w 3"]]:
-    """normal, error (angle of the normals), albedo, relit, residual: those that the method gives."""
+    """normal, error (angle of the normals), albedo, relit, residual: as far as the method gives them."""
     truth, mask = item.truth, item.truth.mask
     tiles = {}
     if estimate.normal is not None:
@@ -110,7 +110,7 @@ def _levelled(
     mask: Bool[np.ndarray, "height width"],
     reference: Float[np.ndarray, "height width 3"] | None = None,
 ) -> Float[np.ndarray, "height width 3"]:
-    """At the scale of the reference, or at a mean grey: albedo is free up to it."""
+    """Albedo scaled to the reference, or to a mean grey, as its scale is free."""
     values = np.nan_to_num(albedo.astype(np.float32))
     if not mask.any():
         return values

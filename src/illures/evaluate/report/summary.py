@@ -1,4 +1,4 @@
-"""The figures of a run as small text: items.csv, summary.csv and summary.json of each benchmark."""
+"""The figures of a run as text files: items.csv, summary.csv and summary.json of each benchmark."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from illures.evaluate.results import Results, difference, histogram, interval, m
 from illures.evaluate.tone import TONES
 from illures.io.files import write_whole
 
-LEAST_PEOPLE = 3  # in a group of skin tone, before it can be called the worst
+LEAST_PEOPLE = 3  # least number of people in a group of skin tone that counts as the worst
 ANGLE_BINS = (0.0, 12.0, 25.0, 50.0, 77.0, 180.0)  # the subsets of Yale B [deg]
 
 
-# The first figure of each kind: what the terminal and the README show.
+# Headline figures, shown in the terminal and the README.
 HEADLINES = (
     "normal_deg",
     "albedo_rel",
@@ -38,8 +38,8 @@ HEADLINES = (
     "recon_l1",
     "albedo_flicker_rel",
 )
-# Knowing nothing is perfect in these, or as good as: a constant does not drift, a copy keeps all colour, and whoever
-# calls albedo what the photo has left over a shading gives the photo back.
+# Figures in which a trivial method is (nearly) perfect: a constant does not drift, a copy keeps all colour, and albedo
+# as photo over shading reconstructs the photo.
 NO_RACE = frozenset(
     {
         "coverage_pct",
@@ -75,9 +75,9 @@ class ToneErrors:
     """Errors of skin tone by the group of the true skin.
 
     Attributes:
-        groups: mean |ITA error| [deg] of each group that there is, dark first.
+        groups: mean |ITA error| [deg] of each group present, dark first.
         worst: the group with the largest mean, among those with `LEAST_PEOPLE` people; None without one.
-        worst_over_mean: its mean over that of all images: 1 serves everybody alike.
+        worst_over_mean: its mean over that of all images; 1: all groups are equal.
     """
 
     groups: Mapping[str, Interval]
@@ -86,7 +86,7 @@ class ToneErrors:
 
 
 def verdicts(results: Results, methods: Mapping[str, Results]) -> list[Verdict]:
-    """A method that is no dummy against the best dummy of each figure."""
+    """Compare a method with the best dummy of each figure."""
     if results.about.kind == "dummy":
         return []
     found = []
@@ -133,7 +133,7 @@ def tone_errors(results: Results) -> ToneErrors | None:
 
 
 def label(value: float | str) -> str:
-    """What an item with this value of a tag counts under."""
+    """Label of the bin for a value of a tag."""
     if isinstance(value, str):
         return value
     k = min(int(np.searchsorted(ANGLE_BINS, value, side="left")), len(ANGLE_BINS) - 1)

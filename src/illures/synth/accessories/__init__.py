@@ -1,5 +1,5 @@
-"""What people wear on their heads and hold before them: hair, hats, glasses, eyelashes, occluders.
+"""Accessories and occluders: hair, hats, glasses, eyelashes; hands and objects before the face.
 
-`outfit` draws them for one person; all are triangle meshes of `primitives` and `shells`.
+`outfit` samples them for one person; all are triangle meshes of `primitives` and `shells`.
 May import `synth.skin`.
 """

@@ -34,9 +34,9 @@ def lash_part(
     opacity: Float[np.ndarray, "16 192"],
 ) -> Part:
     """Strips on all four lids: upper lashes `length` [m] long, lower ones half of that; `colour` is albedo."""
-    solids = [_strip(landmarks, lid, length, 0.5) for lid in _UPPER]
-    solids += [_strip(landmarks, lid, 0.5 * length, -0.7) for lid in _LOWER]
-    return occluder("lashes", joined(solids), colour, 0.5, 0.2, opacity)
+    strips = [_strip(landmarks, lid, length, 0.5) for lid in _UPPER]
+    strips += [_strip(landmarks, lid, 0.5 * length, -0.7) for lid in _LOWER]
+    return occluder("lashes", joined(strips), colour, 0.5, 0.2, opacity)
 
 
 def _strip(landmarks: np.ndarray, lid: list[int], length: float, rise: float) -> Primitive:
@@ -46,9 +46,9 @@ def _strip(landmarks: np.ndarray, lid: list[int], length: float, rise: float) ->
     # Lashes fan out from the middle of the eye and are short near its inner corner.
     outer = -across if landmarks[lid, 0].mean() < 0 else across
     reach = length * (0.55 + 0.45 * np.clip(outer + 0.6, 0, 1)) * (1 - 0.5 * np.abs(across) ** 3)
-    ahead = np.stack([0.35 * across, np.full(_ALONG, 0.35 * rise), np.ones(_ALONG)], 1)
+    outward = np.stack([0.35 * across, np.full(_ALONG, 0.35 * rise), np.ones(_ALONG)], 1)
     upward = np.stack([0.6 * across, np.full(_ALONG, 2.0 * rise), np.full(_ALONG, 0.5)], 1)
-    middle = root + 0.55 * reach[:, None] * ahead / np.linalg.norm(ahead, axis=1, keepdims=True)
+    middle = root + 0.55 * reach[:, None] * outward / np.linalg.norm(outward, axis=1, keepdims=True)
     tip = middle + 0.5 * reach[:, None] * upward / np.linalg.norm(upward, axis=1, keepdims=True)
     strip = sheet(np.stack([tip, middle, root]))
     if rise < 0:

@@ -18,7 +18,7 @@ _OUTLINE = 40  # points round a rim
 _CORNEA = 0.012  # least distance of the lens from the middle of the lids [m]
 _CLEAR = 0.002  # least distance of the frame from the skin [m]
 _EAR_DEPTH = 0.085  # temples bend down this far behind the eyes [m]
-_CELL, _HALF = 0.003, 30  # of the grid that tells where the skin is [m]; cells to either side
+_CELL, _HALF = 0.003, 30  # grid over the skin [m]; cells to either side
 _RIGHT_EYE, _LEFT_EYE = slice(36, 42), slice(42, 48)
 
 
@@ -55,10 +55,10 @@ class Glasses:
         rims = [self._rim(front, landmarks, eye) for eye in (_RIGHT_EYE, _LEFT_EYE)]
         depth = max(rim[:, 2].max() for rim in rims)
         rims = [rim + [0, 0, depth - rim[:, 2].max()] for rim in rims]
-        solids = [tube(rim, self.wire, closed=True, sides=6) for rim in rims]
-        solids.append(tube(self._bridge(rims, front), 0.9 * self.wire, sides=6))
-        solids += [tube(self._temple(rim, skull, landmarks), max(0.8 * self.wire, 0.0009), sides=6) for rim in rims]
-        frame = occluder("glasses", joined(solids), self.colour, self.gloss[0], 0.8)
+        primitives = [tube(rim, self.wire, closed=True, sides=6) for rim in rims]
+        primitives.append(tube(self._bridge(rims, front), 0.9 * self.wire, sides=6))
+        primitives += [tube(self._temple(rim, skull, landmarks), max(0.8 * self.wire, 0.0009), sides=6) for rim in rims]
+        frame = occluder("glasses", joined(primitives), self.colour, self.gloss[0], 0.8)
         tint = np.repeat(np.linspace(*self.opacity, 16)[:, None], 2, 1).astype(np.float32)
         albedo = np.broadcast_to(self.lens, (16, 2, 3))
         glass = joined([_pane(rim) for rim in rims])
@@ -139,7 +139,7 @@ def random_glasses(rng: np.random.Generator) -> Glasses:
 
 
 class _Front:
-    """How far forward the skin near the eyes comes, on a grid over x and y."""
+    """Depth of the skin near the eyes, on a grid over x and y."""
 
     def __init__(self, skin: Part) -> None:
         rows, columns = (np.rint(skin.vertices[:, k] / _CELL).astype(int) + _HALF for k in (1, 0))
@@ -149,7 +149,7 @@ class _Front:
         self._depth = cv2.dilate(depth, np.ones((3, 3), np.uint8))
 
     def shift(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> float:
-        """The least shift forward that brings points (x, y, z) before the skin near them."""
+        """The least shift forward that moves points (x, y, z) in front of nearby skin."""
         rows, columns = (np.clip(np.rint(value / _CELL).astype(int) + _HALF, 0, 2 * _HALF) for value in (y, x))
         return float((self._depth[rows, columns] - z).max())
 
@@ -163,7 +163,7 @@ def _pane(rim: Points) -> Primitive:
     points[..., 2] += 0.0012 * (1 - rings[..., 0] ** 2)
     if rim[:, 0].mean() < 0:  # mirrored outlines run the other way round
         points = points[:, ::-1]
-    solid = sheet(points)
+    pane = sheet(points)
     low, high = rim[:, 1].min(), rim[:, 1].max()
-    v = np.clip((solid.vertices[:, 1] - low) / (high - low), 0.01, 0.99)
-    return Primitive(solid.vertices, solid.triangles, np.stack([np.full(len(v), 0.5), v], 1))
+    v = np.clip((pane.vertices[:, 1] - low) / (high - low), 0.01, 0.99)
+    return Primitive(pane.vertices, pane.triangles, np.stack([np.full(len(v), 0.5), v], 1))

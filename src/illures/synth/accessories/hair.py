@@ -22,7 +22,7 @@ _FINE, _CLUMP = (0.8, 16.0), (2.6, 30.0)  # grains of single strands and of lock
 
 @dataclass(frozen=True)
 class Style:
-    """How hair is worn; lengths in cm, on an average head.
+    """A hair style; lengths in cm, on an average head.
 
     Attributes:
         kind: "crop", "swept", "curly", "bun" or "long".
@@ -56,7 +56,7 @@ class Style:
 
 
 def random_style(rng: np.random.Generator) -> Style:
-    """A hair style, as people in the street wear them."""
+    """Sample a common hair style."""
     long, fringe = rng.random() < LONG_SHARE, rng.random() < FRINGE_SHARE
     kind = "long" if long else str(rng.choice(list(_SHORT), p=list(_SHORT.values())))
     volume = {
@@ -92,7 +92,7 @@ def hair_coats(
         style: what to paint.
         colour: log albedo of the hair.
         rng: decides the strands.
-        most: upper limit of the lift [m] (a hat) by block of `BLOCK` texels, or None.
+        most: upper limit of the lift [m] under a hat, by block of `BLOCK` texels, or None.
     """
     places, blocks = _layout(1), _layout(BLOCK)
     grown = _grown(style, places)

@@ -30,10 +30,10 @@ def random_occluder(
     side = float(rng.choice([-1, 1]))
     if kind == "hand":
         tone = random_tone(rng, rng.uniform()) if tone is None else tone
-        return (occluder("obstacle", _hand(rng, landmarks, side), np.exp(tone), 0.4, 0.3),)
-    solid = {"phone": _phone, "microphone": _microphone, "cup": _cup, "stick": _sticks}[kind](rng, landmarks, side)
+        return (occluder("occluder", _hand(rng, landmarks, side), np.exp(tone), 0.4, 0.3),)
+    primitive = {"phone": _phone, "microphone": _microphone, "cup": _cup, "stick": _sticks}[kind](rng, landmarks, side)
     colour = np.exp(rng.normal(-2.0, 1.0) + rng.normal(0, 0.3, 3)).clip(0.01, 0.85)
-    return (occluder("obstacle", solid, colour, float(rng.uniform(0.1, 0.6)), float(rng.uniform(0.1, 0.8))),)
+    return (occluder("occluder", primitive, colour, float(rng.uniform(0.1, 0.6)), float(rng.uniform(0.1, 0.8))),)
 
 
 def _hand(rng: np.random.Generator, landmarks: Landmarks, side: float) -> Primitive:
@@ -78,8 +78,8 @@ def _microphone(rng: np.random.Generator, landmarks: Landmarks, side: float) -> 
     toward /= np.linalg.norm(toward)
     head = np.array(landmarks[57], float) + [side * 0.01, -0.02, 0.035]
     handle = head + toward * np.array([[0.015], [0.05], [0.2]])
-    solid = joined([ball(head, 0.024), tube(handle, np.array([0.017, 0.014, 0.011]), sides=14)])
-    return _before(solid, landmarks)
+    primitive = joined([ball(head, 0.024), tube(handle, np.array([0.017, 0.014, 0.011]), sides=14)])
+    return _before(primitive, landmarks)
 
 
 def _cup(rng: np.random.Generator, landmarks: Landmarks, side: float) -> Primitive:
@@ -92,10 +92,10 @@ def _cup(rng: np.random.Generator, landmarks: Landmarks, side: float) -> Primiti
     lid = np.stack([wall[0] * [0.02, 1, 0.02], wall[0]])
     loop = np.linspace(-1.3, 1.3, 9)
     grip = np.stack([rim - 0.004 + 0.028 * np.cos(loop), -0.45 * tall + 0.3 * tall * np.sin(loop), 0 * loop], 1)
-    solids = [sheet(wall), sheet(lid), tube(grip * [side, 1, 1], 0.005)]
+    primitives = [sheet(wall), sheet(lid), tube(grip * [side, 1, 1], 0.005)]
     lean = -np.deg2rad(rng.uniform(10, 55))
     mouth = np.array(landmarks[62], float) + [rng.normal(0, 0.01), -0.005, 0.04]
-    return _before(moved(joined(solids), _turn(lean, 0, 0), mouth), landmarks)
+    return _before(moved(joined(primitives), _turn(lean, 0, 0), mouth), landmarks)
 
 
 def _sticks(rng: np.random.Generator, landmarks: Landmarks, side: float) -> Primitive:
@@ -110,21 +110,22 @@ def _sticks(rng: np.random.Generator, landmarks: Landmarks, side: float) -> Prim
     distance, spin = rng.uniform(0.24, 0.4), rng.uniform(0, np.pi)
     along = np.cos(spin) * right + np.sin(spin) * above
     apart = np.cross(away, along)
-    solids = []
+    primitives = []
     for k in range(rng.integers(1, 6)):
         offset = (rng.uniform(-0.06, 0.06) if k else rng.uniform(-0.02, 0.02)) * apart
         bend = rng.normal(0, 0.01) * apart
         middle_of = middle + distance * away + offset
         path = np.stack([middle_of - 0.12 * along, middle_of + bend, middle_of + 0.12 * along])
-        solids.append(tube(curve(path, 8), rng.uniform(0.002, 0.012)))
-    return joined(solids)
+        primitives.append(tube(curve(path, 8), rng.uniform(0.002, 0.012)))
+    return joined(primitives)
 
 
-def _before(solid: Primitive, landmarks: Landmarks) -> Primitive:
+def _before(primitive: Primitive, landmarks: Landmarks) -> Primitive:
     """Shifted forward until it clears the face, as far as its landmarks tell."""
-    near = np.hypot(*(solid.vertices[:, None, :2] - landmarks[None, :, :2]).transpose(2, 0, 1)) < 0.014
-    gap = np.where(near, landmarks[None, :, 2] + _CLEAR - solid.vertices[:, 2:], -np.inf).max()
-    return Primitive(solid.vertices + [0, 0, max(gap, 0.0) if np.isfinite(gap) else 0.0], solid.triangles, solid.uv)
+    near = np.hypot(*(primitive.vertices[:, None, :2] - landmarks[None, :, :2]).transpose(2, 0, 1)) < 0.014
+    gap = np.where(near, landmarks[None, :, 2] + _CLEAR - primitive.vertices[:, 2:], -np.inf).max()
+    shift = max(gap, 0.0) if np.isfinite(gap) else 0.0
+    return Primitive(primitive.vertices + [0, 0, shift], primitive.triangles, primitive.uv)
 
 
 def _turn(pitch: float, yaw: float, roll: float) -> np.ndarray:

@@ -24,7 +24,7 @@ HAIR_SHARE, GLASSES_SHARE, HAT_SHARE = 0.85, 0.22, 0.12  # of people
 
 @dataclass(frozen=True)
 class Accessories:
-    """What one person wears.
+    """The accessories of one person.
 
     Attributes:
         style: of the hair, or None for none.
@@ -65,12 +65,12 @@ class Accessories:
 
 
 def random_accessories(rng: np.random.Generator, hair: Float[np.ndarray, "3"], share: float = 1.0) -> Accessories:
-    """Draw what a person wears and paint it.
+    """Sample and paint the accessories of a person.
 
     Args:
         rng: of the person.
         hair: log albedo of the hair.
-        share: chance that hair, glasses and hats may be worn at all, in [0, 1]; 0 leaves lashes alone.
+        share: chance that hair, glasses and hats may be worn at all, in [0, 1]; with 0 only lashes remain.
     """
     shares = np.array([HAIR_SHARE, GLASSES_SHARE, HAT_SHARE]) * (rng.random() < share)
     has_hair, has_glasses, has_hat = rng.random(3) < shares

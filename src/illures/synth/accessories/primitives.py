@@ -18,7 +18,7 @@ _REGIONS = {
     "hat": Region.CLOTHES,
     "scarf": Region.CLOTHES,
     "lashes": Region.EYES,
-    "obstacle": Region.OBJECT,
+    "occluder": Region.OBJECT,
 }
 
 
@@ -70,31 +70,31 @@ def ball(centre: Float[np.ndarray, "3"], radii: float | Float[np.ndarray, "3"], 
 
 
 def box(half: Float[np.ndarray, "3"], corner: float, rows: int = 14) -> Primitive:
-    """A box round the origin with rounded edges: a ball of radius `corner` pulled apart."""
+    """A box round the origin with rounded edges: a ball of radius `corner`, pulled apart."""
     unit = ball(np.zeros(3), 1.0, rows)
     return Primitive(
         corner * unit.vertices + np.sign(unit.vertices.round(6)) * (half - corner), unit.triangles, unit.uv
     )
 
 
-def moved(solid: Primitive, rotation: Float[np.ndarray, "3 3"], shift: Float[np.ndarray, "3"]) -> Primitive:
-    """Turned about the origin, then shifted."""
-    return Primitive(solid.vertices @ rotation.T + shift, solid.triangles, solid.uv)
+def moved(primitive: Primitive, rotation: Float[np.ndarray, "3 3"], shift: Float[np.ndarray, "3"]) -> Primitive:
+    """Rotate about the origin, then shift."""
+    return Primitive(primitive.vertices @ rotation.T + shift, primitive.triangles, primitive.uv)
 
 
-def joined(solids: list[Primitive]) -> Primitive:
-    """All in one mesh."""
-    offsets = np.cumsum([0] + [len(solid.vertices) for solid in solids])
+def joined(primitives: list[Primitive]) -> Primitive:
+    """Merge into one mesh."""
+    offsets = np.cumsum([0] + [len(primitive.vertices) for primitive in primitives])
     return Primitive(
-        np.concatenate([solid.vertices for solid in solids]),
-        np.concatenate([solid.triangles + offset for solid, offset in zip(solids, offsets[:-1], strict=True)]),
-        np.concatenate([solid.uv for solid in solids]),
+        np.concatenate([primitive.vertices for primitive in primitives]),
+        np.concatenate([each.triangles + offset for each, offset in zip(primitives, offsets[:-1], strict=True)]),
+        np.concatenate([primitive.uv for primitive in primitives]),
     )
 
 
 def occluder(
     name: str,
-    solid: Primitive,
+    primitive: Primitive,
     albedo: Float[np.ndarray, "*texture 3"],
     roughness: float = 0.4,
     specular: float = 0.3,
@@ -104,9 +104,9 @@ def occluder(
     texture = np.tile(albedo, (2, 2, 1)) if albedo.ndim == 1 else albedo
     return Part(
         name,
-        solid.vertices.astype(np.float32),
-        solid.triangles.astype(np.int32),
-        solid.uv.astype(np.float32),
+        primitive.vertices.astype(np.float32),
+        primitive.triangles.astype(np.int32),
+        primitive.uv.astype(np.float32),
         np.clip(texture, 0, 1).astype(np.float32),
         np.zeros((2, 2), np.float32),
         None,
@@ -118,12 +118,12 @@ def occluder(
 
 
 def worn_region(name: str) -> UInt8[np.ndarray, "1 1"]:
-    """The class texture of what is worn or stands before a face, by the name of its part."""
+    """The class texture of an accessory or occluder, by the name of its part."""
     return plain_region(_REGIONS[name])
 
 
 def plain_region(region: Region) -> UInt8[np.ndarray, "1 1"]:
-    """The class texture of a surface that is one thing."""
+    """The class texture of a surface with a single class."""
     return np.full((1, 1), region, np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Shells round the skull, for hair and hats: a grid fitted to the skin, lifted off it, closed where it is painted.
+"""Shells around the skull, for hair and hats: a grid fitted to the skin and lifted off it; opaque where it is painted.
 
 Convention: the grid runs round an upright axis inside the skull. u in [0, 1] is the azimuth from the back over the
 subject's right, the front (0.5) and the left; rows run from the crown (v = 1) down to the eyes' height (0.5) by polar
@@ -53,15 +53,15 @@ class Layout:
 
 @dataclass(frozen=True)
 class Coat:
-    """What a shell looks like: textures in the layout of this module, and how far it stands off.
+    """Appearance of a shell: textures in the layout of this module, and distance from the skull.
 
     Attributes:
         albedo: linear, in [0, 1].
-        opacity: in [0, 1]; cells without any are left out.
+        opacity: in [0, 1]; transparent cells are left out.
         lift: distance from the skull along its rays [m], at any resolution.
         bump: height [m].
-        hang: 0 follows head and neck, 1 falls straight from the widest place above.
-        over_ears: whether it goes over the ears, not under them.
+        hang: 0 follows head and neck, 1 hangs straight down from the widest place above.
+        over_ears: whether it covers the ears.
         roughness, specular: see `types.Part`.
     """
 

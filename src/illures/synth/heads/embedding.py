@@ -19,7 +19,7 @@ from illures.errors import InputError
 
 @dataclass(frozen=True)
 class Embedding:
-    """Where on a surface points lie: of a whole model, the 478 of the face mesh.
+    """Points on a surface, such as the 478 of the face mesh on a head model.
 
     Attributes:
         vertices: the corners of each point's triangle, as numbers of the model's vertices.
@@ -50,17 +50,17 @@ def transfer(
     vertices_target: Float[np.ndarray, "vertices 3"],
     triangles_target: Int[np.ndarray, "triangles 3"],
 ) -> Embedding:
-    """The points of a head with measured ones, carried to a head of which only the 68 iBUG landmarks are known.
+    """Transfer the points of a head to one of which only the 68 iBUG landmarks are known.
 
-    A thin-plate spline takes one head's 68 landmarks to the other's; the 478 points go with it, then to the nearest
-    place of the surface. Both heads at rest, in head coordinates (any unit, the same for all).
+    A thin-plate spline maps the 68 landmarks of one head to those of the other. The 478 points are mapped by it, then
+    projected to the surface. Both heads at rest, in head coordinates (any common unit).
 
     Args:
         points_source: of the head with measured points.
         landmarks68_source: of the same head.
         landmarks68_target: of the other.
         vertices_target: of the other.
-        triangles_target: where points may lie: skin and eyeballs, not teeth or the inside of the mouth.
+        triangles_target: triangles for the points: skin and eyeballs, not teeth or the inside of the mouth.
     """
     points = thin_plate(points_source, landmarks68_source, landmarks68_target)
     return embed(points, vertices_target, triangles_target)
@@ -69,7 +69,7 @@ def transfer(
 def thin_plate(
     points: Float[np.ndarray, "n 3"], source: Float[np.ndarray, "68 3"], target: Float[np.ndarray, "68 3"]
 ) -> Float[np.ndarray, "n 3"]:
-    """Points moved by the thin-plate spline that takes the source landmarks to the target ones."""
+    """Map points by the thin-plate spline from the source landmarks to the target ones."""
     return np.asarray(RBFInterpolator(source, target, kernel="thin_plate_spline")(points))
 
 
@@ -78,7 +78,7 @@ def embed(
     vertices: Float[np.ndarray, "vertices 3"],
     triangles: Int[np.ndarray, "triangles 3"],
 ) -> Embedding:
-    """The nearest places of a surface."""
+    """Project points to a surface."""
     corners = vertices[triangles]
     middle = corners.mean(axis=1)
     reach = np.linalg.norm(corners - middle[:, None], axis=2).max()

@@ -1,4 +1,4 @@
-"""What faces do: random expressions and gaze as weights of the ARKit face units, which both head models know."""
+"""Random expressions and gaze, as weights of the ARKit face units, which both head models support."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHARES = {"neutral": 0.22, "smile": 0.2, "laugh": 0.12, "talk": 0.2, "surprise"
 
 
 def random_expression(rng: np.random.Generator) -> Weights:
-    """One expression with lids and gaze; units left out are at rest. Weights in [0, 1.2]."""
+    """One expression with lids and gaze; missing units are at rest. Weights in [0, 1.2]."""
     kind = str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
     weights: Weights = {}
     if kind != "neutral":
@@ -35,7 +35,7 @@ def random_expression(rng: np.random.Generator) -> Weights:
 
 
 def _pair(weights: Weights, rng: np.random.Generator, unit: str, weight: float) -> None:
-    """Both sides, a little uneven."""
+    """Both sides, slightly asymmetric."""
     for side in "LR":
         weights[f"{unit}_{side}"] = float(np.clip(weight * (1 + rng.normal(0, 0.1)), 0, 1.2))
 

@@ -59,7 +59,7 @@ class IctModel:
     def _posed(self, modes: np.ndarray, weights: Weights) -> Vertices:
         """Vertices (head coordinates, m)."""
         shift = modes @ self._identity
-        eyes = self._origin(self._mean + shift.reshape(-1, 3))  # where the eyes are must not hang on the expression
+        eyes = self._origin(self._mean + shift.reshape(-1, 3))  # the origin must not depend on the expression
         for unit, weight in weights.items():
             if weight and unit in self._units:
                 shift = shift + np.float32(weight) * self._units[unit]
@@ -75,7 +75,7 @@ class IctModel:
 
 
 def _looking(eye: Vertices, weights: Weights, side: str, outward: int) -> Vertices:
-    """An eyeball turned about its middle; the file's units of gaze move the lids alone."""
+    """Rotate an eyeball about its centre, as the units of gaze in the file only move the lids."""
 
     def pull(one: str, other: str) -> float:
         return weights.get(f"eyeLook{one}_{side}", 0.0) - weights.get(f"eyeLook{other}_{side}", 0.0)

@@ -1,4 +1,4 @@
-"""Linear head models that users bring, like BFM or FLAME: mean + identity modes + expression modes, from an npz.
+"""Linear head models supplied by users, such as BFM or FLAME: mean + identity modes + expression modes, from an npz.
 
 Arrays of the file, any unit of length, x to the subject's left, y up, z forward:
 
@@ -8,7 +8,8 @@ Arrays of the file, any unit of length, x to the subject's left, y up, z forward
 - `expression_names` [E], optional: ARKit names, if the modes are such units;
 - `material` [T], optional: 0 skin, 1 mouth, 2 eyes, 3 teeth. Without it, what lies inside the eye landmarks is eyes.
 
-Modes without names learn what "jawOpen" means from MakeHuman: the weights whose motion of the 68 landmarks is nearest.
+For modes without names, units such as "jawOpen" are fitted to MakeHuman: the weights with the closest motion of the 68
+landmarks.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class LinearModel:
         for unit, weight in expression.items():
             if unit in self._units:
                 weights += np.float32(weight) * self._units[unit]
-        # Where the eyes are must not hang on the expression.
+        # The origin must not depend on the expression.
         return rest + (weights @ self._modes).reshape(-1, 3) - rest[self._eyes].mean(0)
 
     def _named(self, names: np.ndarray) -> dict[str, Float[np.ndarray, " modes"]]:
@@ -95,7 +96,7 @@ class LinearModel:
 def borrowed_embedding(
     mean: Vertices, points68: Int[np.ndarray, "68"], triangles: Int[np.ndarray, "triangles 3"]
 ) -> Embedding:
-    """The 478 landmarks of a model (head coordinates, m) that has 68 only: MakeHuman's, carried over."""
+    """The 478 landmarks of a model (head coordinates, m) with only 68, transferred from MakeHuman."""
     model = MakeHumanModel()
     rest = model.average()
     return transfer(model.anatomy.embedding.points(rest), rest[model.anatomy.points68], mean[points68], mean, triangles)
@@ -103,7 +104,7 @@ def borrowed_embedding(
 
 @cache
 def _unit_motions() -> list[Float[np.ndarray, "68 3"]]:
-    """What each of UNITS does to the landmarks of the average MakeHuman head [m]."""
+    """Motion of the landmarks of the average MakeHuman head for each of UNITS [m]."""
     model = MakeHumanModel()
     points = model.anatomy.points68
     rest = model.average()[points]

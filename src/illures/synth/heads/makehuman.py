@@ -1,4 +1,4 @@
-"""Heads of MakeHuman (CC0): people as mixes of its macro targets, its local modifiers and the ARKit face units.
+"""Heads of MakeHuman (CC0): people as blends of its macro targets, its local modifiers and the ARKit face units.
 
 `assets/makehuman_head.npz` is made by scripts/build_makehuman.py from the base mesh [dm]; each head is subdivided once.
 """
@@ -22,8 +22,8 @@ _MATERIALS: tuple[Material, ...] = ("skin", "mouth", "eyes", "teeth")  # as the 
 _METRES = 0.1  # a unit of the base mesh
 _SHIFT = 1e-3  # a unit of stored shifts, in units of the base mesh
 _SPREAD = 0.22  # standard deviation of local modifiers; from 0.6 the heads are caricatures
-_SPREADS = {"head": 0.12, "neck": 0.12, "nose": 0.16}  # of those of coarse effect
-_UNEVEN = 0.07  # of their left from their right
+_SPREADS = {"head": 0.12, "neck": 0.12, "nose": 0.16}  # of modifiers with a coarse effect
+_UNEVEN = 0.07  # asymmetry between left and right
 _PEOPLE = ("african", "asian", "caucasian")
 _LEVELS = ("min", "average", "max")
 _YOUNG, _OLD = 25.0, 90.0  # what the age targets show [years]
@@ -73,7 +73,7 @@ class MakeHumanModel:
         return np.array([mix.get(str(name), 0.0) for name in self._macros])
 
     def _random_locals(self, rng: np.random.Generator, spread: float) -> Float[np.ndarray, " locals"]:
-        """Weights of the local targets: modifiers pull one of two ways, mirror images almost alike."""
+        """Weights of the local targets: each modifier acts in one of two directions, nearly symmetric."""
         low, high, group = self._modifiers.T
         pull = spread * self._spread * rng.normal(size=group.max() + 1)[group] + _UNEVEN * rng.normal(size=len(group))
         weights = np.zeros(self._locals)

@@ -1,4 +1,4 @@
-"""The head models of a synthetic set, and who in it comes from which."""
+"""The head models of a synthetic set, and their assignment to people."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from illures.synth.skin import texture_styles
 
 @runtime_checkable
 class HeadModel(Protocol):
-    """Makes the shapes of people; see `make_person` for the rest of them."""
+    """A source of head shapes; `make_person` adds skin and accessories."""
 
     @property
     def anatomy(self) -> Anatomy:
-        """What its heads share."""
+        """Properties shared by all heads of the model."""
         ...
 
     def shape(self, rng: np.random.Generator, spread: float = 1.0) -> Shape:
@@ -36,7 +36,7 @@ class HeadModel(Protocol):
         ...
 
 
-# NAME=FILE: builds the model from the file; the one that ships needs none.
+# Builds the model from the file of NAME=FILE; the packaged model needs none.
 FROM_FILE: dict[str, Callable[[Path], HeadModel]] = {"ict": IctModel, "linear": LinearModel}
 
 
@@ -56,13 +56,13 @@ def load_model(text: str) -> HeadModel:
 
 
 def people(recipe: Recipe) -> Callable[[int], Person]:
-    """From the number of a person in a set to the person; models take turns."""
+    """A function from the number of a person in a set to the person; models alternate."""
     models = [load_model(text) for text in recipe.models]
 
     def person(identity: int) -> Person:
         rng = np.random.default_rng([recipe.seed, 1, identity])
         model = models[identity % len(models)]
         style = identity % texture_styles.COUNT if recipe.styles else None
-        return make_person(model.anatomy, model.shape(rng, recipe.spread), rng, recipe.wear, style)
+        return make_person(model.anatomy, model.shape(rng, recipe.spread), rng, recipe.accessories, style)
 
     return person

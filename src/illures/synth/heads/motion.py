@@ -1,7 +1,7 @@
-"""How real faces move: expressions and head poses drawn from the statistics of fitted clips of talking people.
+"""Expressions and head poses sampled from the statistics of fitted clips of talking people.
 
-`assets/motion.npz` is made by scripts/fit_motion.py. A Gaussian copula: correlated normal scores, each taken through
-the quantiles of its own variable. All variables are drawn at once, so both sides of a face do about the same.
+`assets/motion.npz` is made by scripts/fit_motion.py. A Gaussian copula: correlated normal scores, each mapped by the
+quantiles of its own variable. All variables are drawn together, so that both sides of a face move alike.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Motion:
 
 
 def random_motion(rng: np.random.Generator) -> tuple[Weights, tuple[float, float, float]]:
-    """A moment of talk: unit weights in [0, 1] and (yaw, pitch, roll) [deg] as in `scene.Pose`."""
+    """A random moment of talking: unit weights in [0, 1] and (yaw, pitch, roll) [deg] as in `scene.Pose`."""
     motion = load_motion()
     normal = motion.root @ rng.normal(size=len(VARIABLES))
     values = [float(np.interp(z, motion.scores, row)) for z, row in zip(normal, motion.quantiles, strict=True)]
@@ -45,7 +45,7 @@ def random_motion(rng: np.random.Generator) -> tuple[Weights, tuple[float, float
 
 @cache
 def load_motion() -> Motion:
-    """The statistics that ship with the package."""
+    """The statistics of the package."""
     with as_file(files("illures.synth") / "assets" / "motion.npz") as path, np.load(path) as file:
         scores, quantiles, correlation = (
             file[key].astype(np.float64) for key in ("scores", "quantiles", "correlation")

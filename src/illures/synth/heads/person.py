@@ -1,4 +1,4 @@
-"""From the vertices of a head model to a head that can be rendered: cut into parts, painted for one person."""
+"""From the vertices of a head model to a head for rendering: split into parts, painted for one person."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def split_quads(quads: Int[np.ndarray, "quads 4"]) -> Int[np.ndarray, "triangles
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What all heads of a model share.
+    """Properties shared by all heads of a model.
 
     Attributes:
         cuts: pieces of its mesh, one a material.
@@ -82,7 +82,7 @@ Shape = Callable[[Weights], Vertices]
 
 @dataclass(frozen=True)
 class Paint:
-    """The look of a piece: what `types.Part` has besides a mesh."""
+    """Appearance of a piece: the fields of `types.Part` besides the mesh."""
 
     albedo: Float[np.ndarray, "rows columns 3"]
     mask: Float[np.ndarray, "rows2 columns2"]
@@ -94,26 +94,26 @@ class Paint:
 
 @dataclass(frozen=True)
 class Person:
-    """Shape, skin and what is worn are settled, the expression is open.
+    """One person with a fixed shape, skin and accessories; the expression is chosen by `head`.
 
     Attributes:
         anatomy: of the model.
         shape: of this person.
         paints: look of each piece of the anatomy.
-        wear: hair, glasses and the like.
+        accessories: hair, glasses, hat, eyelashes.
         skin: log albedo of the skin without its spots.
-        tone: luminance of the albedo of all of it.
+        tone: mean luminance of the albedo of the face.
     """
 
     anatomy: Anatomy
     shape: Shape
     paints: tuple[Paint, ...]
-    wear: Accessories
+    accessories: Accessories
     skin: Float[np.ndarray, "3"]
     tone: float
 
-    def head(self, expression: Weights, obstacles: np.random.Generator | None = None) -> Head:
-        """The head with an expression; `obstacles` draws a hand or an object before it."""
+    def head(self, expression: Weights, occluders: np.random.Generator | None = None) -> Head:
+        """The head with an expression; `occluders` draws a hand or an object before it."""
         vertices = self.shape(expression)
         parts = [
             Part(
@@ -127,14 +127,14 @@ class Person:
         ]
         points = vertices[self.anatomy.points68].astype(np.float32)
         skin = next(part for part in parts if part.name == "skin")
-        parts += self.wear.parts(skin, points)
-        if obstacles is not None:
-            parts += random_occluder(obstacles, points, self.skin)
+        parts += self.accessories.parts(skin, points)
+        if occluders is not None:
+            parts += random_occluder(occluders, points, self.skin)
         return Head(tuple(parts), self.anatomy.embedding.points(vertices).astype(np.float32))
 
 
 def make_person(
-    anatomy: Anatomy, shape: Shape, rng: np.random.Generator, wear: float = 1.0, style: int | None = None
+    anatomy: Anatomy, shape: Shape, rng: np.random.Generator, accessories: float = 1.0, style: int | None = None
 ) -> Person:
     """A person of this shape with the skin, hair and eyes that the generator draws.
 
@@ -142,7 +142,7 @@ def make_person(
         anatomy: of the model.
         shape: of the person.
         rng: seeded by the person alone.
-        wear: chance that hair, glasses and hats may be worn at all.
+        accessories: chance that hair, glasses and hats may be worn at all.
         style: texture style laid over the albedo (see `texture_styles`), or None.
     """
     looks = random_looks(rng)
@@ -156,7 +156,7 @@ def make_person(
         "teeth": Paint(_plain(tooth), outside, None, 0.25, 0.6, plain_region(Region.MOUTH)),
         "mouth": Paint(_plain(np.array([0.12, 0.03, 0.03])), outside, None, 0.4, 0.4, plain_region(Region.MOUTH)),
     }
-    worn = random_accessories(rng, looks.hair, wear)
+    worn = random_accessories(rng, looks.hair, accessories)
     tone = float(luminance(albedo[face > 0.5]).mean())
     return Person(anatomy, shape, tuple(paints[piece.material] for piece in anatomy.cuts), worn, looks.skin, tone)
 
@@ -166,7 +166,7 @@ def _plain(colour: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2 2 3"]:
 
 
 def _eye_uv(points: Vertices) -> Float[np.ndarray, "vertices 2"]:
-    """Distance from the axis of the eyeball, which looks ahead in a base head, along the strip of `eye_strip`."""
+    """Distance from the axis of the eyeball, which looks along +z in a base head, along the strip of `eye_strip`."""
     uv = np.full((len(points), 2), 0.5, np.float32)
     for side in (points[:, 0] < 0, points[:, 0] >= 0):
         eye = points[side]

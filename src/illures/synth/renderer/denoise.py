@@ -1,4 +1,4 @@
-"""Remove what is left of the noise of rendered images, with Open Image Denoise."""
+"""Remove the remaining noise of rendered images with Open Image Denoise."""
 
 from __future__ import annotations
 

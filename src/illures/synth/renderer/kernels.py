@@ -1,4 +1,4 @@
-"""What runs on Mitsuba / Dr.Jit: start it, find surface points, sample and evaluate their reflection.
+"""Mitsuba / Dr.Jit kernels: start-up, ray intersection, sampling and evaluation of the BSDF.
 
 The reflection model is Lambert plus a GGX lobe on top, f = albedo / pi + F D G / (4 cos cos), with Schlick's F and
 F0 = 0.08 · specular (Burley 2012). The Lambert part is not dimmed by F, so that a convex matt head obeys
@@ -19,9 +19,9 @@ from jaxtyping import Float
 from illures.errors import InputError
 from illures.synth.renderer.scene import Surface
 
-_SPECULAR_SHARE = 0.15  # of the directions that are sampled from the specular lobe
-_EPS = 5e-5  # how far paths start above the surface [m]
-_LAYERS = 12  # of transparent surfaces that a ray may cross
+_SPECULAR_SHARE = 0.15  # share of directions sampled from the specular lobe
+_EPS = 5e-5  # offset of ray origins above the surface [m]
+_LAYERS = 12  # largest number of transparent surfaces that a ray crosses
 
 
 def start(threads: int = 0) -> Any:
@@ -66,7 +66,7 @@ def _find_llvm() -> str | None:
 
 @dataclass(frozen=True)
 class Bsdf:
-    """How surface points reflect, Dr.Jit arrays. `normal` is bumped and faces the viewer's side."""
+    """BSDF of surface points, Dr.Jit arrays. `normal` is bumped and faces the viewer's side."""
 
     normal: Any
     albedo: Any
@@ -110,7 +110,7 @@ class Geometry:
         self._slopes = mi.Float(surface.slopes.ravel())
 
     def hit(self, origin: Any, direction: Any, active: Any) -> Hit:
-        """The nearest surface points along rays; transparent texels let a ray through by chance."""
+        """The nearest surface points along rays; transparent texels pass a ray with a probability."""
         dr, mi = device()
         found = self._nearest(origin, direction, active)
         if not self._opaque:
@@ -125,10 +125,10 @@ class Geometry:
         behind = dr.dot(flat, direction) > 0
         part, texel = self._locate(primitive, corners, b0, b1, b2, valid)
         color = dr.gather(mi.Vector4f, self._texels[0], texel, valid)
-        relief = dr.gather(mi.Vector4f, self._texels[1], texel, valid)
+        bump = dr.gather(mi.Vector4f, self._texels[1], texel, valid)
         du = dr.gather(mi.Vector3f, self._slopes, primitive * 2, valid)
         dv = dr.gather(mi.Vector3f, self._slopes, primitive * 2 + 1, valid)
-        normal = dr.normalize(n[0] * b0 + n[1] * b1 + n[2] * b2) - relief.y * du - relief.z * dv
+        normal = dr.normalize(n[0] * b0 + n[1] * b1 + n[2] * b2) - bump.y * du - bump.z * dv
         specular = dr.gather(mi.Float, self._parts[4], part, valid)
         bsdf = Bsdf(
             normal=dr.normalize(dr.select(behind, -normal, normal)),
@@ -137,10 +137,10 @@ class Geometry:
             f0=0.08 * specular,
         )
         point = p[0] * b0 + p[1] * b1 + p[2] * b2
-        return Hit(valid, point, dr.select(behind, -flat, flat), color.w, relief.w, bsdf)
+        return Hit(valid, point, dr.select(behind, -flat, flat), color.w, bump.w, bsdf)
 
     def shadowed(self, origin: Any, direction: Any, active: Any) -> Any:
-        """Whether something stands between points and the far end of `direction`."""
+        """Whether rays from points along `direction` are occluded."""
         dr, mi = device()
         if self._opaque:
             return self._scene.ray_test(mi.Ray3f(origin, direction), active)
@@ -161,7 +161,7 @@ class Geometry:
             valid = active & (distance < dr.inf)
             corners = dr.gather(mi.Vector3u, self._triangles, primitive, valid)
             _, texel = self._locate(primitive, corners, 1 - b1 - b2, b1, b2, valid)
-            # Random numbers hashed from the place need no generator carried through the loops.
+            # Random numbers hashed from the position need no generator state in the loops.
             bits = [dr.reinterpret_array(mi.UInt32, value) for value in (b1, b2)]
             chance = mi.sample_tea_float32(bits[0] ^ primitive, bits[1], 4)
             return valid & (dr.gather(mi.Vector4f, self._texels[1], texel, valid).x <= chance)
@@ -191,7 +191,7 @@ class Geometry:
 
 
 def above(hit: Hit) -> Any:
-    """Where a ray that leaves a surface point starts."""
+    """Origin of a ray that leaves a surface point."""
     return hit.point + hit.flat * _EPS
 
 

@@ -1,9 +1,9 @@
 """Global illumination of one view, traced once and lit many times.
 
-Paths start at the camera and go on by sampling the reflection alone until they leave the scene. Each keeps its
-throughput and the environment texel through which it left, so that the image under any environment is a lookup:
-I_g(pixel) = mean over paths of throughput · environment[texel]. What is too bright for that (lamps, the sun) is left
-out of the lookup and sampled with shadow rays; light that lamps send around a corner stays in the lookup, blurred.
+Paths start at the camera and go on by sampling the reflection alone until they leave the scene. Each stores its
+throughput and the environment texel that it hits, so that the image under any environment is a lookup:
+I_g(pixel) = mean over paths of throughput · environment[texel]. Lamps and the sun are too bright for that: they
+are removed from the lookup and sampled with shadow rays. Their indirect light stays in the lookup, blurred.
 The scene lies in the camera frame (x right, y up, z toward the viewer), the camera at its origin.
 """
 
@@ -23,12 +23,12 @@ from illures.synth.renderer.scene import Surface, View
 from illures.types import Region
 
 _FIRST_RAYS = 16  # shadow rays that decide whether a pixel is in a penumbra
-_FIREFLY = 8.0  # largest throughput; skin reaches it by sampling noise alone
+_FIREFLY = 8.0  # largest throughput; larger values on skin are sampling noise
 
 
 @dataclass(frozen=True)
 class Guides:
-    """What the primary rays see, box-filtered over each pixel.
+    """Features of the primary hits, box-filtered over each pixel.
 
     Attributes:
         albedo: diffuse reflectance of the surface in the pixel; 0 where there is none.
@@ -51,8 +51,8 @@ class Transport:
     Args:
         surface: everything the camera sees, in the camera frame.
         view: the camera.
-        samples: paths a pixel.
-        depth: most surface points on a path: 1 is direct light, 3 light that went over two more surfaces.
+        samples: paths per pixel.
+        depth: largest number of surface points on a path: 1 is direct light, 3 adds two bounces.
         seed: of the random numbers; equal seeds give equal images.
 
     Attributes:
@@ -60,10 +60,10 @@ class Transport:
     """
 
     def __init__(self, surface: Surface, view: View, samples: int = 96, depth: int = 3, seed: int = 0) -> None:
-        """Trace all paths; see the class. Depth 0 traces the guides alone."""
+        """Trace all paths; see the class. Depth 0 traces only the guides."""
         dr, mi = kernels.device()
         self._size, self._samples, self._seed = view.size, samples, seed
-        # Numbers that change from view to view are opaque, or each view would compile kernels of its own.
+        # Values that change between views are opaque, or each view would compile its own kernels.
         self._plane = [dr.opaque(mi.Float, float(value)) for value in view.plane.ravel()]
         self._geometry = kernels.Geometry(surface)
         self._points: tuple[int, list[Any]] | None = None
@@ -77,7 +77,7 @@ class Transport:
 
         Args:
             environment: smooth part, blurred part for bounced light, and lamps.
-            shadow_samples: shadow rays a pixel towards the lamps.
+            shadow_samples: shadow rays per pixel towards the lamps.
         """
         dr, mi = kernels.device()
         table = np.zeros((2, HEIGHT * WIDTH, 4), np.float32)
@@ -128,7 +128,7 @@ class Transport:
             table = dr.select(count > 1, mi.UInt32(HEIGHT * WIDTH), mi.UInt32(0))
             texel = dr.select(away, kernels.texel_of(outgoing, HEIGHT, WIDTH) + table, texel)
             going = going & hit.valid & (count < depth)
-            # Past the first point surfaces count as matt: highlights of highlights are not worth their time.
+            # After the first hit, surfaces count as diffuse: highlights of highlights are not worth the time.
             local = mi.warp.square_to_cosine_hemisphere(mi.Point2f(rng.next_float32(), rng.next_float32()))
             following = mi.Frame3f(hit.bsdf.normal).to_world(local)
             carried = dr.select(going, carried * hit.bsdf.albedo, carried)
@@ -158,7 +158,7 @@ class Transport:
             origin = mi.Point3f(a.x, a.y, a.z)
             value = kernels.evaluate(bsdf, dr.normalize(-origin), toward)[0]
             facing = dr.max(value) > 0
-            # Where the first rays agree, the others would, too.
+            # If the first rays agree, so would the others.
             traced = facing & ((k < _FIRST_RAYS) | ((lit > 0) & (dark > 0)))
             blocked = dr.select(traced, self._geometry.shadowed(origin, toward, traced), dark > lit)
             radiance = dr.gather(mi.Color3f, radiances, chosen)
@@ -172,7 +172,7 @@ class Transport:
         return self._image(dr.while_loop(start, lambda *s: s[0] < last, body)[1] / samples)
 
     def _shadow_points(self, samples: int) -> list[Any]:
-        """Fresh primary points, kept in memory: all lamps of all lights are seen from the same ones.
+        """New primary hits, kept in memory and shared by all lamps of all lights.
 
         Returns:
             four floats a point each: where shadow rays start and which lamp they go to, in [0, 1); normal and alpha;

@@ -27,9 +27,9 @@ from illures.synth.renderer.transport import Transport
 from illures.synth.sets import Recipe, fingerprint
 from illures.types import Head
 
-_BACKGROUND_LIMIT = 4.0  # linear; brighter backgrounds carry nothing
+_BACKGROUND_LIMIT = 4.0  # linear; backgrounds are clipped at this value
 _PERSON, _POSE, _EXPRESSION, _LIGHT, _VIEW = range(1, 6)  # streams of random numbers
-_GUIDE_SAMPLES = 24  # paths a pixel where there is albedo and normal alone
+_GUIDE_SAMPLES = 24  # paths per pixel for sets with only albedo and normals
 
 # Linear radiance at places x, y in pixels of the crop, which may lie far outside of it.
 Backdrop = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -37,28 +37,28 @@ Backdrop = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @runtime_checkable
 class Posable(Protocol):
-    """A person whose expression is open (see `person.Person`)."""
+    """A person without an expression (see `person.Person`)."""
 
     @property
     def tone(self) -> float:
         """Luminance of the skin's albedo."""
         ...
 
-    def head(self, expression: Weights, obstacles: np.random.Generator | None = None) -> Head:
-        """The head with an expression, and perhaps with something before it."""
+    def head(self, expression: Weights, occluders: np.random.Generator | None = None) -> Head:
+        """The head with an expression, and perhaps with an occluder."""
         ...
 
 
 @dataclass(frozen=True)
 class Lit:
-    """A light as it falls on all views of a person: exposed environment and its SH coefficients."""
+    """A light for all views of a person: exposed environment and its SH coefficients."""
 
     environment: Environment
     coefficients: Float[np.ndarray, "9 3"]
 
 
 class Studio:
-    """What all views of a worker share.
+    """Data shared by all views of a worker.
 
     Args:
         recipe: of the set.
@@ -92,14 +92,14 @@ class Studio:
 
 
 def render_view(studio: Studio, index: int) -> ViewRecord:
-    """View `index` of the set; the same bytes whenever and wherever it is made."""
+    """View `index` of the set; reproducible to the byte."""
     recipe = studio.recipe
     identity, place_in_grid = divmod(index, recipe.views_per_identity)
     pose, expression = divmod(place_in_grid, recipe.expressions)
     rng = np.random.default_rng([recipe.seed, _VIEW, index])
     weights = _expression(recipe, np.random.default_rng([recipe.seed, _EXPRESSION, identity, expression]))
-    obstacles = rng if rng.random() < recipe.obstacles else None
-    head = studio.person(identity).head(weights, obstacles)
+    occluders = rng if rng.random() < recipe.occluders else None
+    head = studio.person(identity).head(weights, occluders)
     posed = _pose(recipe, identity * recipe.poses + pose, np.random.default_rng([recipe.seed, _POSE, identity, pose]))
     view = place(head.landmarks, posed, recipe.size, random_jitter(rng))
     samples, depth = (recipe.samples, recipe.depth) if recipe.transport else (min(recipe.samples, _GUIDE_SAMPLES), 0)
@@ -133,7 +133,7 @@ def random_pose(rng: np.random.Generator, recipe: Recipe) -> Pose:
 
 
 def random_jitter(rng: np.random.Generator) -> Jitter:
-    """As far off as landmarks of real photos put the crop: 8 % in scale, 4 % in place, 6 degrees at most."""
+    """Alignment errors like those of landmarks on real photos: at most 8 % in scale, 4 % in position, 6 degrees."""
     scale, right, down, turn = rng.uniform(-1, 1, 4)
     return Jitter(1 + 0.08 * scale, (0.04 * right, 0.04 * down), 6 * turn)
 
@@ -199,7 +199,7 @@ def _photo(
 
 
 def _backdrop(lit: Lit, view: View, rng: np.random.Generator) -> Backdrop:
-    """What stands behind the head, by crop pixels: the environment out of focus, or what it lights: walls, clutter."""
+    """The background by crop pixels: the environment out of focus, or lit walls and clutter."""
     size, kind = view.size, rng.random()
     if kind < 0.5:
         a, b, c, d, e, f = view.plane.ravel().astype(np.float32)

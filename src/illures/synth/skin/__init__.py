@@ -1,5 +1,5 @@
 """Procedural skin over the UV layout of a head: tone, details, displacement, make-up, facial hair, clothes.
 
-`procedural` puts the layers together.
+`procedural` combines the layers.
 Imports no other part of `synth`.
 """

@@ -1,7 +1,7 @@
 """Displacement of faces, heights over the layout of `uv_painting`: pores, wrinkles by age, folds, lids and lips.
 
-A furrow of depth d and Gaussian radius w slopes 0.61 d / w at most; depths are chosen for 5 to 25 degrees, which is
-what photos of a face show, and radii for what survives at 1 to 2 mm a pixel.
+A furrow of depth d and Gaussian radius w slopes 0.61 d / w at most; depths are chosen for 5 to 25 degrees, as seen in
+photos of faces, and radii are resolved at 1 to 2 mm per pixel.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def ageing(age: float, rng: np.random.Generator) -> float:
 
 
 def carve(layers: Layers, canvas: Canvas, depth: float, rng: np.random.Generator) -> None:
-    """Lay all relief of bare skin into the layers.
+    """Draw the displacement of bare skin into the layers.
 
     Args:
         layers: to be changed.

@@ -1,4 +1,4 @@
-"""Procedural faces: albedo, relief and gloss of skin with brows, lips, beard, scalp, laid out by `uv_painting`."""
+"""Procedural faces: albedo, bump height and gloss of skin with brows, lips, beard, scalp, laid out by `uv_painting`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from illures.types import Region
 
 __all__ = ["Looks", "Skin", "Texture", "eye_strip", "face_mask", "paint_skin", "random_looks", "random_tone"]
 
-_DRESSED = 0.85  # share of people whose clothes reach up to where a photo may show them
+_CLOTHED = 0.85  # share of people whose clothes reach up to where a photo may show them
 # Log albedo of hair: black, dark brown, brown, light brown, blond, red, auburn, platinum.
 _HAIR = np.log(
     [[0.012, 0.009, 0.008], [0.023, 0.015, 0.01], [0.055, 0.031, 0.018], [0.12, 0.072, 0.039], [0.28, 0.19, 0.1]]
@@ -40,7 +40,7 @@ _IRIS_SHARES = np.array(
 
 @dataclass(frozen=True)
 class Looks:
-    """What a person is coloured like.
+    """Colours of a person.
 
     Attributes:
         skin: log albedo of the skin.
@@ -79,7 +79,7 @@ class Skin:
 
 
 def random_looks(rng: np.random.Generator) -> Looks:
-    """Over the whole range of people: even over the ITA of the skin and over ages from 18 to 80."""
+    """Sample the whole range of people: uniform in ITA of the skin and in age from 18 to 80."""
     melanin, age, male = rng.uniform(), rng.uniform(18, 80), bool(rng.random() < 0.5)
     shares = np.clip([1.2 - 2 * melanin, 2 * melanin - 0.2], 0, 1) @ _HAIR_SHARES
     hair = _HAIR[rng.choice(len(_HAIR), p=shares / shares.sum())] + rng.normal(0, 0.15)
@@ -114,7 +114,7 @@ def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Skin:
     paint_brows(layers, canvas, brow, looks.male, rng)
     if rng.random() < 0.85:
         paint_scalp(layers, canvas, looks.hair, looks.male, rng)
-    if rng.random() < _DRESSED:
+    if rng.random() < _CLOTHED:
         paint_clothes(layers, canvas, rng)
     oil = rng.beta(1.5, 1.5)
     albedo = np.ascontiguousarray(np.clip(np.exp(layers.log), 0.004, 0.9).transpose(1, 2, 0))

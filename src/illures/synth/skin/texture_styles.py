@@ -1,7 +1,7 @@
 """Fifty texture styles for `align-albedo`: patterns laid over albedos, so that nothing but displacement can be learnt.
 
-A network that is to carry an albedo from one pose to another must not paint skin from memory. Five kinds of pattern in
-ten variants each hide what skin looks like and keep where each point of it is.
+A network that warps albedo from one pose to another must not paint skin from memory. Five kinds of pattern in ten
+variants each hide the look of skin, but keep the position of each point.
 """
 
 from __future__ import annotations

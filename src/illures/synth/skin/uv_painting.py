@@ -43,7 +43,7 @@ class Canvas:
     at: tuple[slice, slice] = (slice(0, HEIGHT), slice(0, WIDTH))
 
     def window(self, left: float, right: float, bottom: float, top: float) -> Canvas:
-        """What lies between these s and these y [cm]: local features are painted faster there."""
+        """The part between these s and these y [cm], where local features are painted faster."""
         (x0, y0), (x1, y1) = np.round(_to_texture(np.array([[left, top], [right, bottom]], float))).astype(int)
         x0, x1, y0, y1 = max(x0, 0), min(x1, WIDTH), max(y0, 0), min(y1, HEIGHT)
         rows, columns = slice(y0, y1), slice(x0, x1)
@@ -87,7 +87,7 @@ class Canvas:
         return across * np.exp(-(((self.y[:, :1] - float(y)) / float(dy)) ** 2))
 
     def fade(self, width: float) -> Plane:
-        """0 at the edges, 1 from `width` [cm] inward: what is painted in a window must not end at a line."""
+        """0 at the edges, 1 from `width` [cm] inward, so that paint in a window has no visible edge."""
         s, y = self.s[:1], self.y[:, :1]
         ramps = [np.clip((s - s.min()) / width, 0, 1), np.clip((s.max() - s) / width, 0, 1)]
         ramps += [np.clip((y - y.min()) / width, 0, 1), np.clip((y.max() - y) / width, 0, 1)]
@@ -115,7 +115,7 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Layers:
-    """What is painted: log albedo (linear colour), height [m] and region over a whole canvas, changed in place."""
+    """The painted layers: log albedo (linear colour), height [m] and region over a whole canvas, changed in place."""
 
     log: Float[np.ndarray, "3 rows columns"]
     height: Plane
@@ -127,14 +127,14 @@ class Layers:
             channel[part.at] += weight * np.float32(strength)
 
     def cover(self, part: Canvas, weight: Plane, colour: Float[np.ndarray, "3 *plane"]) -> None:
-        """Lay a log albedo over by weight, clipped to [0, 1]."""
+        """Blend in a log albedo by weight, clipped to [0, 1]."""
         weight = np.clip(weight, 0, 1)
         for channel, ink in zip(self.log, colour.astype(np.float32), strict=True):
             below = channel[part.at]
             below += weight * (ink - below)
 
     def mark(self, part: Canvas, where: Bool[np.ndarray, "rows columns"], region: Region) -> None:
-        """Say what a place is from now on."""
+        """Set the region of some texels."""
         self.region[part.at][where] = region
 
     def lift(self, part: Canvas, height: Plane) -> None:

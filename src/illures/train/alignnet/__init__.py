@@ -1,5 +1,5 @@
 """Pre-training of AlignNets: its recipe, its pairs of views and its loop.
 
-The way down: `run` -> `training` -> `pairs`, `recipe`.
+Call order: `run` -> `training` -> `pairs`, `recipe`.
 May import the rest of `train`.
 """

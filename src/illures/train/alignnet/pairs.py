@@ -1,7 +1,7 @@
-"""Pairs of views of one person with the truth of a map in both: what AlignNets are pre-trained on.
+"""Pairs of views of one person with ground truth of a map in both, for pre-training AlignNets.
 
-All views of a person in `align-albedo` share one texture style, so that what is seen in view i is what view j has
-elsewhere; those in `align-normal` are one head under poses and deformations.
+All views of a person in `align-albedo` share one texture style, so that view j shows the pattern of view i at other
+places. Those in `align-normal` are one head under poses and deformations.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ class MapPairs:
 
 
 class ViewPairs:
-    """Draws pairs.
+    """Samples pairs.
 
     Args:
         cache: of views.
         kind: which map.
         indices: of the views to draw from.
         gain: standard deviation (log) of the gain of each channel of an albedo, the same in both views.
-        seed: of all that is random.
+        seed: of all randomness.
 
     Raises:
         InputError: no person has two views among them.
@@ -88,7 +88,7 @@ class ViewPairs:
             raise InputError("the sets hold no two views of a person: --poses or --expressions above 1 are needed")
 
     def __len__(self) -> int:
-        """Views, each of which is a target once an epoch."""
+        """Number of views, each of which is a target once per epoch."""
         return len(self._targets)
 
     def drawn(self, seen: int, count: int) -> MapPairs:
@@ -104,7 +104,7 @@ class ViewPairs:
         return self._pairs(batch)
 
     def fixed(self, count: int) -> MapPairs:
-        """Always the same pairs, not changed in any way: for validation."""
+        """Fixed pairs without augmentation, for validation."""
         rng = np.random.default_rng(0)
         targets = rng.permutation(self._targets)[:count].tolist()
         return self._pairs(self._read(targets, rng))
@@ -128,7 +128,7 @@ def prepare_views(
 ) -> SampleCache:
     """The cache of the views of each folder of shards, made under `cache` unless it is there and current.
 
-    A view without lights is kept as a white environment shows it: the image is the albedo.
+    The image of a view without lights is its albedo, as under a white environment.
 
     Raises:
         InputError: a folder holds no shards, or shards that cannot be read, or the sizes differ.

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from illures.errors import InputError
 from illures.model.alignnet import AlignConfig
-from illures.train.recipe import fill
+from illures.train.recipe import fill, read_toml
 
-KIND = "align"  # what `kind` says at the top of such a recipe
+KIND = "align"  # value of `kind` at the top of such a recipe
 
 
 @dataclass(frozen=True)
@@ -19,17 +18,17 @@ class AlignRecipe:
     """A pre-training; the defaults are the method's.
 
     Attributes:
-        network: what is carried, and the shape of the network.
-        epochs: each takes every view once as the target.
-        batch: pairs a step.
+        network: kind of map, and architecture of the network.
+        epochs: in each, every view is a target once.
+        batch: pairs per step.
         learning_rate: of Adam in the first epoch.
         decay: factor on it from epoch to epoch.
         gain: standard deviation (log) of the gain of each channel of an albedo, the same in both views.
         seed: of weights, order, partners, mirror images and gains.
-        held_out: share of the identities that training leaves to validation; 0 for none.
-        validation_pairs: how many pairs of theirs at most.
-        checkpoint: save all that is needed to resume every so many pairs.
-        precision: "bf16" pays on CPUs with AMX and on GPUs; "auto" takes it there and float32 elsewhere.
+        held_out: share of the identities held out for validation; 0 for none.
+        validation_pairs: largest number of validation pairs.
+        checkpoint: pairs between checkpoints.
+        precision: "bf16" is faster on CPUs with AMX and on GPUs; "auto" uses it there and float32 elsewhere.
     """
 
     network: AlignConfig
@@ -45,7 +44,7 @@ class AlignRecipe:
     precision: Literal["auto", "float32", "bf16"] = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse values that make no training."""
+        """Raise an InputError for impossible values."""
         for name in ("epochs", "batch", "validation_pairs", "checkpoint"):
             if getattr(self, name) < 1:
                 raise InputError(f"recipe: {name} = {getattr(self, name)}, at least 1 is needed")
@@ -62,8 +61,8 @@ class AlignRecipe:
 def is_align_recipe(path: Path) -> bool:
     """Whether a recipe file pre-trains an AlignNet; a file that is no TOML is none."""
     try:
-        return tomllib.loads(path.read_text()).get("kind") == KIND
-    except (OSError, ValueError, RecursionError):
+        return read_toml(path).get("kind") == KIND
+    except InputError:
         return False
 
 
@@ -74,12 +73,7 @@ def load_align_recipe(path: Path) -> AlignRecipe:
         InputError: the file is missing, is not such a recipe, names a setting that does not exist, or gives one a
             wrong value.
     """
-    try:
-        values = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: no such recipe") from error
-    except (ValueError, RecursionError) as error:  # no TOML, no text, a number too long, nested too deeply
-        raise InputError(f"{path}: is not TOML: {error}") from error
+    values = read_toml(path)
     if values.pop("kind", None) != KIND:
         raise InputError(f'{path}: kind = "{KIND}" is needed to pre-train an AlignNet')
     if "network" not in values:

@@ -1,4 +1,4 @@
-"""What `illures train` does with a recipe that pre-trains an AlignNet."""
+"""`illures train` for recipes that pre-train an AlignNet."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from illures.train.alignnet.recipe import load_align_recipe
 
 
 def run_align(recipe_file: Path, folders: list[Path], output: Path) -> Path:
-    """Pre-train an AlignNet, or go on with it, and write its weights; return their path.
+    """Pre-train an AlignNet or resume, and write its weights; return their path.
 
     Args:
         recipe_file: TOML with `kind = "align"`.
         folders: of shards: `align-albedo` or `align-normal` sets, or any with several views of a person.
         output: made here; gets align-albedo.safetensors or align-normal.safetensors, so that both in one folder are
-            what `illures train --align` takes. A run of the same recipe in it is taken up where it stood.
+            what `illures train --align` takes. A run of the same recipe in it is resumed.
 
     Raises:
         InputError: bad recipe, no shards, no pairs in them, the loss is not finite, or several processes were started.
@@ -45,7 +45,7 @@ def run_align(recipe_file: Path, folders: list[Path], output: Path) -> Path:
 
 
 def _reporter(bar: Progress, show: Callable[[int, str], None]) -> Callable[[int, dict[str, float]], None]:
-    """The loss beside the bar; what validation finds, on lines above it."""
+    """The loss beside the bar; validation results on lines above it."""
 
     def report(seen: int, figures: dict[str, float]) -> None:
         words = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())

@@ -1,6 +1,6 @@
-"""The pre-training loop of an AlignNet: resumable to the bit, validated on people it never sees.
+"""The pre-training loop of an AlignNet: exactly resumable, validated on held-out people.
 
-Its error is measured beside those of the two carriers that learn nothing: the map left where it is, and the mesh.
+Its error is compared with two baselines without learning: the unchanged map, and the mesh.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from illures.train.learner import has_fast_bf16
 from illures.train.loop import asked_to_stop
 from illures.train.validate import held_out
 
-_SURE = 0.5  # weight from which a correspondence counts
+_SURE = 0.5  # least weight of a correspondence
 _AT_ONCE = 16  # pairs through the network in validation
-_AHEAD = 4  # batches that threads make ready
+_PREFETCH = 4  # batches that threads prefetch
 _LOG_EVERY = 50  # steps
 _SHOWN = 8  # rows of a panel
 
@@ -55,9 +55,9 @@ class AlignFigures:
 
     Attributes:
         net: the AlignNet, on all of the mask of frame j.
-        net_seen: the AlignNet, where the mesh says that both frames show the place.
-        copy_seen: the map of frame i left where it is, there.
-        warp_seen: the map of frame i carried by the mesh, there.
+        net_seen: the AlignNet, where both frames show the surface according to the mesh.
+        copy_seen: the unchanged map of frame i, there.
+        warp_seen: the map of frame i warped by the mesh, there.
     """
 
     net: float
@@ -72,14 +72,14 @@ class AlignTraining:
     Args:
         recipe: all settings.
         cache: views; see `pairs.prepare_views`.
-        folder: exists; a checkpoint there is taken up.
+        folder: must exist; a checkpoint in it is resumed.
         data: what it is trained on, in words; goes into the weights.
-        device: where to compute; None takes the GPU if there is one.
+        device: for computation; None: the GPU if there is one.
 
     Attributes:
         seen: pairs so far.
         pairs: in all.
-        network: as it stands.
+        network: current state.
 
     Raises:
         InputError: the folder holds the checkpoint of another recipe, the views' size is not the network's, or there
@@ -113,7 +113,7 @@ class AlignTraining:
     def run(self, report: Report = lambda seen, figures: None) -> Path:
         """Train to the end of the recipe; the path of the weights that validated best (or, without, the last ones).
 
-        SIGINT and SIGTERM end it after the step at hand: a checkpoint is written and KeyboardInterrupt raised.
+        SIGINT and SIGTERM end it after the current step: a checkpoint is written and KeyboardInterrupt raised.
 
         Args:
             report: called after every step with the pairs seen and {"loss"}, and after every validation with its
@@ -159,13 +159,13 @@ class AlignTraining:
         self.seen, self._best = state.seen, math.inf if state.best is None else state.best
 
     def _batches(self) -> Generator[MapPairs, None, None]:
-        """Pairs for each step from here on, made ahead by threads."""
+        """Pairs for each step from here on, prefetched by threads."""
         waiting: deque[Future[MapPairs]] = deque()
         with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as executor:
             try:
                 for start in range(self.seen, self.pairs, self.recipe.batch):
                     waiting.append(executor.submit(self._train.drawn, start, self.recipe.batch))
-                    if len(waiting) > _AHEAD:
+                    if len(waiting) > _PREFETCH:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
@@ -245,7 +245,7 @@ class AlignValidation:
 
     @torch.no_grad()
     def panel(self, network: AlignNet, count: int) -> UInt8[np.ndarray, "height width 3"]:
-        """A row a pair: the map of i, that of j; what the AlignNet makes of i; what the mesh does, where both see."""
+        """One row per pair: map of i, map of j, i warped by the AlignNet, and by the mesh where both are visible."""
         pairs = self._pairs.part(0, count)
         maps = [
             pairs.source * pairs.mask_i,
@@ -268,7 +268,7 @@ class AlignValidation:
         return torch.cat(found)
 
     def _error(self, found: Tensor, where: Tensor) -> float:
-        """Mean over all pixels of all pairs; a normal that is missing counts as one toward the viewer."""
+        """Mean over all pixels of all pairs; a missing normal counts as facing the viewer."""
         chosen = where[..., 0]
         ours, truth = found[chosen], self._pairs.target[chosen]
         if self._kind == "albedo":

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.folder import CONVENTION, write_maps
+from illures.decompose.folder import CONVENTION
 from illures.decompose.full_resolution import upright
+from illures.decompose.map_files import write_maps
 from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
 from illures.io.formats import Format, MapName
