@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Num
 
-from illures.faces.crop import at_size, extract, inverse, padded
+from illures.faces.crop import at_size, inverse, padded, warp
 from illures.faces.network import network
 from illures.io.photos import Photo, as_float
 from illures.types import FaceCrop
@@ -61,8 +61,13 @@ def widened(crop: FaceCrop) -> FaceCrop:
 def face_matte(photo: Photo, crop: FaceCrop) -> Matte:
     """The matte of the people in the widened crop of a face."""
     wide = widened(crop)
-    seen, guide = (eight_bit(extract(photo, at_size(wide, side))) for side in (_SEEN, _GRID))
+    seen, guide = (eight_bit(surroundings(photo, at_size(wide, side))) for side in (_SEEN, _GRID))
     return _refined(seen, guide, at_size(wide, _GRID).matrix)
+
+
+def surroundings(photo: Photo, crop: FaceCrop) -> Num[np.ndarray, "size size 3"]:
+    """The crop's pixels; outside the photo its edge goes on, as a mirror image would show more people."""
+    return warp(photo, crop.matrix, crop.size, cv2.BORDER_REPLICATE)
 
 
 def eight_bit(pixels: Num[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 3"]:
