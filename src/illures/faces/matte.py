@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Num
 
-from illures.faces.crop import inverse, padded, to_photo
+from illures.faces.crop import inverse, padded, to_photo, warp
 from illures.faces.network import network
 from illures.io.photos import Photo, as_float
 from illures.math.guided_filter import colour_guided
@@ -79,6 +79,11 @@ def _matte_of(part: Photo, origin: tuple[int, int]) -> Matte:
     across, down = _GRID / width, _GRID / height
     x, y = origin
     return _refined(seen, guide, np.array([[across, 0, (0.5 - x) * across - 0.5], [0, down, (0.5 - y) * down - 0.5]]))
+
+
+def surroundings(photo: Photo, crop: FaceCrop) -> Num[np.ndarray, "size size 3"]:
+    """The crop's pixels; outside the photo its edge goes on, as a mirror image would show more people."""
+    return warp(photo, crop.matrix, crop.size, cv2.BORDER_REPLICATE)
 
 
 def eight_bit(pixels: Num[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 3"]:

@@ -20,8 +20,8 @@ from PIL import Image, ImageDraw, ImageFont
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import on_wide, seen_by
 from illures.decompose.full_resolution import beyond, feathered, surely, upright
-from illures.faces import extract, to_photo
-from illures.faces.matte import MARGIN, coarse_matte, widened
+from illures.faces import to_photo
+from illures.faces.matte import MARGIN, coarse_matte, surroundings, widened
 from illures.io.formats import Format
 from illures.io.photos import as_float, as_linear
 from illures.math.color import linear_to_srgb
@@ -97,13 +97,10 @@ def show_frame(
     """
     if show == "grid":
         return _grid(image, faces, light, shadows)
+    if show in ("albedo", "relit"):
+        return _multiplied(image, _over_heads(image, faces, light if show == "relit" else None, shadows))
     masked = ((face, _place(face.crop, image.shape[:2], feathered(face.head)[..., None])) for face in faces)
     placed = [(face, overlay) for face, overlay in masked if overlay is not None]
-    if show == "relit" and light is not None:
-        others = [face.crop for face in faces]
-        return _multiplied(image, [layer for f, _ in placed for layer in _relit(image, f, light, shadows, others)])
-    if show in ("albedo", "relit"):
-        return _multiplied(image, [(o, _faded(_albedo_ratio(f), o.mask)) for f, o in placed])
     if show == "normal":
         return _normals(image, placed)
     return _shading(image, placed) if show == "shading" else _residual(image, placed)
@@ -146,10 +143,6 @@ def _place(crop: FaceCrop, size: tuple[int, int], mask: Float[np.ndarray, "size 
 Placed = Sequence[tuple[Decomposition, Overlay]]
 
 
-def _albedo_ratio(face: Decomposition) -> Map3:
-    return _over(face.albedo, face.image)
-
-
 def _over(new: Float[np.ndarray, "size size 3"], old: Float[np.ndarray, "size size 3"]) -> Map3:
     """What takes the frame from the one to the other."""
     return np.clip((new + _DARK) / (old + _DARK), 0, _MOST_RATIO)
@@ -160,36 +153,49 @@ def _faded(ratio: Map3, weight: Float[np.ndarray, "size size 1"]) -> Map3:
     return np.asarray(1 + weight * (np.clip(ratio, 0, _MOST_RATIO) - 1), np.float32)
 
 
-def _relit(
-    image: Image8, face: Decomposition, light: Light, shadows: bool, crops: Sequence[FaceCrop]
+def _over_heads(
+    image: Image8, faces: Sequence[Decomposition], light: Light | None, shadows: bool
 ) -> list[tuple[Overlay, Ratio]]:
-    """Ratio of new to old light over the person's head, as in photos: E goes, the new light comes."""
-    size, crop = face.crop.size, face.crop
+    """Ratios that take a frame to its albedo or to another light, over each person's head."""
+    layers = []
+    for face in faces:
+        near = _over(face.albedo, face.image) if light is None else _relit(face, light, shadows)
+        others = [other.crop for other in faces if other is not face]
+        layers += _over_head(image, face, near, _MOST_RATIO if light is None else _MOST_AROUND, others)
+    return layers
+
+
+def _over_head(
+    image: Image8, face: Decomposition, near: Map3, most: float, others: list[FaceCrop]
+) -> list[tuple[Overlay, Ratio]]:
+    """A ratio of the crop, continued around it as far as the person's head reaches; there it is at most so large."""
+    size, margin, coarse = face.crop.size, round(MARGIN * face.crop.size), face.crop.size // _COARSER
+    head = feathered(face.head)
+    far = beyond(np.minimum(_shrunk(near, coarse), most), surely(_shrunk(head, coarse)), round(MARGIN * coarse))
+    wide = size + 2 * margin
+    ratio = cv2.resize(far, (wide, wide), interpolation=cv2.INTER_CUBIC)
+    inner = ratio[margin:-margin, margin:-margin]
+    inner[:] = inner + head[..., None] * (near - inner)
+    weight = _weight(image, face, coarse, others)[..., None]
+    placed = _place(widened(face.crop), image.shape[:2], weight)
+    return [] if placed is None else [(replace(placed, coarse=True), _faded(ratio, weight))]
+
+
+def _relit(face: Decomposition, light: Light, shadows: bool) -> Map3:
+    """Ratio of new to old light, as in photos: E goes, the new light comes."""
     surface = surface_of(face, "recompute", shadows)
     seen = surface.under(light)
     base = face.image / surface.old
     # Means of both: what is as fine as lashes and nostrils lies a pixel off in a running mean, and stays the frame's.
     lit = base * seen.diffuse + mirroring(base) * seen.specular
-    new, old = (cv2.GaussianBlur(v, (0, 0), _FINE * size) for v in (lit, face.image))
-    near = _over(new, old)
-    margin, coarse = round(MARGIN * size), size // _COARSER
-    known = _shrunk(surface.head, coarse)
-    pad = round(MARGIN * coarse)
-    far = beyond(np.minimum(_shrunk(near, coarse), _MOST_AROUND), surely(known), pad)
-    wide = size + 2 * margin
-    ratio = cv2.resize(far, (wide, wide), interpolation=cv2.INTER_CUBIC)
-    inner = ratio[margin:-margin, margin:-margin]
-    inner[:] = inner + surface.head[..., None] * (near - inner)
-    weight = _weight(image, face, coarse, [c for c in crops if c is not crop])[..., None]
-    placed = _place(widened(crop), image.shape[:2], weight)
-    return [] if placed is None else [(replace(placed, coarse=True), _faded(ratio, weight))]
+    return _over(*(cv2.GaussianBlur(v, (0, 0), _FINE * face.crop.size) for v in (lit, face.image)))
 
 
 def _weight(image: Image8, face: Decomposition, side: int, others: list[FaceCrop]) -> Float[np.ndarray, "wide wide"]:
     """How much of the change a pixel of the wide grid takes: its reach from a coarser grid, the matte at its own."""
     small = shrunk(face, side)
     wide = widened(face.crop)
-    srgb = np.clip(as_float(extract(image, wide)), 0, 1)
+    srgb = as_float(surroundings(image, wide))
     alpha = coarse_matte(srgb)
     coarse = widened(small.crop).size
     few, thin = (cv2.resize(v, (coarse, coarse), interpolation=cv2.INTER_AREA) for v in (srgb, alpha))

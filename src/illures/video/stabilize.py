@@ -1,12 +1,13 @@
 """Faces of a clip without flicker: what stays the same from frame to frame is kept, along the landmark mesh.
 
 Albedo, and normals in the head's own frame, belong to the person: each face has an atlas of both (`faces.atlas`), the
-mean of what the network saw in the last moments. Where a frame differs from it by more than noise does (a blink, a
-hand), the frame is believed. The light belongs to the shot and moves slowly. Landmarks, and with them the crop, are
-smoothed by the One Euro filter. At cuts everything is forgotten.
+mean of what the network saw in the last moments, where it was well lit and seen frontally. The light belongs to the
+frame: E is the median of image over that albedo in each neighbourhood, which follows the edges of shadows and passes
+over what is small and no light: lids, teeth, creases, noise of the landmarks. Albedo is the frame over E, I / E, so
+that its detail is the frame's own: no old expression shows, and nothing swims. What is fainter than noise is the
+atlas'. Landmarks, and with them the crop, are smoothed by the One Euro filter. At cuts everything is forgotten.
 
-The network runs on every few frames only. In between the mean goes on towards what the network saw last, and where the
-image changes, albedo is read off the frame itself, by the ratio of albedo to image that the network left in the atlas.
+The network runs on every few frames only. In between all means go on towards what it saw last.
 """
 
 from __future__ import annotations
@@ -22,26 +23,28 @@ from jaxtyping import Float, UInt8
 from illures import faces as _faces
 from illures.decompose.decomposer import Decomposer
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import upright
+from illures.decompose.full_resolution import beyond, feathered, surely, upright
 from illures.faces import atlas
 from illures.faces.boxes import box_of, overlap
 from illures.faces.track import TrackedFace, face_size
 from illures.io.photos import as_linear
 from illures.math import sh
 from illures.math.normals import normalize
-from illures.math.quotient import LEAST_ALBEDO, albedo_of, illumination_of
+from illures.math.quotient import BLACK, LEAST_ALBEDO, albedo_of, illumination_of
 from illures.types import Face
 
 # How far back the means reach [s].
-ALBEDO_S = 1.0
+ALBEDO_S = 2.0
 NORMAL_S = 0.8
 LIGHT_S = 0.3
-# Relative change of albedo that is still taken for flicker, and that from which the frame is believed entirely: of
-# detail (a blink) and of broad colour (a hand). Wandering shadows leave broad changes in the network's albedo, too.
-DETAIL_CHANGE = (0.5, 1.0)
-BROAD_CHANGE = (0.7, 1.4)
-_DETAIL_TEXELS, _BROAD_TEXELS = 2.0, 8.0  # blur above which a change is no noise, and below which it is detail
-_BLACK = 0.1  # added to what a change is relative to: in the dark the eye sees no such changes
+# E is the median over a square of this side [of the crop's], in steps and within a range of log E around the face's.
+_NEAR, _STEP, _SOFT = 0.085, 1 / 64, 0.012
+# A detail of log albedo that the atlas lacks shows by half from this size on: noise is less.
+_NOISE = 0.07
+_ODD_LEARNT = 0.4  # a difference of log albedo that is learnt at a quarter of the speed
+_LEAST_LEARNT = 0.1  # what is odd, but stays, is learnt at this part of the speed
+# Of the mean illumination: what is darker teaches less, down to a part; above this value of the image, nothing.
+_WELL_LIT, _LEAST_LIT, _BURNT = 0.7, 0.2, 0.95
 # Cosine to the viewer at which a place begins to count, and counts wholly.
 _FACING = (0.1, 0.5)
 # One Euro filter (Casiez, Roussel and Vogel, CHI 2012) of landmarks in units of the face's size: cutoff at rest [Hz],
@@ -54,10 +57,7 @@ _FIRST_S, _UNSEEN_S = (
     0.04,
     1e-6,
 )  # what the first frame counts in a running mean, and what a place counts that it hides [s]
-# The albedo over the image is smoothed so far before it is carried to later frames [px of a crop of 128].
-_BROAD_PX = 2.0
 _ATLAS_EDGE = 0.02  # of the crop's side: the mesh gives way to what the network last saw around it
-_DARK = 0.02  # added to linear light before ratios are taken, so that they stay finite in the dark
 
 Atlas3 = Float[np.ndarray, "size size 3"]
 
@@ -71,27 +71,24 @@ class FaceMemory:
         time_s: when it was last seen.
         points: smoothed landmarks [px].
         speed: of the landmarks, smoothed [px/s].
-        ratio: albedo over image, broadly, as the network last gave it.
-        image: what it was given, as bright as it was then; renewed where the face has changed since.
-        seen: the albedo it gave; likewise.
-        mean: mean colour of the image over the atlas at that time.
+        seen: the albedo that the network last gave.
+        weight: how much of it is learnt, in [0, 1].
         mask: the face mask at that time.
         albedo, normal: running means; normals in the head's frame.
         albedo_s, normal_s: of how many seconds each texel is the mean.
-        light: smoothed.
-        light_s: likewise for the light.
-        beyond: of the whole crop, smoothed as the light is, for what the mesh does not cover: log E, normals, mask,
-            and the classes where there are any.
+        light: of the network, smoothed.
+        light_s: of how many seconds it is the mean.
+        around: what the network last gave of the whole crop, for what the mesh does not cover: log E (continued from
+            the head), normals, mask, and the classes where there are any.
+        beyond: the same, smoothed as the light is.
     """
 
     track: int
     time_s: float
     points: Float[np.ndarray, "478 3"]
     speed: Float[np.ndarray, "478 3"]
-    ratio: Atlas3
-    image: Atlas3
     seen: Atlas3
-    mean: Float[np.ndarray, "3"]
+    weight: Float[np.ndarray, "size size"]
     mask: Float[np.ndarray, "size size"]
     albedo: Atlas3
     normal: Atlas3
@@ -99,6 +96,7 @@ class FaceMemory:
     normal_s: Float[np.ndarray, "size size"]
     light: Float[np.ndarray, "9 3"]
     light_s: float
+    around: Float[np.ndarray, "side side channels"]
     beyond: Float[np.ndarray, "side side channels"]
 
 
@@ -187,10 +185,8 @@ class Stabilizer:
             time_s=-math.inf,
             points=face.landmarks,
             speed=np.zeros((478, 3), np.float32),
-            ratio=blank,
-            image=blank,
             seen=blank,
-            mean=np.ones(3, np.float32),
+            weight=none,
             mask=none,
             albedo=blank,
             normal=blank,
@@ -198,6 +194,7 @@ class Stabilizer:
             normal_s=none,
             light=np.zeros((9, 3), np.float32),
             light_s=0.0,
+            around=np.zeros((0, 0, 7), np.float32),
             beyond=np.zeros((0, 0, 7), np.float32),
         )
 
@@ -211,30 +208,11 @@ class Stabilizer:
         else:
             seen = self._undecomposed(image, face)
         points = _faces.to_crop(face.landmarks, seen.crop)
-        places = atlas.positions(points)
-        trust = _trust(points, places, seen.crop.size)
-        flat = atlas.unwrap(seen.image, places)
-        mean = (flat * trust[..., None]).sum((0, 1)) / max(float(trust.sum()), 1e-6) + _DARK
         if new or run:
-            _learn_skin(memory, seen, points, places, trust, mean, step_s * self._every)
-        # Brighter than the network saw it means more light, not other skin.
-        gain = mean / memory.mean
-        even = (flat + _DARK) / gain
-        if new or run:
-            memory.seen, memory.image = atlas.unwrap(seen.albedo, places), even
-            fresh = trust * _news(memory.seen, memory.albedo)
-        else:
-            fresh = trust * _news(even, memory.image)
-            share = fresh[..., None]
-            memory.seen = memory.seen + share * (even * memory.ratio - _DARK - memory.seen)
-            memory.image = memory.image + share * (even - memory.image)
-        _remember_albedo(memory, fresh, trust, step_s)
-        if new or run:
-            _learn_beyond(memory, seen, step_s * self._every)
-        if new or run:
-            _learn_light(memory, seen, memory.seen, trust, step_s * self._every)
+            _learn(memory, seen, points, step_s * self._every)
+        _approach(memory, step_s)
         memory.time_s, memory.points = time_s, face.landmarks
-        return _recall(memory, seen, points, gain)
+        return _recall(memory, seen, points)
 
     def _undecomposed(self, image: np.ndarray, face: Face) -> Decomposition:
         """The crop alone, where the network does not run."""
@@ -273,66 +251,63 @@ def _trust(
     return facing * ((x >= 0) & (y >= 0) & (x <= side - 1) & (y <= side - 1))
 
 
-def _learn_skin(
-    memory: FaceMemory,
-    seen: Decomposition,
-    points: Float[np.ndarray, "478 3"],
-    places: Float[np.ndarray, "size size 3"],
-    trust: Float[np.ndarray, "size size"],
-    mean: Float[np.ndarray, "3"],
-    step_s: float,
-) -> None:
-    """Take in the albedo and normals that the network sees in a frame."""
-    weight = seen.mask[..., None] + 0.01  # outside the mask the network's values mean nothing
-    sigma = _BROAD_PX * seen.crop.size / 128
-    broad = cv2.GaussianBlur(np.concatenate([seen.albedo * weight, seen.image * weight, weight], -1), (0, 0), sigma)
-    albedo, image = broad[..., :3] / broad[..., 6:], broad[..., 3:6] / broad[..., 6:]
-    memory.ratio = atlas.unwrap(((albedo + _DARK) / (image + _DARK)).astype(np.float32), places)
-    memory.mean, memory.mask = mean, atlas.unwrap(seen.mask, places)
-    normal = atlas.unwrap(np.ascontiguousarray(seen.normal), places) @ atlas.head_rotation(points).astype(np.float32)
+def _learn(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "478 3"], step_s: float) -> None:
+    """Take in what the network sees in a frame; albedo and illumination only as what the means go to."""
+    places = atlas.positions(points)
+    trust = _trust(points, places, seen.crop.size)
+    illumination = np.log(illumination_of(seen.image, seen.albedo)).astype(np.float32)
+    flat = atlas.unwrap(np.dstack([seen.albedo, illumination, seen.normal, seen.image.max(-1), seen.mask]), places)
+    memory.seen, memory.mask = flat[..., :3], flat[..., 10]
+    memory.weight = trust * _well_lit(flat[..., 3:6], flat[..., 9], trust)
+    if memory.albedo_s.any():
+        memory.weight = memory.weight * np.maximum(_usual(memory), _LEAST_LEARNT)
+    normal = flat[..., 6:9] @ atlas.head_rotation(points).astype(np.float32)
     share, memory.normal_s = _share(memory.normal_s, trust, step_s, NORMAL_S)
     memory.normal = normalize(memory.normal + share[..., None] * (normal - memory.normal))
-
-
-def _learn_light(
-    memory: FaceMemory, seen: Decomposition, albedo: Atlas3, trust: Float[np.ndarray, "size size"], step_s: float
-) -> None:
-    """Take in the network's light, as strong as it must be on the remembered albedo instead of the frame's own."""
-    weight = trust[..., None]
-    strength = (albedo * weight).sum((0, 1)) / np.maximum((memory.albedo * weight).sum((0, 1)), 1e-3)
-    light = (sh.rotate(seen.light, upright(seen.crop)) * strength).astype(np.float32)
-    first = memory.light_s == 0
-    memory.light_s = _FIRST_S if first else min(memory.light_s + step_s, LIGHT_S)
-    memory.light = light if first else memory.light + step_s / memory.light_s * (light - memory.light)
-
-
-def _learn_beyond(memory: FaceMemory, seen: Decomposition, step_s: float) -> None:
-    """Take in what the network sees in the whole crop."""
-    illumination = np.log(illumination_of(seen.image, seen.albedo))
+    light = sh.rotate(seen.light, upright(seen.crop)).astype(np.float32)
+    share_of_light = 1.0 if memory.light_s == 0 else min(1.0, step_s / LIGHT_S)
+    memory.light = memory.light + np.float32(share_of_light) * (light - memory.light)
+    # The background's own light would leave a rim where the head moves.
+    illumination = beyond(illumination, surely(feathered(seen.head)), 0)
+    illumination = cv2.GaussianBlur(illumination, (0, 0), _SOFT * seen.crop.size)
     parts = [illumination, seen.normal, seen.mask[..., None]]
-    found = np.concatenate(parts if seen.regions is None else [*parts, seen.regions], axis=-1).astype(np.float32)
-    share = 1.0 if memory.beyond.shape != found.shape else min(1.0, step_s / LIGHT_S)
-    memory.beyond = found if share == 1 else memory.beyond + np.float32(share) * (found - memory.beyond)
+    parts = parts if seen.regions is None else [*parts, seen.regions]
+    memory.around = np.concatenate(parts, axis=-1).astype(np.float32)
 
 
-def _remember_albedo(
-    memory: FaceMemory, fresh: Float[np.ndarray, "size size"], trust: Float[np.ndarray, "size size"], step_s: float
-) -> None:
-    """Add the albedo seen last to the mean; where it is `fresh`, take it as it is."""
-    share, seconds = _share(memory.albedo_s, trust, step_s, ALBEDO_S)
-    share = np.maximum(share, fresh)
-    memory.albedo_s = np.maximum(seconds * (1 - fresh), _UNSEEN_S)
-    memory.albedo = np.clip(memory.albedo + share[..., None] * (memory.seen - memory.albedo), 0, 1)
+def _well_lit(
+    lit: Atlas3, brightest: Float[np.ndarray, "size size"], trust: Float[np.ndarray, "size size"]
+) -> Float[np.ndarray, "size size"]:
+    """How much a texel's albedo is to be believed, by the light that falls on it."""
+    level = np.exp(lit.mean(axis=-1))
+    mean = float((level * trust).sum()) / max(float(trust.sum()), 1e-6)
+    return np.clip(level / (_WELL_LIT * max(mean, 1e-6)), _LEAST_LIT, 1) * (brightest < _BURNT)
 
 
-def _news(seen: Atlas3, known: Atlas3) -> Float[np.ndarray, "size size"]:
-    """Where a frame differs from memory by more than flicker does, in [0, 1]."""
-    grey, before = (cv2.cvtColor(np.ascontiguousarray(a, np.float32), cv2.COLOR_RGB2GRAY) for a in (seen, known))
-    base = cv2.GaussianBlur(before, (0, 0), _DETAIL_TEXELS) + np.float32(_BLACK)
-    change = cv2.GaussianBlur(grey - before, (0, 0), _DETAIL_TEXELS) / base
-    broad = cv2.blur(change, (int(4 * _BROAD_TEXELS) // 2 * 2 + 1,) * 2)
-    parts = ((np.abs(change - broad), DETAIL_CHANGE), (np.abs(broad), BROAD_CHANGE))
-    return np.maximum(*(np.clip((size - low) / (high - low), 0, 1) for size, (low, high) in parts))
+def _usual(memory: FaceMemory) -> Float[np.ndarray, "size size"]:
+    """1 where the albedo seen last is that of the memory but for one factor, falling to 0."""
+    off = _grey_log(memory.seen) - _grey_log(memory.albedo)
+    known = memory.weight > 0
+    return _likely(off - (np.median(off[known]) if known.any() else 0), _ODD_LEARNT)
+
+
+def _grey_log(albedo: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns"]:
+    return np.log(np.maximum(albedo, LEAST_ALBEDO)).mean(axis=-1)
+
+
+def _likely(off: Float[np.ndarray, "rows columns"], half: float) -> Float[np.ndarray, "rows columns"]:
+    """Weight of a difference: 1 for none, the less the larger (Geman and McClure 1985)."""
+    return 1 / (1 + (off / half) ** 2) ** 2
+
+
+def _approach(memory: FaceMemory, step_s: float) -> None:
+    """Let the means go on to what the network saw last."""
+    share, memory.albedo_s = _share(memory.albedo_s, memory.weight, step_s, ALBEDO_S)
+    memory.albedo = memory.albedo + share[..., None] * (memory.seen - memory.albedo)
+    part = np.float32(1.0 if memory.light_s == 0 else min(1.0, step_s / LIGHT_S))
+    memory.light_s = _FIRST_S if memory.light_s == 0 else min(memory.light_s + step_s, LIGHT_S)
+    known = memory.beyond.shape == memory.around.shape
+    memory.beyond = memory.beyond + part * (memory.around - memory.beyond) if known else memory.around
 
 
 def _share(
@@ -346,33 +321,57 @@ def _share(
     return added / seconds, seconds
 
 
-def _recall(
-    memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "478 3"], gain: Float[np.ndarray, "3"]
-) -> Decomposition:
-    """The decomposition of a crop, from memory; the residual is what is left of the image.
-
-    On the mesh albedo and normals are those of the atlas, around it what the network last saw: there E is kept, and
-    albedo is the frame over it.
-    """
+def _recall(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "478 3"]) -> Decomposition:
+    """The decomposition of a crop, from memory; the residual is what is left of the image."""
     side = seen.crop.size
     wrap = atlas.wrap(points, side)
-    both = wrap(np.concatenate([memory.albedo, memory.normal], axis=-1))
-    covered = (wrap.on_mesh & (wrap(memory.mask) > 0.5)).astype(np.float32)
+    known = wrap(np.dstack([memory.albedo, memory.normal, memory.mask]))
+    covered = (wrap.on_mesh & (known[..., 6] > 0.5)).astype(np.float32)
     edge = cv2.GaussianBlur(cv2.erode(covered, np.ones((3, 3))), (0, 0), _ATLAS_EDGE * side)
     inside = (edge * covered)[..., None]
-    illumination, straight, mask = memory.beyond[..., :3], memory.beyond[..., 3:6], memory.beyond[..., 6]
-    around = albedo_of(seen.image, np.exp(illumination) * gain.astype(np.float32))
-    albedo = np.maximum(around + inside * (both[..., :3] - around), LEAST_ALBEDO).astype(np.float32)
-    turned = both[..., 3:] @ atlas.head_rotation(points).T.astype(np.float32)
-    normal = normalize(straight + inside * (turned - straight))
+    around, straight, mask = memory.beyond[..., :3], memory.beyond[..., 3:6], memory.beyond[..., 6]
+    illumination, gain = _lit(known[..., :3], seen.image, around, inside)
+    albedo = np.clip(_detailed(known[..., :3], albedo_of(seen.image, np.exp(illumination)), inside), LEAST_ALBEDO, 1)
+    turned = known[..., 3:6] @ atlas.head_rotation(points).T.astype(np.float32)
     light = sh.rotate(memory.light * gain, upright(seen.crop).T).astype(np.float32)
-    regions = memory.beyond[..., 7:] if memory.beyond.shape[-1] > 7 else None
     made = replace(
         seen,
-        albedo=albedo,
-        normal=np.ascontiguousarray(normal, np.float32),
+        albedo=albedo.astype(np.float32),
+        normal=np.ascontiguousarray(normalize(straight + inside * (turned - straight)), np.float32),
         light=light,
         mask=np.maximum(covered, np.clip(mask, 0, 1)),
-        regions=regions,
+        regions=memory.beyond[..., 7:] if memory.beyond.shape[-1] > 7 else None,
     )
     return replace(made, residual=(made.image - albedo * made.shading).astype(np.float32))
+
+
+def _lit(
+    albedo: Float[np.ndarray, "side side 3"],
+    image: Float[np.ndarray, "side side 3"],
+    around: Float[np.ndarray, "side side 3"],
+    inside: Float[np.ndarray, "side side 1"],
+) -> tuple[Float[np.ndarray, "side side 3"], Float[np.ndarray, "3"]]:
+    """Log E of a frame, by the albedo that is known `inside`, and how much stronger it is than the E `around`."""
+    found = np.log(image + np.float32(BLACK)) - np.log(np.maximum(albedo, LEAST_ALBEDO))
+    known = inside[..., 0] > 0.5
+    if not known.any():
+        return around, np.ones(3, np.float32)
+    grown = np.median((found - around)[known], axis=0)
+    around = around + grown
+    middle = np.median(found[known], axis=0)
+    mixed = (around + inside * (found - around) - middle) / _STEP + 128
+    codes = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+    near = cv2.medianBlur(codes, 2 * round(_NEAR * len(image) / 2) + 1).astype(np.float32)
+    smooth = (cv2.GaussianBlur(near, (0, 0), _SOFT * len(image)) - 128) * np.float32(_STEP) + middle
+    return around + inside * (smooth - around), np.exp(grown)
+
+
+def _detailed(
+    known: Float[np.ndarray, "side side 3"],
+    seen: Float[np.ndarray, "side side 3"],
+    inside: Float[np.ndarray, "side side 1"],
+) -> Float[np.ndarray, "side side 3"]:
+    """The frame's albedo, but for differences from the known one that may be noise."""
+    off = np.log(np.maximum(known, LEAST_ALBEDO) / np.maximum(seen, LEAST_ALBEDO))
+    grey = off.mean(axis=-1, keepdims=True)
+    return seen * np.exp(inside * off / (1 + (grey / _NOISE) ** 2))
