@@ -21,7 +21,7 @@ from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
 from illures.faces import extract, to_photo
 from illures.io import exr_layers
-from illures.io.files import whole_folder, write_whole
+from illures.io.files import whole_folder, write_text, write_whole
 from illures.io.formats import CROP_MAPS, MAPS, Codes, Format, MapName
 from illures.io.photos import Photo, as_linear, encoded
 from illures.math import sh
@@ -300,7 +300,7 @@ def _empty(folder: Path) -> bool:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_whole(path, (json.dumps(content, ensure_ascii=False) + "\n").encode())
+    write_text(path, json.dumps(content, ensure_ascii=False) + "\n")
 
 
 def _write_png(path: Path, codes: np.ndarray) -> None:
