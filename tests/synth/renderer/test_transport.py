@@ -189,7 +189,8 @@ def test_bump_tilts_the_normal_by_its_slope() -> None:
 
 
 def test_missing_llvm_is_a_clear_error() -> None:
-    code = "from illures.synth import kernels\ntry: kernels.start()\nexcept kernels.InputError as error: print(error)"
+    start = "try: kernels.start()\nexcept kernels.InputError as error: print(error)"
+    code = f"from illures.synth.renderer import kernels\n{start}"
     environment = {**os.environ, "DRJIT_LIBLLVM_PATH": "/nowhere/libLLVM.so"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=600)
