@@ -111,6 +111,7 @@ def _write_set(path: Path) -> None:
     """Views of noise: training does not care."""
     from illures.data.context import WIDE_PX
     from illures.data.shards import ViewRecord, write_shard
+    from illures.types import Region
 
     rng, side = np.random.default_rng(0), 32
     views = []
@@ -120,7 +121,7 @@ def _write_set(path: Path) -> None:
             albedo=rng.random((side, side, 3), np.float32),
             normal=(normal / np.linalg.norm(normal, axis=-1, keepdims=True)).astype(np.float32),
             mask=np.ones((side, side), bool),
-            region=np.ones((side, side), np.uint8),
+            region=rng.integers(0, len(Region), (side, side), dtype=np.uint8),
             landmarks=rng.uniform(4, 28, (478, 3)).astype(np.float32),
             contexts=(rng.random((WIDE_PX, WIDE_PX, 3), np.float32),),
             images=(rng.random((side, side, 3), np.float32),),
