@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test test-fast coverage fuzz docs lint types chromium docs-pictures clean
+.PHONY: demo test test-fast coverage fuzz robustness figures docs lint types chromium docs-pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/illures decompose src/illures/assets/astronaut.jpg -o $(OUT)
@@ -25,6 +25,15 @@ coverage: $(VENV)/.installed-dev
 N ?= 2000
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python tests/fuzz/run.py $(N)
+
+# Ends the verbs that work long at random moments, and runs them in hostile surroundings; prints what became of them.
+KILLS ?= 50
+robustness: $(VENV)/.installed-dev
+	$(BIN)/python tests/robustness/run.py $(KILLS)
+
+# What tests hold the weights in the package to; to be renewed when these change.
+figures: $(VENV)/.installed-dev
+	$(BIN)/python tests/stored_figures.py
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict

@@ -56,6 +56,7 @@ SLOW = [
     "tests/cli/test_grammar.py",
     "tests/io/test_hostile.py",
     "tests/jobs/test_pool.py",
+    "tests/decompose/test_same_everywhere.py",
     "tests/decompose/test_textured_mesh.py",
     "tests/test_release.py",
     "tests/train/alignnet/test_recipe.py",

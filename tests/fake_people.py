@@ -64,7 +64,10 @@ class Killer:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A source of people that are made once `until` files started-* are in the folder; each process adds one."""
+    """A source of people that are made once `until` files started-* are in the folder; each process adds one.
+
+    What never comes is an error.
+    """
 
     folder: Path
     until: int
@@ -72,7 +75,10 @@ class Waiting:
     def __call__(self, recipe):
         def person(identity: int) -> Pyramid:
             (self.folder / f"started-{os.getpid()}").touch()
+            deadline = time.monotonic() + 300
             while len(list(self.folder.glob("started-*"))) < self.until:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"fewer than {self.until} started")
                 time.sleep(0.05)
             return pyramids(recipe)(identity)
 

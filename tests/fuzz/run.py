@@ -28,7 +28,7 @@ sys.path[:0] = [str(Path(__file__).parents[1])] if __name__ == "__main__" else [
 from fuzz.corpus import SIZE, case  # noqa: E402
 
 HANG_S = 10.0  # of the processor; a busy machine may take many times as long
-STUCK_S = 120.0  # by the clock: waits for something
+STUCK_S = 120.0  # by the clock, less what it waited for a processor: it waits for something else
 MOST_MB = 1536.0
 
 
@@ -161,7 +161,7 @@ class Worker:
         self._process: Any = None
         self._pipe: Any = None
         self.seed: int | None = None
-        self._since = self._used = 0.0
+        self._since = self._used = self._waited = 0.0
 
     def give(self, seed: int) -> None:
         """Begin with a file."""
@@ -171,7 +171,7 @@ class Worker:
             self._process = context.Process(target=_serve, args=(theirs, self._folder.name), daemon=True)
             self._process.start()
             theirs.close()
-        self._since, self._used = time.monotonic(), self._cpu_s()
+        self._since, self._used, self._waited = time.monotonic(), self._cpu_s(), self._waited_s()
         self.seed = seed
         self._pipe.send(seed)
 
@@ -186,7 +186,8 @@ class Worker:
                 return found
         except (EOFError, OSError):
             return self._lost(name, damage, "crash", f"the process died ({self._process.exitcode})")
-        if self._cpu_s() - self._used > HANG_S or time.monotonic() - self._since > STUCK_S:
+        elapsed_s = time.monotonic() - self._since - (self._waited_s() - self._waited)
+        if self._cpu_s() - self._used > HANG_S or elapsed_s > STUCK_S:
             return self._lost(name, damage, "hang", f"more than {HANG_S:g} s")
         return None
 
@@ -197,6 +198,13 @@ class Worker:
         except OSError:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _waited_s(self) -> float:
+        """Time that the process was ready to run and got no processor; 0 where the system does not count it."""
+        try:
+            return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1]) / 1e9
+        except (OSError, IndexError, ValueError):
+            return 0.0
 
     def close(self) -> None:
         """End the process."""

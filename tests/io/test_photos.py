@@ -1,13 +1,15 @@
 """Reading and writing photos; the witness is the array that the file was made of, or LittleCMS."""
 
 import io
+import re
+import warnings
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from illures.errors import InputError
+from illures.errors import InputError, InputWarning
 from illures.io import icc
 from illures.io.photos import as_float, as_linear, load_image, read_photo, save_image, to_photo
 from illures.math.color import linear_to_srgb, srgb_to_linear
@@ -41,6 +43,29 @@ def test_reads_heic(tmp_path, picture, name):
     pillow_heif.from_pillow(Image.fromarray(codes(picture))).save(tmp_path / "a.heic", quality=-1)
     (tmp_path / "a.heic").rename(tmp_path / name)
     np.testing.assert_allclose(load_image(tmp_path / name), picture, rtol=0, atol=0.03)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_ends_too_early_is_said(tmp_path, rng, progressive):
+    """A mark that it is whole after half its data: what is left is read, and its part is named."""
+    path, rows = tmp_path / "cut.jpg", 64
+    rough = rng.integers(0, 256, (rows, 96, 3), np.uint8)
+    Image.fromarray(rough).save(path, quality=90, progressive=progressive)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        whole = read_photo(path)
+    data = path.read_bytes()
+    scan = data.index(b"\xff\xda")
+    path.write_bytes(data[: scan + (len(data) - scan) // 2] + b"\xff\xd9")
+    with pytest.warns(InputWarning, match=r"cut\.jpg: ends too early") as said:
+        cut = read_photo(path)
+    if progressive:
+        assert "the last scans" in str(said[0].message)
+        return
+    told, of = (int(number) for number in re.findall(r"(\d+) of (\d+) rows", str(said[0].message))[0])
+    assert of == rows and 8 <= told < rows - 8
+    same = (cut == whole).all(axis=(1, 2))
+    assert same[: told - 1].all() and not same[told + 8 :].any()
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])

@@ -24,7 +24,8 @@ from PIL import Image
 from command_line import run
 from illures.decompose.decomposer import Decomposer
 from illures.errors import InputWarning
-from illures.faces import extract, painted_over, to_crop
+from illures.faces import crop_face, extract, find_faces, painted_over, to_crop
+from illures.faces.mesh import mesh_mask
 from illures.io.exr import read_exr_linear
 from illures.io.exr_layers import read_layers
 from illures.io.formats import Format
@@ -262,3 +263,14 @@ def test_a_plain_face_has_no_bar(decomposer: Decomposer) -> None:
     for gain, offset in ((1, 0), (4, 0), (1, -0.4), (8, -2)):  # burnt out and crushed to black, too
         crop = np.clip(gain * extract(photo, face.crop) + offset, 0, 1)
         assert not painted_over(crop, to_crop(face.crop.face.landmarks, face.crop)).any()
+
+
+def test_a_backdrop_of_the_colour_of_skin_is_no_bar(rng: np.random.Generator) -> None:
+    """Flat all round, and the face hardly another colour, but rough: one flood fills both."""
+    photo = load_image(ASTRONAUT)
+    face = crop_face(find_faces(photo)[0], photo.shape[:2])
+    landmarks = to_crop(face.face.landmarks, face)
+    crop = np.full((128, 128, 3), 0.5, np.float32)
+    inside = mesh_mask(landmarks, 128) > 0
+    crop[inside] += rng.uniform(-16 / 255, 16 / 255, (inside.sum(), 3)).astype(np.float32)
+    assert not painted_over(crop, landmarks).any()

@@ -74,15 +74,19 @@ def test_a_node_that_dies_loses_nothing(made, cluster, tmp_path) -> None:
     def kill() -> None:
         """Once both nodes have a worker; these wait with a shard in hand."""
         while len(list(tmp_path.glob("started-*"))) < 2:
-            stop.wait(0.05)
+            if stop.wait(0.05):
+                return
         cluster.remove_node(second, allow_graceful=False)
         (tmp_path / "started-go").touch()
 
     stop = threading.Event()
-    thread = threading.Thread(target=kill)
+    thread = threading.Thread(target=kill, daemon=True)
     thread.start()
-    generate(RECIPE, tmp_path / "set", ray=cluster.address, make_people=Waiting(tmp_path, until=3))
-    thread.join()
+    try:
+        generate(RECIPE, tmp_path / "set", ray=cluster.address, make_people=Waiting(tmp_path, until=3))
+    finally:
+        stop.set()
+        thread.join(60)
     assert contents(tmp_path / "set") == made
 
 

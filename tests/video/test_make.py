@@ -1,6 +1,7 @@
 """Clips in, clips out: faces followed, times, sound and size kept, killed runs taken up, bad input told."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,13 +18,14 @@ from clips import audio_packets, decode, pan, pictures, turn, write_clip
 from face_scene import scene
 from illures.cli import main
 from illures.decompose.decomposer import Decomposer
-from illures.errors import InputError
+from illures.errors import InputError, InputWarning
 from illures.io.photos import as_linear
 from illures.relighting.light import Light
 from illures.video.make import decompose_clip, make_video
 from illures.video.prefetch import prefetch
 from illures.video.read import open_clip
 from illures.video.render import grid_size, show_frame
+from illures.video.write import held
 
 LIGHT = Light.from_direction(60, 20)
 
@@ -119,11 +121,11 @@ def test_a_killed_process_goes_on(tmp_path: Path) -> None:
     while not (parts / "000002.npz").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.wait(60)
     if not out.exists():  # else it was too fast to be killed
         left = sorted(path.name for path in parts.iterdir())
         assert "000001.nut" in left
-    subprocess.run([sys.executable, "-c", code, str(out)], check=True)
+    subprocess.run([sys.executable, "-c", code, str(out)], check=True, timeout=600)
     assert len(decode(out)[0]) == 40 and not parts.exists()
 
 
@@ -165,6 +167,36 @@ def test_a_broken_frame(tmp_path: Path, decomposer: Decomposer, skip: bool) -> N
     # Up to the broken frame and from the next key frame but one at the latest, every frame is there.
     lost = set(range(30)) - {round(25 * time) for time in times}
     assert lost and min(lost) >= 10 and max(lost) < 27
+
+
+def test_a_broken_middle_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = damage(write_clip(tmp_path / "clip.mp4", pictures(30, noise=8.0)), 17)
+    command = ["video", str(clip), "-o", str(tmp_path / "out.mp4"), "--show", "albedo", "--size", "64", "--skip-broken"]
+    with pytest.raises(SystemExit) as end:
+        main(command)
+    said = capsys.readouterr().err
+    assert end.value.code == 0
+    assert re.search(r"warning: \S*clip\.mp4: a frame at about 0\.\d+ s can't be decoded .* is shown longer", said), (
+        said
+    )
+
+
+def test_a_clip_that_was_cut_is_said(tmp_path: Path, decomposer: Decomposer) -> None:
+    """Its header tells of 4 s, its frames end at 2 s."""
+    clip = write_clip(tmp_path / "clip.mkv", [image[:48, :64] for image in pictures(100)], codec="ffv1")
+    with av.open(str(clip)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    clip.write_bytes(clip.read_bytes()[: packets[50].pos])
+    with pytest.warns(InputWarning, match=r"clip\.mkv: ends too early: it says that it is 4\.0 s long.* at [12]\.\d s"):
+        report = make_video(clip, tmp_path / "out.mkv", decomposer, "albedo")
+    assert 40 <= report.frames <= 50
+
+
+def test_one_process_at_a_time_writes_a_clip(tmp_path: Path, decomposer: Decomposer) -> None:
+    clip, out = write_clip(tmp_path / "clip.mp4", pictures(2)), tmp_path / "out.mkv"
+    with held(out), pytest.raises(InputError, match=r"out\.mkv\.parts: another command is writing"):
+        make_video(clip, out, decomposer, "albedo")
+    assert make_video(clip, out, decomposer, "albedo").frames == 2 and not (tmp_path / "out.mkv.parts").exists()
 
 
 def test_bad_input(tmp_path: Path, decomposer: Decomposer) -> None:

@@ -30,7 +30,10 @@ def site(tmp_path_factory):
         pytest.skip("no npm on this machine; the browser demo is not tested")
     folder = tmp_path_factory.mktemp("browser")
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "browser_demo.py"), str(folder)], capture_output=True, text=True
+        [sys.executable, str(ROOT / "scripts" / "browser_demo.py"), str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     if done.returncode and "npm" in done.stderr:
         pytest.skip("npm can't fetch onnxruntime-web here; the browser demo is not tested")

@@ -253,7 +253,7 @@ def test_a_real_process(verb, ending, example, tmp_path):
         path = "/api/photos" if verb == "studio" else "/api/v1/faces"
         with httpx.Client(base_url=base, timeout=120) as client:
             assert client.post(path, content=example).status_code == 401
-            while client.get("/ready").status_code != 200:
+            while process.poll() is None and client.get("/ready").status_code != 200:
                 time.sleep(0.1)
             (worker,) = children(process.pid, "spawn_main")
             os.kill(worker, signal.SIGKILL)
@@ -264,7 +264,7 @@ def test_a_real_process(verb, ending, example, tmp_path):
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
-        process.wait()
+        process.wait(60)
     assert process.returncode == 0 and "good-bye" in out and "same command" not in out + err
     assert "Warning" not in err and "Traceback" not in err, err
     assert not list(tmp_path.glob("illures-*"))  # libraries leave what they like
@@ -273,6 +273,6 @@ def test_a_real_process(verb, ending, example, tmp_path):
 def children(pid: int, word: str) -> list[int]:
     """Processes that this one started, in whose command line the word stands."""
     listed = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, timeout=60
     ).stdout
     return [int(line.split()[0]) for line in listed.splitlines() if word in line]

@@ -61,10 +61,14 @@ def open_file(page, path: str | dict) -> None:
 
 def settle(page, wait_ms: int = 450) -> None:
     """Until thumbnails are drawn, and the picture sharply, by the page's own clock: a busy machine takes longer."""
-    page.evaluate(
-        "(ms) => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), ms))",
-        wait_ms,
+    drawn = page.evaluate(
+        """([ms, most]) => new Promise((done) => {
+          setTimeout(() => done(false), most);  // evaluate() itself waits for ever
+          setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(() => done(true))), ms);
+        })""",
+        [wait_ms, PATIENCE_MS],
     )
+    assert drawn, "the browser drew no frame"
 
 
 @pytest.fixture(scope="module")

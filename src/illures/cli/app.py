@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,10 +31,14 @@ app = App(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal, or UTF-8, can't say
     warnings.showwarning = _say_warning  # type: ignore[assignment]
     words = [escape_direction(current_name(word)) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
-        code = app(words, exit_on_error=False, result_action="return_value")
+        with _ended_like_ctrl_c():
+            code = app(words, exit_on_error=False, result_action="return_value")
     except CycloptsError:  # cyclopts has printed the error
         code = BAD_INPUT
     except InputError as error:
@@ -55,6 +62,21 @@ def needs_extra(extra: str, work: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise InputError(f"{error.name}: not installed; {work} needs `pip install illures[{extra}]`") from error
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the block as Ctrl-C does, so that nothing is left; `nohup` stays in force."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    main_thread = threading.current_thread() is threading.main_thread()  # only there may handlers be set
+    taken = [number for number in numbers if main_thread and signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 _show_warning = warnings.showwarning

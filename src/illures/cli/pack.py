@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from cyclopts import Parameter
 
 from illures.cli.app import OK, app, needs_extra
 from illures.errors import InputError
+from illures.io.workfolder import WorkFolder
 
 
 @app.command
@@ -48,7 +48,7 @@ def pack(
         raise InputError(f"{output}: a file of crops is named *{SUFFIX}")
     if limit <= 0:
         raise InputError(f"--limit {limit}: must be above 0")
-    with tempfile.TemporaryDirectory(prefix="illures-pack-") as folder:
-        count = write(prepare(data, cache or Path(folder), size=size), output, int(limit * 2**20))
+    with WorkFolder("illures-pack-") as folder:
+        count = write(prepare(data, cache or folder.path, size=size), output, int(limit * 2**20))
     print(f"{output}: {count} samples of {size} px, {output.stat().st_size / 2**20:.1f} MiB")
     return OK

@@ -18,7 +18,7 @@ from illures.decompose.map_files import OUTPUTS, Alpha, with_alpha, write_exr_ma
 from illures.errors import InputError
 from illures.faces import extract, to_photo
 from illures.io import exr_layers
-from illures.io.files import whole_folder, write_whole
+from illures.io.files import whole_folder, write_text, write_whole
 from illures.io.formats import CROP_MAPS, Format
 from illures.io.inputs import folder_for_each
 from illures.io.photos import Photo, encoded
@@ -199,7 +199,7 @@ def _empty(folder: Path) -> bool:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_whole(path, (json.dumps(content, ensure_ascii=False) + "\n").encode())
+    write_text(path, json.dumps(content, ensure_ascii=False) + "\n")
 
 
 def _write_png(path: Path, codes: np.ndarray) -> None:

@@ -22,7 +22,7 @@ from illures.errors import InputError
 from illures.faces import to_crop
 from illures.faces.atlas import interpolated
 from illures.faces.mesh import triangles
-from illures.io.files import write_whole
+from illures.io.files import write_text, write_whole
 from illures.io.png import png
 from illures.math.color import linear_to_srgb
 from illures.math.normals import normalize, vertex_normals
@@ -153,8 +153,8 @@ def _write_obj(path: Path, mesh: FaceMesh) -> None:
     about = f"newmtl face\nKd 1 1 1\nmap_Kd {stem}-albedo.png\nnorm {stem}-normal.png\n"
     write_whole(path.with_name(f"{stem}-albedo.png"), png(mesh.albedo, colour=True))
     write_whole(path.with_name(f"{stem}-normal.png"), png(mesh.normal, colour=False))
-    write_whole(path.with_name(f"{stem}.mtl"), about.encode())
-    write_whole(path, ("\n".join(lines) + "\n").encode())
+    write_text(path.with_name(f"{stem}.mtl"), about)
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _codes(values: np.ndarray) -> UInt8[np.ndarray, "size size 3"]:

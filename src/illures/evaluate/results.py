@@ -158,7 +158,7 @@ def write_group(
         with path.open("r+b" if exists else "xb") as file:
             file.seek(size)
             file.truncate()
-            file.write(text.encode())
+            file.write(text.encode("utf-8", "backslashreplace"))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

@@ -15,7 +15,8 @@ from illures.evaluate.report.pictures import choose, write_pictures
 from illures.evaluate.report.summary import HEADLINES, write_summary
 from illures.evaluate.results import Results, file_name, interval, read_benchmark
 from illures.evaluate.runner import Entry, Run, contenders, parse_entry
-from illures.io.files import check_writable, whole_folder
+from illures.io.files import whole_folder
+from illures.jobs.pool import one_writer
 
 REPORT = "report.html"
 _REASONS = 3  # largest number of failures named in an error
@@ -40,10 +41,10 @@ def evaluate_all(
     labels = [entry.label for entry in entries]
     if len(set(labels)) < len(labels):
         raise InputError(f"benchmarks: {', '.join(labels)}: two of them are the same")
-    check_writable(output)
-    methods = contenders(models, rivals)
-    parts = [_benchmark(entry, methods, output, compared, pictures) for entry in entries]
-    write_report(output / REPORT, [part for part, _ in parts])
+    with one_writer(output):
+        methods = contenders(models, rivals)
+        parts = [_benchmark(entry, methods, output, compared, pictures) for entry in entries]
+        write_report(output / REPORT, [part for part, _ in parts])
     words = [text for _, text in parts]
     return "\n\n".join([*words, f"{output / REPORT}"])
 

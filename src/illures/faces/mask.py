@@ -90,6 +90,10 @@ def painted_over(
         here = of_colour == np.bincount(of_colour[seed & near]).argmax()
         if (here & face).mean() < _LEAST_BAR / 2:
             continue
+        # A plain backdrop and skin of its colour are one piece, too, but most of that skin is far from what is flat.
+        reach = cv2.dilate(seed.astype(np.uint8), np.ones((size // 8 + 1, size // 8 + 1), np.uint8))
+        if (here & (reach == 0)).sum() > (1 - _FULL) * here.sum():
+            continue
         outline = cv2.findContours(here.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0][0]
         (_, _), (a, b), _ = cv2.minAreaRect(outline)
         if here.sum() >= _FULL * (a + 1) * (b + 1):

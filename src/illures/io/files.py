@@ -12,10 +12,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from illures.errors import InputError
+
+_PARTIAL, _OLD = "partial", "old"
+_LONGEST = 200  # bytes of a name that hidden siblings take over: names have 255 at most
+_TRIES = 20  # to put a folder in its place while other runs do the same
 
 
 class DiskFullError(InputError):
@@ -29,8 +33,9 @@ def write_whole(path: Path, data: bytes) -> None:
         DiskFullError: no space is left.
         InputError: the file can't be written.
     """
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = _sibling(path, _PARTIAL)
     try:
+        _remove_left_behind(path)
         partial.write_bytes(data)
         os.replace(partial, path)
     except OSError as error:
@@ -41,6 +46,15 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
+def write_text(path: Path, text: str) -> None:
+    r"""Write text as UTF-8; bytes of names that are none stand as \udcXX, which JSON reads back.
+
+    Raises:
+        DiskFullError, InputError: as `write_whole`.
+    """
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
+
+
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
     """A temporary sibling folder to fill; it takes the place of `target` when the block ends without an error.
@@ -48,7 +62,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
     Raises:
         DiskFullError, InputError: the folder can't be written.
     """
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    partial = _sibling(target, _PARTIAL)
     try:
         _remove_left_behind(target)
         partial.mkdir(parents=True)
@@ -85,29 +99,59 @@ def write_error(path: Path, error: OSError) -> InputError:
 
 
 def _put_in_place(partial: Path, target: Path) -> None:
-    """Rename, keeping the old folder until the new one is in place."""
-    if not target.exists():
-        os.replace(partial, target)
-        return
-    old = target.with_name(f".{target.name}.old-{os.getpid()}")
-    os.replace(target, old)
-    try:
-        os.replace(partial, target)
-    except BaseException:
-        os.replace(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    """Rename, keeping the old folder until the new one stands."""
+    old = _sibling(target, _OLD)
+    for last in (False,) * (_TRIES - 1) + (True,):
+        _remove(old)
+        with suppress(FileNotFoundError):
+            os.replace(target, old)
+        try:
+            os.replace(partial, target)
+            break
+        except BaseException as error:
+            # Another run may put its own there between the two renames.
+            again = isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST) and not last
+            if old.exists() and not target.exists():
+                os.replace(old, target)
+            if not again:
+                raise
+    _remove(old)
+
+
+def _sibling(path: Path, kind: str) -> Path:
+    """A hidden neighbour that names this process; of a long name the beginning."""
+    name = path.name
+    while len(os.fsencode(name)) > _LONGEST:
+        name = name[:-1]
+    return path.with_name(f".{name}.{kind}-{os.getpid()}")
 
 
 def _remove_left_behind(target: Path) -> None:
-    """Remove partial folders of this target whose process is gone (killed, power cut)."""
-    for partial in target.parent.glob(glob.escape(f".{target.name}.partial-") + "*"):
-        try:
-            os.kill(int(partial.name.rpartition("-")[2]), 0)
-        except (ProcessLookupError, ValueError):
-            shutil.rmtree(partial, ignore_errors=True)
-        except OSError:
-            continue
-        else:
-            if partial.name.endswith(f"-{os.getpid()}"):
-                shutil.rmtree(partial, ignore_errors=True)
+    """What processes that are gone (killed, power cut) left of this target; an old folder goes back to its place."""
+    for kind in (_PARTIAL, _OLD):
+        pattern = _sibling(target, kind).name.rpartition("-")[0]
+        for left in target.parent.glob(glob.escape(pattern) + "-*"):
+            if _lives(left.name.rpartition("-")[2]):
+                continue
+            if kind == _OLD and not target.exists():
+                with suppress(OSError):
+                    os.replace(left, target)
+            _remove(left)
+
+
+def _lives(number: str) -> bool:
+    """Whether another process has this number."""
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except OSError:
+        return True
+    return int(number) != os.getpid()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ Work = Callable[[int], Any]  # the number of a piece to its result, which travel
 Job = Callable[[], Work]  # opened in each process; may raise InputError
 Results = Generator[tuple[int, Any], None, None]  # number and result of each piece, in any order
 
+LOCK = ".lock"  # in a folder that one process writes to
 RESTARTS = 3  # in a row that finish no piece
 _LOSSES = 3  # of each actor on average, in a row and without a finished piece
 
@@ -119,7 +120,7 @@ def one_writer(out: Path) -> Iterator[None]:
         InputError: another process holds it, or it can't be written to.
     """
     check_writable(out)
-    path = out / ".lock"
+    path = out / LOCK
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:

@@ -97,7 +97,7 @@ class Training:
     def run(self, report: Report = lambda seen, figures: None) -> None:
         """Train to the end of the recipe.
 
-        SIGINT and SIGTERM end it after the current step: a checkpoint is written and KeyboardInterrupt raised.
+        SIGINT, SIGTERM and SIGHUP end it after the current step: a checkpoint is written and KeyboardInterrupt raised.
 
         Args:
             report: called after every step with the images seen and the terms of the loss, and after every validation
@@ -221,12 +221,14 @@ def _check_inputs(
 
 @contextmanager
 def asked_to_stop() -> Iterator[threading.Event]:
-    """Record SIGINT and SIGTERM instead of ending within a step; a second signal has its usual effect."""
+    """Record SIGINT, SIGTERM and SIGHUP instead of ending within a step; a second signal has its usual effect."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # handlers can only be set there
         yield asked
         return
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}  # nohup
 
     def note(number: int, frame: object) -> None:
         asked.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from illures.data.cache import SampleCache
 from illures.data.pairs import PairSampler, VideoFrames, prepare_frames, split_identities
 from illures.data.synthetic import prepare
 from illures.errors import InputError
+from illures.jobs.pool import one_writer
 from illures.jobs.progress import Progress
 from illures.train.alignnet.recipe import is_align_recipe
 from illures.train.alignnet.run import run_align
@@ -64,11 +65,12 @@ def run(
     """
     file = find_recipe(str(recipe_name))
     if is_align_recipe(file):
-        return run_align(file, folders, output)
+        with one_writer(output):
+            return run_align(file, folders, output)
     recipe = load_recipe(file)
     if initial is not None:
         recipe = replace(recipe, initial=str(initial))
-    with joined() as ranks, _bar(ranks.first) as bar:
+    with joined() as ranks, one_writer(output) if ranks.first else nullcontext(), _bar(ranks.first) as bar:
         training = _prepared(recipe, folders, videos or [], align, output, cache, ranks, bar, compiled)
         task = bar.add_task("images", total=recipe.images, completed=training.seen)
         training.run(_reporter(bar, task))

@@ -6,6 +6,7 @@ written in parts (`write`), so that a killed run goes on where it stood.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from illures.video.render import Show, matte_of, show_frame
 from illures.video.resume import frames_after
 from illures.video.sequence import files_of, is_sequence
 from illures.video.stabilize import Stabilizer
-from illures.video.write import Coding, Parts, PartWriter, can_hold_alpha, coding_for
+from illures.video.write import Coding, Parts, PartWriter, can_hold_alpha, coding_for, held
 
 # Frames of a part: what a killed run may have to do again.
 PART = 250
@@ -192,15 +193,16 @@ def make_video(
         coding = coding_for(out, alpha=True)
     elif info.has_alpha:
         note(out, "holds no alpha; what is transparent in the clip is mid grey")
-    if out.resolve() == clip.resolve() or (out.exists() and out.samefile(clip)):
+    if os.path.realpath(out) == os.path.realpath(clip) or (out.exists() and out.samefile(clip)):
         raise InputError(f"{out}: is the clip itself; choose another output")
     if out.is_dir():
         raise InputError(f"{out}: is a folder, a file is needed")
     check_writable(out.parent)
     look = _Look(show, light if show in ("relit", "grid") else None, shadows, alpha, own_alpha)
     job = _job(clip, decomposer, coding, look, every, part_frames)
-    run = _Run(info, Parts(out, job), coding, Stabilizer(decomposer, every), look, skip_broken, part_frames)
-    return run(progress)
+    with held(out):
+        run = _Run(info, Parts(out, job), coding, Stabilizer(decomposer, every), look, skip_broken, part_frames)
+        return run(progress)
 
 
 class _Run:

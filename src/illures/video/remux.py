@@ -37,7 +37,7 @@ def join(parts: Parts, count: int, clip: Path, coding: Coding, time_base: Fracti
         first_number = next(iter(files_of(clip))) if is_sequence(clip) else 1
         write_pictures(parts.out, first_number, _pictures(parts, count, coding.alpha))
         return
-    partial = parts.out.with_name(f".{parts.out.name}.partial-{os.getpid()}")
+    partial = parts.folder / "joined.partial"
     options = {}
     if coding.container in ("mp4", "mov"):
         # With a movie timescale coarser than the track's, the first frame's time would be rounded to milliseconds.

@@ -24,6 +24,7 @@ from jaxtyping import UInt8
 from illures.errors import InputError
 from illures.io.decoding import read_npz
 from illures.io.files import write_error, write_whole
+from illures.jobs.pool import LOCK, one_writer
 from illures.video.sequence import check_pictures, is_sequence
 
 _JOB = "job.json"
@@ -179,14 +180,15 @@ class Parts:
 
     def __init__(self, out: Path, job: Mapping[str, Any]) -> None:
         self.out = out
-        self.folder = out.with_name(out.name + ".parts")
+        self.folder = _folder_of(out)
         text = json.dumps(job, sort_keys=True)
-        if self.folder.exists():
-            self._check_ours()
-            if self._read_job() != text:
-                shutil.rmtree(self.folder)
+        _check_ours(self.folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            if self._read_job() != text:
+                for left in self.folder.iterdir():
+                    if left.name != LOCK:
+                        left.unlink()
         except OSError as error:
             raise write_error(self.folder, error) from error
         write_whole(self.folder / _JOB, text.encode())
@@ -231,15 +233,34 @@ class Parts:
     def _state(self, number: int) -> Path:
         return self.folder / f"{number:06d}.npz"
 
-    def _check_ours(self) -> None:
-        if not (self.folder / _JOB).is_file() and any(self.folder.iterdir()):
-            raise InputError(f"{self.folder}: exists and was not written by illures; remove or rename it")
-
     def _read_job(self) -> str:
         try:
             return (self.folder / _JOB).read_text(encoding="utf-8")
         except OSError:
             return ""
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Hold OUT.parts for this process.
+
+    Raises:
+        InputError: another process holds it, it can't be written, or is there and is not ours.
+    """
+    _check_ours(_folder_of(out))
+    with one_writer(_folder_of(out)):
+        yield
+
+
+def _folder_of(out: Path) -> Path:
+    return out.with_name(out.name + ".parts")
+
+
+def _check_ours(folder: Path) -> None:
+    if not os.path.lexists(folder) or (folder / _JOB).is_file():
+        return
+    if not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir()):
+        raise InputError(f"{folder}: exists and was not written by illures; remove or rename it")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from illures.errors import InputError
+from illures.io.workfolder import WorkFolder
 from illures.web.server.limits import Limits
 
 # What asks for no token, where one would be needed: for a proxy in front that asks by itself.
@@ -52,7 +53,7 @@ def serve(
         rest: the REST interface instead of the studio.
 
     Raises:
-        InputError: the address can't be listened on, or the token is too short.
+        InputError: the address can't be listened on, the token is too short, or no temporary file can be made.
     """
     name = "illures serve" if rest else "illures studio"
     asked = _token(token, host)
@@ -61,7 +62,9 @@ def serve(
         import uvicorn
 
         from illures.web.server.app import create_app
+        from illures.web.server.worker import FOLDER
 
+        WorkFolder(FOLDER).close()  # says at once that there is no place; clears what killed servers left
         listening = _listen(host, port)
         config = uvicorn.Config(
             create_app(limits, weights, names, token=asked, rest=rest),

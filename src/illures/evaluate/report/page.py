@@ -18,7 +18,7 @@ from illures.evaluate.report import pictures, plots
 from illures.evaluate.report.summary import HEADLINES, LEAST_PEOPLE, NO_RACE, tone_errors, verdicts
 from illures.evaluate.results import Results, file_name, interval, meaning
 from illures.evaluate.tone import TONES
-from illures.io.files import write_whole
+from illures.io.files import write_text
 
 # Tables of figures, by the beginning of their names.
 THEMES = (
@@ -140,7 +140,7 @@ def write_report(path: Path, sections: Sequence[Section], title: str = "illures 
         full=f"{pictures.ERROR_FULL_DEG:.0f}",
         figures=[(name, meaning(name).text, meaning(name).better) for name in figures],
     )
-    write_whole(path, text.encode())
+    write_text(path, text)
 
 
 def sentence(results: Results, methods: Mapping[str, Results]) -> str:

@@ -18,7 +18,7 @@ from illures.evaluate.compare import SIGNIFICANT, is_better
 from illures.evaluate.intervals import Interval, mean_interval
 from illures.evaluate.results import Results, difference, histogram, interval, meaning
 from illures.evaluate.tone import TONES
-from illures.io.files import write_whole
+from illures.io.files import write_text
 
 LEAST_PEOPLE = 3  # least number of people in a group of skin tone that counts as the worst
 ANGLE_BINS = (0.0, 12.0, 25.0, 50.0, 77.0, 180.0)  # the subsets of Yale B [deg]
@@ -161,9 +161,9 @@ def write_summary(folder: Path, methods: Mapping[str, Results], unread: Sequence
     """
     content = summary(methods, unread)
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    write_whole(folder / "summary.json", (text + "\n").encode())
-    write_whole(folder / "summary.csv", _summary_csv(content).encode())
-    write_whole(folder / "items.csv", _items_csv(methods).encode())
+    write_text(folder / "summary.json", text + "\n")
+    write_text(folder / "summary.csv", _summary_csv(content))
+    write_text(folder / "items.csv", _items_csv(methods))
 
 
 def _method(results: Results, methods: Mapping[str, Results]) -> dict[str, Any]:

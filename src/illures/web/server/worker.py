@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from illures.errors import InputError
+from illures.io.workfolder import WorkFolder
 from illures.web.server.limits import Limits
 
+FOLDER = "illures-studio-"  # how names of temporary folders begin
 _BEGUN, _DONE, _BAD, _FAILED = "begun", "done", "bad", "failed"
 
 
@@ -52,7 +54,7 @@ class Worker:
         self._started = 0
         self._loaded = False
         self._pipe: Connection | None = None
-        self._folder = Path(tempfile.mkdtemp(prefix="illures-studio-"))
+        self._folder: WorkFolder | None = None
 
     async def do(self, method: str, *arguments: Any) -> Any:
         """Do one piece of work; others wait for their turn.
@@ -73,10 +75,17 @@ class Worker:
         """Whether a process has the network loaded."""
         return self._loaded
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the process has its temporary files; None before the first start and after `close`."""
+        return self._folder.path if self._folder is not None else None
+
     def close(self) -> None:
         """End the process."""
         self._end()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            self._folder.close()
+            self._folder = None
 
     def _do(self, method: str, arguments: tuple[Any, ...]) -> Any:
         with self._turn:
@@ -124,9 +133,10 @@ class Worker:
 
     def _start(self) -> None:
         self._end()
+        self._folder = self._folder or WorkFolder(FOLDER)
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        arguments = (theirs, self._weights, self._folder, self._limits)
+        arguments = (theirs, self._weights, self._folder.path, self._limits)
         self._process = context.Process(target=_serve, args=arguments, daemon=True, name="illures-studio-worker")
         self._process.start()
         self._started += 1
@@ -141,8 +151,8 @@ class Worker:
             self._process.close()  # its handles are not left to the collector, which would warn
         self._process = self._pipe = None
         self._loaded = False
-        for left in self._folder.glob("*"):  # of a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        if self._folder is not None:
+            self._folder.clear()  # of what a process that was killed left
 
 
 def _serve(pipe: Connection, weights: Path | None, folder: Path, limits: Limits) -> None:
@@ -158,6 +168,9 @@ def _serve(pipe: Connection, weights: Path | None, folder: Path, limits: Limits)
             method, arguments = pipe.recv()
             pipe.send(_BEGUN)
             pipe.send(_answer(bench, method, arguments))
+    server = multiprocessing.parent_process()
+    if server is not None and not server.is_alive():  # it was killed, and can't do that itself
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _answer(bench: Any, method: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
