@@ -55,6 +55,7 @@ SLOW = [
     "tests/cli/test_grammar.py",
     "tests/io/test_hostile.py",
     "tests/jobs/test_pool.py",
+    "tests/jobs/test_ray_photos.py",
     "tests/decompose/test_textured_mesh.py",
     "tests/test_release.py",
     "tests/train/alignnet/test_recipe.py",

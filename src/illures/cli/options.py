@@ -15,9 +15,8 @@ from illures.errors import InputError
 if TYPE_CHECKING:
     from illures.decompose.decomposer import Decomposer
     from illures.decompose.decomposition import Decomposition
-    from illures.io.photos import Photo
+    from illures.faces.finder import FaceFinder
     from illures.relighting.sources import Source
-    from illures.types import Face
 
 Many = Parameter(consume_multiple=True, negative="")
 Output = Annotated[Path, Parameter(alias="-o")]
@@ -50,17 +49,11 @@ class FaceOptions:
         if self != FaceOptions():
             decomposer.find_faces = self.finder()
 
-    def finder(self) -> Callable[[Photo], list[Face]]:
+    def finder(self) -> FaceFinder:
         """A finder of these faces."""
-        from illures.faces import find_faces, width_of
+        from illures.faces.finder import FaceFinder
 
-        def find(photo: Photo) -> list[Face]:
-            if self.min_face is None:
-                return find_faces(photo, least=self.min_score)
-            found = find_faces(photo, self.min_face, self.min_score)
-            return [face for face in found if width_of(face) >= self.min_face]
-
-        return find
+        return FaceFinder(self.min_face, self.min_score)
 
 
 @Parameter(name="*")

@@ -24,8 +24,9 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, grouped
+from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels
 from illures.faces.pose import HeadPose
+from illures.io import webdataset
 from illures.io.decoding import decoding, parse_json
 
 
@@ -77,9 +78,7 @@ def tar_bytes(frames: Iterable[FrameRecord]) -> bytes:
     with tarfile.open(fileobj=memory, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for frame in frames:
             for name, data in _files(frame):
-                info = tarfile.TarInfo(f"{frame.clip}-{frame.frame:06d}.{name}")
-                info.size = len(data)  # mtime, owner and mode keep their constant defaults
-                tar.addfile(info, io.BytesIO(data))
+                webdataset.add(tar, f"{frame.clip}-{frame.frame:06d}.{name}", data)
     return memory.getvalue()
 
 
@@ -91,7 +90,7 @@ def read_frame_shards(paths: Iterable[Path]) -> Iterator[FrameRecord]:
     """
     for path in paths:
         with decoding(path, "a shard of video frames"), tarfile.open(path, "r:") as tar:
-            for _, files in grouped(tar):
+            for _, files in webdataset.grouped(tar):
                 yield _record(files)
 
 

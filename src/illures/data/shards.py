@@ -31,9 +31,10 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8, UInt16
 
 from illures.data.context import CONTEXT_RANGE
-from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels, grouped
+from illures.data.tarfiles import decoded_pixels, encoded_array, encoded_pixels
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
+from illures.io import webdataset
 from illures.io.decoding import decoding, parse_json
 from illures.io.files import write_whole
 from illures.math.color import linear_to_srgb, srgb_to_linear
@@ -81,9 +82,7 @@ def shard_bytes(views: Iterable[tuple[str, ViewRecord]]) -> bytes:
     with tarfile.open(fileobj=memory, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for key, view in views:
             for name, data in _files(view):
-                info = tarfile.TarInfo(f"{key}.{name}")
-                info.size = len(data)  # mtime, owner and mode keep their constant defaults
-                tar.addfile(info, io.BytesIO(data))
+                webdataset.add(tar, f"{key}.{name}", data)
     return memory.getvalue()
 
 
@@ -116,7 +115,7 @@ def read_views(paths: Iterable[Path]) -> Iterator[ViewRecord]:
     """
     for path in paths:
         with decoding(path, "a shard"), tarfile.open(path, "r:") as tar:
-            for _, files in grouped(tar):
+            for _, files in webdataset.grouped(tar):
                 yield _view(files)
 
 

@@ -1,10 +1,8 @@
-"""What shards are made of: samples of a tar, and files of pixels and numbers in memory."""
+"""What shards are made of: files of pixels and numbers in memory."""
 
 from __future__ import annotations
 
 import io
-import tarfile
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -13,28 +11,6 @@ from illures.io.decoding import open_image
 
 # Of one picture in a shard; ours have a megapixel at most.
 _PIXELS = 64_000_000
-
-
-def grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Consecutive members that share the name up to the first dot, as WebDataset counts samples.
-
-    Raises:
-        ValueError: a member is no plain file, or has no dot in its name.
-    """
-    key, files = "", dict[str, bytes]()
-    for member in tar:
-        if member.isdir():
-            continue
-        if not member.isreg() or member.issparse():  # a link, a device, or a few bytes that unfold to terabytes
-            raise ValueError(f"{member.name}: not a plain file")
-        name, extension = member.name.split(".", 1)
-        if files and name != key:
-            yield key, files
-            files = {}
-        content = tar.extractfile(member)
-        key, files[extension] = name, content.read() if content else b""
-    if files:
-        yield key, files
 
 
 def encoded_pixels(kind: str, pixels: np.ndarray, options: list[int]) -> bytes:

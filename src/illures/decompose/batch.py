@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from illures.decompose import textured_mesh
 from illures.decompose.contact_sheet import contact_sheet
@@ -28,7 +24,7 @@ from illures.io.decoding import noted
 from illures.io.formats import Format
 from illures.io.photos import open_photo, save_image
 from illures.jobs.photos import Outcome, Report, for_each
-from illures.jobs.progress import Progress
+from illures.jobs.progress import bar
 
 
 def decompose_all(
@@ -63,21 +59,26 @@ def decompose_all(
         if skip_existing and (is_done(target, source) if single is None else single.exists()):
             report.skipped(source, target)
         else:
-            report.done(_decompose_one(decomposer, source, target, format, crop_only, names, single is not None))
+            report.done(decompose_one(decomposer, source, target, format, crop_only, names, single is not None))
 
-    with progress(len(sources), report.console) as advance:
+    with bar(len(sources), report.console) as advance:
         for_each(chosen, one, report, advance)
 
 
-def _decompose_one(
+def decompose_one(
     decomposer: Decomposer,
     source: Path,
     target: Path,
     format: Format,
-    crop_only: bool,
-    names: Collection[str],
-    single: bool,
+    crop_only: bool = False,
+    names: Collection[str] = OUTPUTS,
+    single: bool = False,
 ) -> Outcome:
+    """Decompose and write one photo; see `decompose_all`.
+
+    Raises:
+        InputError: the photo can't be read or shows no face, or the target can't be written.
+    """
     started = time.perf_counter()
     if not single:
         check_target(target)
@@ -99,12 +100,3 @@ def _decompose_one(
     else:
         save_image(target, contact_sheet(photo, faces, source.name))
     return Outcome(str(source), str(target), len(faces), round(time.perf_counter() - started, 3))
-
-
-@contextmanager
-def progress(total: int, console: Console) -> Iterator[Callable[[], None]]:
-    """A bar or lines on stderr where there are several photos; yields what to call after each."""
-    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, shown=total > 1, stages=False, transient=True) as bar:
-        task = bar.add_task("photos", total=total)
-        yield lambda: bar.advance(task)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from illures.decompose.batch import progress
 from illures.decompose.decomposer import Decomposer
 from illures.decompose.decomposition import Decomposition
 from illures.editing.edit import apply_albedo, apply_normal, evenly_lit, retouched, toned
@@ -17,6 +16,7 @@ from illures.editing.retouch import Retouch
 from illures.errors import InputError
 from illures.io.photos import Photo, as_float, open_photo, save_image
 from illures.jobs.photos import Outcome, Report, for_each
+from illures.jobs.progress import bar
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def edit_all(
         else:
             report.done(_edit_one(decomposer, source, target, edit, deep))
 
-    with progress(len(targets), report.console) as advance:
+    with bar(len(targets), report.console) as advance:
         for_each(targets, one, report, advance)
 
 

@@ -39,6 +39,10 @@ class Report:
         self._json, self._total = as_json, total
         self._done = self._faces = self._failed = self._skipped = 0
 
+    def more(self, count: int) -> None:
+        """There are more photos than were known."""
+        self._total += count
+
     def done(self, outcome: Outcome) -> None:
         """A photo is written."""
         self._done += 1

@@ -11,11 +11,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from illures.decompose.batch import progress
 from illures.decompose.decomposer import Decomposer
 from illures.errors import InputError
 from illures.io.photos import Photo, as_float, open_photo, save_image
 from illures.jobs.photos import Outcome, Report, for_each
+from illures.jobs.progress import bar
 from illures.relighting.composite import PhotoRelighter
 from illures.relighting.relight import Background, Residual
 from illures.relighting.sources import Source
@@ -71,11 +71,11 @@ def relight_all(
             files = {name: path for name, path in files.items() if not path.exists()}
         target = job.single or chosen[source]
         if files:
-            report.done(_relight_one(decomposer, source, target, files, job))
+            report.done(relight_one(decomposer, source, target, files, job))
         else:
             report.skipped(source, target)
 
-    with progress(len(sources), report.console) as advance:
+    with bar(len(sources), report.console) as advance:
         for_each(chosen, one, report, advance)
 
 
@@ -94,7 +94,19 @@ def folders(sources: list[Path], out: Path) -> dict[Path, Path]:
     return chosen
 
 
-def _relight_one(decomposer: Decomposer, source: Path, target: Path, files: Mapping[str, Path], job: Job) -> Outcome:
+def relight_one(decomposer: Decomposer, source: Path, target: Path, files: Mapping[str, Path], job: Job) -> Outcome:
+    """Relight and write one photo.
+
+    Args:
+        decomposer: finds and decomposes the faces.
+        source: the photo.
+        target: the folder that is made for its pictures, or the one file.
+        files: where the picture under each light goes.
+        job: what is to be done.
+
+    Raises:
+        InputError: the photo can't be read or shows no face, or a picture can't be written.
+    """
     started = time.perf_counter()
     if any(path.exists() and path.samefile(source) for path in files.values()):
         raise InputError(f"{target}: is the photo itself; choose another output")
