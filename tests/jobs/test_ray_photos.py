@@ -63,7 +63,9 @@ def test_a_node_that_dies_loses_nothing_and_doubles_nothing(photos, cluster, tmp
     def kill() -> None:
         """Once both nodes are in the middle of a part."""
         wait_for(lambda: len(list(notes.glob("worker-*"))) == 2 and len(begun()) == 4)
+        workers = [int(note.name.removeprefix("worker-")) for note in notes.glob("worker-*")]
         cluster.remove_node(second, allow_graceful=False)
+        wait_for(lambda: not all(Path(f"/proc/{worker}").exists() for worker in workers))
         (notes / "go").touch()
 
     thread = threading.Thread(target=kill, daemon=True)

@@ -124,7 +124,7 @@ def _results(
         fn_constructor_args=(job, folder, settings),
         batch_size=1,
         num_cpus=1,
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
+        compute=ray.data.ActorPoolStrategy(min_size=most, max_size=most),
     )
     seen: set[int] = set()
     try:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from illures.decompose.decomposer import Decomposer
 from illures.errors import InputError
+from illures.io.container import pyav
 from illures.io.files import write_whole
 from illures.io.photos import Photo, read_photo
 from illures.relighting.composite import PhotoRelighter
@@ -86,8 +87,7 @@ def _lights() -> Iterator[Light]:
 
 
 def _mp4(frames: Iterator[Frame]) -> bytes:
-    import av
-
+    av = pyav()
     data = io.BytesIO()
     with av.open(data, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "18", "preset": "medium"})
