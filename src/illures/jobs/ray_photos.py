@@ -10,9 +10,11 @@ import json
 import logging
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +76,12 @@ def photos_on_ray(
         if done:
             report.say(f"{len(done)} of {len(parts)} shards are there already")
         missing = [part for part in parts if part.number not in done]
-        with connected(cluster.address, cluster.workers), bar(len(missing), report.console, "shards") as advance:
+        # Ray's own words go to stdout, which is for results.
+        with (
+            redirect_stdout(sys.stderr),
+            connected(cluster.address, cluster.workers),
+            bar(len(missing), report.console, "shards") as advance,
+        ):
             for rows in _results(job, missing, folder, settings, cluster.workers):
                 report.more(len(rows))
                 for row in rows:
@@ -129,18 +136,22 @@ def _results(
     seen: set[int] = set()
     try:
         for each in done.iter_rows():
+            if each["fatal"]:
+                raise InputError(each["fatal"])
             if each["number"] not in seen:  # a part that was dealt twice is told once
                 seen.add(each["number"])
                 yield [Row(**row) for row in json.loads(each["rows"])]
-    except Exception as error:  # Ray wraps what a worker raises, at times more than once
-        raise _cause(error) or InputError(f"Ray: {first_line(error)}") from error
+    except InputError:
+        raise
+    except Exception as error:  # of many kinds
+        raise InputError(f"Ray: {first_line(error)}") from error
 
 
 class ShardWorker:
     """What runs in each of Ray's actors: takes parts, writes shards, gives rows."""
 
     def __init__(self, job: PhotoJob, folder: ShardFolder, settings: str) -> None:
-        """Open the job once; what is wrong is told by the first part, as Ray tells nothing of a failed start."""
+        """Open the job once; what is wrong is told by the first part, as Ray tells little of a failed start."""
         import cv2
 
         cv2.setNumThreads(1)  # each worker has one CPU
@@ -153,12 +164,16 @@ class ShardWorker:
             self._error = InputError(f"node {socket.gethostname()}: {error}")
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[Any]]:
-        """Do the parts of a batch (of one)."""
-        if self._error is not None:
-            raise self._error
-        parts = [Part.from_json(str(text)) for text in batch["part"]]
-        rows = [json.dumps([asdict(row) for row in self.rows_of(part)]) for part in parts]
-        return {"number": [part.number for part in parts], "rows": rows}
+        """Do the part of a batch of one; what ends all work is told as a word, as Ray wraps what is raised."""
+        (text,) = batch["part"]
+        part, rows, fatal = Part.from_json(str(text)), list[Row](), ""
+        try:
+            if self._error is not None:
+                raise self._error
+            rows = self.rows_of(part)
+        except InputError as error:
+            fatal = str(error)
+        return {"number": [part.number], "rows": [json.dumps([asdict(row) for row in rows])], "fatal": [fatal]}
 
     def rows_of(self, part: Part) -> list[Row]:
         """Do a part, unless it is done: Ray may deal one again whose worker died after it was written."""
@@ -198,13 +213,6 @@ def _named(error: InputError, item: Item) -> str:
     """The error's line with the name that the user knows."""
     words = str(error) if isinstance(item.path, InputError) else str(error).replace(str(item.path), item.name)
     return words if item.name in words else f"{item.name}: {words}"
-
-
-def _cause(error: BaseException | None) -> InputError | None:
-    """The InputError within the exceptions of Ray."""
-    while error is not None and not isinstance(error, InputError):
-        error = getattr(error, "cause", None) or error.__cause__
-    return InputError(first_line(error)) if error is not None else None
 
 
 def _tell(row: Row, out: Path, report: Report) -> None:

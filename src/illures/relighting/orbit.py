@@ -66,9 +66,11 @@ def write_orbit(
 
 
 def check_orbit(target: Path) -> None:
-    """Raise an InputError unless the suffix is one of `SUFFIXES`."""
+    """Raise an InputError unless the suffix is one of `SUFFIXES`, and what writes it is installed."""
     if target.suffix.lower() not in SUFFIXES:
         raise InputError(f"{target}: can't write {target.suffix or 'a film with no suffix'}; use mp4, gif or webp")
+    if target.suffix.lower() == ".mp4":
+        pyav()
 
 
 def small(photo: Photo, side: int) -> Frame:
