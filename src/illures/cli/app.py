@@ -27,7 +27,7 @@ app = App(
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
     warnings.showwarning = _say_warning  # type: ignore[assignment]
-    words = [no_option(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    words = [no_option(word) for word in with_token(sys.argv[1:] if arguments is None else arguments)]
     try:
         code = app(words, exit_on_error=False, result_action="return_value")
     except CycloptsError:  # cyclopts has said what is wrong
@@ -50,6 +50,17 @@ def _say_warning(message: Warning | str, category: type[Warning], *rest: Any) ->
         print(f"warning: {message}", file=sys.stderr, flush=True)
     else:
         _show_warning(message, category, *rest)
+
+
+def with_token(words: list[str]) -> list[str]:
+    """Tokens may begin as options do (-e..., as `secrets` makes them, too): the word after --token is always one."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] == "--token":
+            joined[-1] = f"--token={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def no_option(word: str) -> str:

@@ -76,17 +76,15 @@ def photos_on_ray(
         if done:
             report.say(f"{len(done)} of {len(parts)} shards are there already")
         missing = [part for part in parts if part.number not in done]
+        shown = bar(len(missing), report.console, "shards")
         # Ray's own words go to stdout, which is for results.
-        with (
-            redirect_stdout(sys.stderr),
-            connected(cluster.address, cluster.workers),
-            bar(len(missing), report.console, "shards") as advance,
-        ):
+        with redirect_stdout(sys.stderr), connected(cluster.address, cluster.workers), shown as advance:
             for rows in _results(job, missing, folder, settings, cluster.workers):
                 report.more(len(rows))
                 for row in rows:
                     _tell(row, folder.path, report)
                 advance()
+        folder.tidy()
         lost = sorted({part.number for part in parts} - folder.done())
     if lost:
         raise InputError(f"{out / folder.name(lost[0])}: was not written; do all nodes see this folder?")

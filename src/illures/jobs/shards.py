@@ -67,7 +67,7 @@ class ShardFolder:
     kind: Kind
 
     def claim(self, settings: str) -> None:
-        """Hold the folder to one job, and tidy up after processes that were killed; for the one that has the lock.
+        """Hold the folder to one job; for the one that has the lock.
 
         Raises:
             InputError: it holds another job's shards, or can't be written.
@@ -78,9 +78,14 @@ class ShardFolder:
             raise InputError(f"{self.path}: holds shards of other photos or options; choose another folder")
         for folder in (self.path, self.path / "index", self.path / ".trying"):
             check_writable(folder)
+        self.tidy()
+        write_whole(note, (json.dumps(content, indent=2) + "\n").encode())
+
+    def tidy(self) -> None:
+        """Remove what processes that were killed left behind; while nobody works."""
+        for folder in (self.path, self.path / "index", self.path / ".trying"):
             for left in folder.glob(".*.partial-*"):
                 left.unlink(missing_ok=True)
-        write_whole(note, (json.dumps(content, indent=2) + "\n").encode())
 
     def settings(self) -> str | None:
         """What the folder was claimed for; None where it is not ours, or is not there."""

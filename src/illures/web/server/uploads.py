@@ -76,7 +76,7 @@ def reading(upload: Upload, suffix: str, read: Callable[[Path], T]) -> T:
 def check_pixels(width: int, height: int, pixels: int) -> None:
     """Raise an InputError where a picture is too large."""
     if width * height > pixels:
-        limit = f"the studio takes at most {pixels / 1e6:.3g} megapixels"
+        limit = f"illures takes at most {pixels / 1e6:.3g} megapixels"
         raise InputError(f"{width} x {height} pixels; {limit}")
 
 
