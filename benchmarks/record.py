@@ -48,7 +48,7 @@ def machine() -> str:
         cpu = names[0] if names else cpu
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0))
-    packages = ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "ai-edge-litert"))
+    packages = f"onnxruntime {version('onnxruntime')}"
     return f"{cpu}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}, {packages}"
 
 

@@ -57,6 +57,7 @@ SLOW = [
     "tests/io/test_hostile.py",
     "tests/jobs/test_pool.py",
     "tests/decompose/test_same_everywhere.py",
+    "tests/jobs/test_ray_photos.py",
     "tests/decompose/test_textured_mesh.py",
     "tests/test_release.py",
     "tests/train/alignnet/test_recipe.py",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from fake_jobs import wait_for
 from illures.faces.contour import INDICES
 from illures.types import Head, Part
 
@@ -75,11 +75,7 @@ class Waiting:
     def __call__(self, recipe):
         def person(identity: int) -> Pyramid:
             (self.folder / f"started-{os.getpid()}").touch()
-            deadline = time.monotonic() + 300
-            while len(list(self.folder.glob("started-*"))) < self.until:
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"fewer than {self.until} started")
-                time.sleep(0.05)
+            wait_for(lambda: len(list(self.folder.glob("started-*"))) >= self.until)
             return pyramids(recipe)(identity)
 
         return person

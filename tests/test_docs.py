@@ -29,7 +29,7 @@ ONLY_PARSED = {
     "videos": "needs clips of people",
     "studio": "runs until Ctrl-C; tests/web has it",
     "serve": "runs until Ctrl-C; tests/web has it",
-    "--ray": "needs a cluster; tests/test_cluster.py has it",
+    "--ray": "needs a cluster; tests/jobs/test_ray_photos.py and tests/synth/test_ray.py have it",
     "--weights": "its weights are the reader's",
 }
 # Python blocks that are only compiled: the first words of one of their lines.
@@ -39,6 +39,7 @@ ONLY_COMPILED = {
     "for sample in read_shards": "needs a rendered set",
     "import h5py": "needs a model under a licence",
     "frames = VideoFrames": "needs a set of clips",
+    "import pandas": "needs what a cluster wrote",
     "import bpy": "runs in Blender; tests/integrations has it",
     "httpx.post": "needs a running server; tests/web has it",
 }

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from fake_jobs import wait_for
 from fake_people import Waiting, pyramids
 from illures.data.shards import shard_paths
 from illures.errors import InputError
 from illures.synth.generate import generate
 from illures.synth.sets import Recipe
+from two_nodes import two_nodes
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray")
 
 RECIPE = Recipe(
@@ -34,19 +33,8 @@ def made(tmp_path_factory) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Two nodes with a CPU each."""
-    from ray.cluster_utils import Cluster
-
-    # Actors find `fake_people` beside this folder, as the processes of a pool do without being told.
-    before = os.environ.get("PYTHONPATH", "")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), before)))
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    options = {"include_dashboard": False, "object_store_memory": 80 << 20}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **options})
-    cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
-    os.environ["PYTHONPATH"] = before
-    yield cluster
-    cluster.shutdown()
+    with two_nodes() as cluster:
+        yield cluster
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -73,20 +61,14 @@ def test_a_node_that_dies_loses_nothing(made, cluster, tmp_path) -> None:
 
     def kill() -> None:
         """Once both nodes have a worker; these wait with a shard in hand."""
-        while len(list(tmp_path.glob("started-*"))) < 2:
-            if stop.wait(0.05):
-                return
+        wait_for(lambda: len(list(tmp_path.glob("started-*"))) >= 2)
         cluster.remove_node(second, allow_graceful=False)
         (tmp_path / "started-go").touch()
 
-    stop = threading.Event()
-    thread = threading.Thread(target=kill, daemon=True)
+    thread = threading.Thread(target=kill, daemon=True)  # a failure below must not leave it waiting for ever
     thread.start()
-    try:
-        generate(RECIPE, tmp_path / "set", ray=cluster.address, make_people=Waiting(tmp_path, until=3))
-    finally:
-        stop.set()
-        thread.join(60)
+    generate(RECIPE, tmp_path / "set", ray=cluster.address, make_people=Waiting(tmp_path, until=3))
+    thread.join(60)
     assert contents(tmp_path / "set") == made
 
 

@@ -20,7 +20,7 @@ from illures.errors import InputError
 from illures.io.exr import write_exr
 from illures.web.serve import _token, serve
 from illures.web.server.app import create_app
-from illures.web.server.guard import COOKIE
+from illures.web.server.guard import cookie_name
 from illures.web.server.intake import Gate, Refusal
 from illures.web.server.limits import Limits
 
@@ -221,7 +221,11 @@ def test_the_token():
     answer = client.get(f"/?token={TOKEN}")
     assert answer.status_code == 303 and answer.headers["location"] == "/"
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith(f"{COOKIE}={TOKEN};") and "HttpOnly" in cookie and "SameSite" in cookie
+    assert (
+        cookie.startswith(f"{cookie_name(LOCAL.removeprefix('http://'))}={TOKEN};")
+        and "HttpOnly" in cookie
+        and "SameSite" in cookie
+    )
     assert client.get("/").status_code == client.get("/api/info").status_code == 200  # the client keeps cookies
     assert client.post("/api/photos", headers={"origin": "http://evil.example"}).status_code == 403
 

@@ -35,7 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal, or UTF-8, can't say
     warnings.showwarning = _say_warning  # type: ignore[assignment]
-    words = [escape_direction(current_name(word)) for word in (sys.argv[1:] if arguments is None else arguments)]
+    words = sys.argv[1:] if arguments is None else arguments
+    words = [escape_direction(current_name(word)) for word in with_token(words)]
     try:
         with _ended_like_ctrl_c():
             code = app(words, exit_on_error=False, result_action="return_value")
@@ -98,6 +99,17 @@ def current_name(word: str) -> str:
     """The current name of an option, where an old name of it is given (also as `--old=value`)."""
     name, equals, value = word.partition("=")
     return _RENAMED.get(name, name) + equals + value
+
+
+def with_token(words: list[str]) -> list[str]:
+    """Join --token and its value, which may begin as options do (-e..., as `secrets` makes some)."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] == "--token":
+            joined[-1] = f"--token={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def escape_direction(word: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
+from illures.cli.cluster import ClusterOptions, network
 from illures.cli.options import FaceOptions, Output, reported
 from illures.errors import InputError
 
@@ -28,6 +29,7 @@ def decompose(
     recursive: Annotated[bool, Flag] = False,
     faces: FaceOptions = FaceOptions(),  # noqa: B008 (frozen)
     skip_existing: Annotated[bool, Flag] = False,
+    cluster: ClusterOptions = ClusterOptions(),  # noqa: B008 (frozen)
 ) -> int:
     """Decompose every face in every photo.
 
@@ -65,15 +67,18 @@ def decompose(
     faces
         Which faces count.
     skip_existing
-        Skip photos whose results exist already.
+        Skip photos whose results exist already; always so with --ray.
+    cluster
+        Photos by the million.
     """
     from illures.cli import where
     from illures.io.files import check_writable
     from illures.io.inputs import expand
 
     faces.check()
+    cluster.check(photos, output)
     names = _map_names(maps)
-    sources, problems = expand(photos, recursive)
+    sources, problems = ([], []) if cluster.ray else expand(photos, recursive)
     single = output if where.is_file(output) else None
     if single is not None:
         where.check_one(single, len(sources))
@@ -88,7 +93,12 @@ def decompose(
     kind = format or ("exr" if single is not None and single.suffix.lower() == ".exr" else "png")
     chosen = Format(kind, normals=normals, colorspace=colorspace, split=exr_layers == "split")
     report = reported(json, len(sources), problems)
-    if sources:
+    if cluster.ray:
+        from illures.decompose.many import DecomposePhotos
+
+        used = network(Decomposer.from_pretrained(weights, size), weights, size, faces)
+        cluster.run(DecomposePhotos(used, chosen, crop_only, names), photos, recursive, output, report)
+    elif sources:
         decomposer = Decomposer.from_pretrained(weights, size)
         faces.choose(decomposer)
         decompose_all(

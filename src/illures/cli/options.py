@@ -15,11 +15,10 @@ from illures.errors import InputError
 if TYPE_CHECKING:
     from illures.decompose.decomposer import Decomposer
     from illures.decompose.decomposition import Decomposition
+    from illures.faces.finder import FaceFinder
     from illures.io.inputs import Problem
-    from illures.io.photos import Photo
     from illures.jobs.photos import Report
     from illures.relighting.sources import Source
-    from illures.types import Face
 
 
 def reported(as_json: bool, photos: int, problems: list[Problem]) -> Report:
@@ -98,17 +97,11 @@ class FaceOptions:
         if self != FaceOptions():
             decomposer.find_faces = self.finder()
 
-    def finder(self) -> Callable[[Photo], list[Face]]:
+    def finder(self) -> FaceFinder:
         """A finder of these faces."""
-        from illures.faces import find_faces, width_of
+        from illures.faces.finder import FaceFinder
 
-        def find(photo: Photo) -> list[Face]:
-            if self.min_face is None:
-                return find_faces(photo, least=self.min_score)
-            found = find_faces(photo, self.min_face, self.min_score)
-            return [face for face in found if width_of(face) >= self.min_face]
-
-        return find
+        return FaceFinder(self.min_face, self.min_score)
 
 
 @Parameter(name="*")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
+from illures.cli.cluster import ClusterOptions, network
 from illures.cli.options import FaceOptions, LightOptions, reported
 from illures.errors import InputError
 
@@ -34,6 +35,7 @@ def relight(
     skip_existing: Annotated[bool, Flag] = False,
     json: Annotated[bool, Flag] = False,
     weights: Path | None = None,
+    cluster: ClusterOptions = ClusterOptions(),  # noqa: B008 (frozen)
 ) -> int:
     """Relight the faces of photos, at the photos' own size.
 
@@ -69,11 +71,13 @@ def relight(
     faces
         Which faces count.
     skip_existing
-        Skip pictures that exist already.
+        Skip pictures that exist already; always so with --ray.
     json
         Print one line of JSON for each photo instead of words.
     weights
         A weights file instead of those of the package.
+    cluster
+        Photos by the million.
     """
     from illures.cli import where
     from illures.io.files import check_writable
@@ -81,7 +85,10 @@ def relight(
 
     _check(lights, orbit, output, strength)
     faces.check()
-    found, problems = expand(photos, recursive)
+    cluster.check(photos, output)
+    if cluster.ray and orbit is not None:
+        raise InputError(f"{orbit}: an orbit is of a single photo; leave out --ray")
+    found, problems = ([], []) if cluster.ray else expand(photos, recursive)
     if orbit is not None:
         _check_orbit(orbit, orbit_size, len(found))
     if output is not None:
@@ -96,11 +103,16 @@ def relight(
     report = reported(json, (len(found) if chosen else 0), problems)
     if chosen and output is not None:
         from illures.relighting.batch import Job, relight_all
+        from illures.relighting.many import RelightPhotos
 
-        single = _single(output, len(found), chosen, format)
+        single = None if cluster.ray else _single(output, len(found), chosen, format)
         kind = format or "jpg"
         job = Job(chosen, residual, background, lights.exposure, kind, strength, shadows, single)
-        relight_all(found, output, report, decomposer, job, skip_existing)
+        if cluster.ray:
+            used = RelightPhotos(network(decomposer, weights, None, faces), job)
+            cluster.run(used, photos, recursive, output, report)
+        else:
+            relight_all(found, output, report, decomposer, job, skip_existing)
     if orbit is not None and found:
         from illures.relighting.orbit import write_orbit
 

@@ -60,6 +60,7 @@ def video(
     from illures.cli import where
     from illures.decompose.decomposer import Decomposer
     from illures.errors import InputError
+    from illures.io.container import pyav
     from illures.model.weights import FAST
     from illures.relighting.recognise import recognised
     from illures.video.make import first_face, make_video
@@ -71,6 +72,7 @@ def video(
     if show == "relit" and not lights.light:
         raise InputError("no light: give --light (a name, AZIMUTH,ELEVATION or a file)")
     lights.check()
+    pyav()
     target = output if where.is_file(output) else output / f"{clip.stem.partition('%')[0].rstrip('._-') or 'video'}.mp4"
     decomposer = Decomposer.from_pretrained(weights or FAST, size)
     given = lights.sources(decomposer)

@@ -11,6 +11,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from illures.io import webdataset
 from illures.io.decoding import decoding, open_image
 
 Record = TypeVar("Record")
@@ -24,9 +25,7 @@ def tar_bytes(files: Iterable[tuple[str, bytes]]) -> bytes:
     memory = io.BytesIO()
     with tarfile.open(fileobj=memory, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, data in files:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)  # mtime, owner and mode keep their constant defaults
-            tar.addfile(info, io.BytesIO(data))
+            webdataset.add(tar, name, data)
     return memory.getvalue()
 
 
@@ -43,30 +42,8 @@ def read_samples(paths: Iterable[Path], kind: str, parse: Callable[[dict[str, by
     """
     for path in paths:
         with decoding(path, kind), tarfile.open(path, "r:") as tar:
-            for _, files in grouped(tar):
+            for _, files in webdataset.grouped(tar):
                 yield parse(files)
-
-
-def grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Consecutive members that share the name up to the first dot, as WebDataset counts samples.
-
-    Raises:
-        ValueError: a member is no plain file, or has no dot in its name.
-    """
-    key, files = "", dict[str, bytes]()
-    for member in tar:
-        if member.isdir():
-            continue
-        if not member.isreg() or member.issparse():  # a link, a device, or a few bytes that unfold to terabytes
-            raise ValueError(f"{member.name}: not a plain file")
-        name, extension = member.name.split(".", 1)
-        if files and name != key:
-            yield key, files
-            files = {}
-        content = tar.extractfile(member)
-        key, files[extension] = name, content.read() if content else b""
-    if files:
-        yield key, files
 
 
 def encoded_pixels(kind: str, pixels: np.ndarray, options: list[int]) -> bytes:

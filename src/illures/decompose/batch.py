@@ -55,20 +55,25 @@ def decompose_all(
         if skip_existing and (is_done(target, source) if single is None else single.exists()):
             report.skipped(source, target)
         else:
-            report.done(_decompose_one(decomposer, source, target, format, crop_only, names, single is not None))
+            report.done(decompose_one(decomposer, source, target, format, crop_only, names, single is not None))
 
     each_photo(chosen, one, report)
 
 
-def _decompose_one(
+def decompose_one(
     decomposer: Decomposer,
     source: Path,
     target: Path,
     format: Format,
-    crop_only: bool,
-    names: Collection[str],
-    single: bool,
+    crop_only: bool = False,
+    names: Collection[str] = OUTPUTS,
+    single: bool = False,
 ) -> Outcome:
+    """Decompose and write one photo; see `decompose_all`.
+
+    Raises:
+        InputError: the photo can't be read or shows no face, or the target can't be written.
+    """
     if single:
         check_not_source(source, [target], target)
     else:

@@ -1,12 +1,8 @@
-"""The three small networks that find faces, run by LiteRT; loaded on first use and kept."""
+"""The small networks that find faces and people, run by ONNX Runtime; loaded on first use and kept."""
 
 from __future__ import annotations
 
 import os
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -14,48 +10,30 @@ import numpy as np
 from jaxtyping import Float
 
 WEIGHTS = Path(__file__).parent / "weights"
-THREADS = 2
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Drop what native code writes to stderr: LiteRT announces its delegate there, and has no setting against it."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(silence)
+# More are not faster; one where other processes have the other cores, as they say by OMP_NUM_THREADS.
+THREADS = 1 if os.environ.get("OMP_NUM_THREADS") == "1" else 2
 
 
 class Network:
-    """One TFLite model: an image in, its outputs out in the order of the file.
-
-    A lock guards the interpreter, which owns its buffers and may not run twice at once.
-    """
+    """One of MediaPipe's models: an image in, its outputs out in the order of the file; threads may share it."""
 
     def __init__(self, name: str) -> None:
-        """Load `name`.tflite from the package."""
+        """Load `name`.onnx from the package."""
         # Imported here: importing illures must not load a runtime.
-        from ai_edge_litert.interpreter import Interpreter
+        import onnxruntime as ort
 
-        with _quiet():
-            self._interpreter = Interpreter(model_path=str(WEIGHTS / f"{name}.tflite"), num_threads=THREADS)
-            self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
-        self._lock = threading.Lock()
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        options.log_severity_level = 3
+        # As in `model.predictor`: the cores are the other networks', too.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        path = str(WEIGHTS / f"{name}.onnx")
+        self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
 
     def __call__(self, image: Float[np.ndarray, "size size 3"]) -> list[np.ndarray]:
         """Run on one image, encoded as the network wants it."""
-        with self._lock:
-            self._interpreter.set_tensor(self._input, np.ascontiguousarray(image[None], np.float32))
-            self._interpreter.invoke()
-            return [self._interpreter.get_tensor(index) for index in self._outputs]
+        return list(self._session.run(None, {self._input: np.ascontiguousarray(image[None], np.float32)}))
 
 
 @cache

@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Num
 from PIL import Image
 
+from illures.errors import InputError
+from illures.io.container import open_container, pyav
 from illures.io.decoding import note
 from illures.io.hdr import Colours, to_sdr
 
@@ -71,10 +73,11 @@ def say_gain_map(path: Path, image: Image.Image) -> None:
 
 def _deep_avif(path: Path, size: tuple[int, int]) -> Any:
     """Pixels as FFmpeg decodes them, if the size is the same: pillow gives only 8 bits."""
-    import av
-
-    from illures.io.container import open_container
-
+    try:
+        av = pyav()
+    except InputError:
+        note(path, 'only 8 of its bits are read; all of them after pip install "illures[video]"')
+        return None
     try:
         with open_container(path) as container:
             frame = next(container.decode(video=0))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from illures.errors import InputError
+
 # FFmpeg's names of containers and raw streams. Playlists (concat, hls, dash, imf) and numbered pictures are left out,
 # as they refer to other files.
 DEMUXERS = (
@@ -14,14 +16,26 @@ DEMUXERS = (
 )
 
 
+def pyav() -> Any:
+    """The library that reads and writes clips, which not everybody needs.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise InputError('clips need the extra: pip install "illures[video]"') from error
+    return av
+
+
 def open_container(path: Path) -> Any:
     """The container of a clip, to be read; a context manager.
 
     Raises:
         av.error.FFmpegError: it can't be opened, or is of a kind that is not on the list.
     """
-    import av
-
+    av = pyav()
     # `file:` keeps a name such as concat:a|b from being taken for a protocol.
     options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
     return av.open(f"file:{path}", options=options)
@@ -33,8 +47,7 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
     Raises:
         av.error.FFmpegError, ValueError: a frame is broken.
     """
-    import av
-
+    av = pyav()
     name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.codec.canonical_name)
     if stream.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
         yield from container.decode(stream)

@@ -63,13 +63,27 @@ def open_image(file: str | os.PathLike[str] | BytesIO) -> Image.Image:
         UnidentifiedImageError: it is in none of them. Also whatever the decoder raises; see `decoding`.
     """
     if _begins(file)[4:8] == b"ftyp":  # HEIC and AVIF, also those that were renamed to .jpg
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
+        _register_heif(file)
     Image.init()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limits are checked by the caller
         return Image.open(file, formats=[name for name in PHOTO_FORMATS if name in Image.OPEN])
+
+
+def _register_heif(file: str | os.PathLike[str] | BytesIO) -> None:
+    """Have pillow read HEIC; AVIF it reads without help.
+
+    Raises:
+        InputError: it is a HEIC file, and the library for these is not installed.
+    """
+    try:
+        import pillow_heif
+    except ImportError as error:
+        if _begins(file)[8:12] not in (b"avif", b"avis"):
+            name = file if isinstance(file, (str, os.PathLike)) else "image"
+            raise InputError(f'{name}: HEIC photos need the extra: pip install "illures[heic]"') from error
+    else:
+        pillow_heif.register_heif_opener()
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -10,6 +10,7 @@ import errno
 import glob
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -53,6 +54,25 @@ def write_text(path: Path, text: str) -> None:
         DiskFullError, InputError: as `write_whole`.
     """
     write_whole(path, text.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary sibling to write, for what is too large for memory; it becomes `path` when the block ends well.
+
+    Raises:
+        DiskFullError, InputError: the file can't be written.
+    """
+    # On a disk that several machines share, their processes may have equal numbers.
+    partial = path.with_name(f".{path.name}.partial-{socket.gethostname()}-{os.getpid()}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise write_error(path, error) from error
+        raise
 
 
 @contextmanager

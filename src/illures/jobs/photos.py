@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,7 +38,12 @@ class Report:
         """
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._json, self._total = as_json, total
+        self._results = sys.stdout  # also where libraries' words are kept from there
         self._done = self._faces = self._failed = self._skipped = 0
+
+    def more(self, count: int) -> None:
+        """There are more photos than were known."""
+        self._total += count
 
     def done(self, outcome: Outcome) -> None:
         """A photo is written."""
@@ -72,7 +78,7 @@ class Report:
         self.console.print(line, markup=False, emoji=False)
 
     def _print(self, outcome: Outcome, words: str) -> None:
-        print(json.dumps(asdict(outcome), ensure_ascii=False) if self._json else words, flush=True)
+        print(json.dumps(asdict(outcome), ensure_ascii=False) if self._json else words, file=self._results, flush=True)
 
 
 def for_each(

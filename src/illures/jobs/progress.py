@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TaskID, TimeRemainingColumn
 from rich.progress import Progress as _RichProgress
-from rich.progress import ProgressColumn, TaskID
 
 EVERY_S = 30.0  # from one plain line to the next
 
@@ -144,3 +146,12 @@ def _duration(seconds: float) -> str:
     if whole < 5400:
         return f"{round(whole / 60)} min"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+@contextmanager
+def bar(total: int, console: Console, what: str = "photos") -> Iterator[Callable[[], None]]:
+    """A bar or lines where there are several things to do; yields what to call after each."""
+    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, shown=total > 1, stages=False, transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda: shown.advance(task)

@@ -13,6 +13,9 @@ from typing import Any
 from illures.errors import InputError
 from illures.jobs.pool import _LOSSES, Job, Results
 
+# Until the first worker runs, where none does [s]: clusters that grow on demand take minutes.
+_START_S = 900
+
 
 def on_ray(job: Job, pieces: Sequence[int], workers: int | None = None, *, address: str) -> Results:
     """Do pieces of work on a Ray cluster, an actor a CPU; closing the generator ends the actors.
@@ -26,7 +29,7 @@ def on_ray(job: Job, pieces: Sequence[int], workers: int | None = None, *, addre
     Raises:
         InputError: there is no cluster, the job can't be opened on a node, or actors die again and again.
     """
-    with _connected(address, workers):
+    with connected(address, workers):
         crew = _Crew(job, workers)
         try:
             yield from crew.do(pieces)
@@ -64,7 +67,7 @@ class _Crew:
         waiting, losses = deque(pieces), 0
         while waiting or self._working:
             wanted = self._fill(len(waiting) + len(self._working))
-            (reference,), _ = self._ray.wait([*self._working, *self._starting], num_returns=1, fetch_local=False)
+            reference = self._next()
             actor, piece = self._working.pop(reference, (self._starting.pop(reference, None), None))
             try:
                 result = self._result(reference)
@@ -74,7 +77,7 @@ class _Crew:
                     waiting.appendleft(piece)
                 losses += 1
                 if losses > _LOSSES * wanted:
-                    raise InputError(f"Ray: {losses} workers in a row died; the last: {_line(error)}") from error
+                    raise InputError(f"Ray: {losses} workers in a row died; the last: {first_line(error)}") from error
                 continue
             if waiting:
                 following = waiting.popleft()
@@ -84,6 +87,14 @@ class _Crew:
             if piece is not None:
                 losses = 0
                 yield piece, result
+
+    def _next(self) -> Any:
+        """The first call that ends; a worker may take as long as it likes, but one must begin."""
+        limit = None if self._working else _START_S
+        done, _ = self._ray.wait([*self._working, *self._starting], num_returns=1, fetch_local=False, timeout=limit)
+        if not done:
+            raise InputError(f"Ray: no worker started within {_START_S} s; are all CPUs of the cluster taken?")
+        return done[0]
 
     def dismiss(self) -> None:
         """End all actors."""
@@ -108,24 +119,32 @@ class _Crew:
 
 
 @contextmanager
-def _connected(address: str, workers: int | None) -> Iterator[None]:
-    """Be a quiet driver of the cluster."""
+def connected(address: str, workers: int | None) -> Iterator[None]:
+    """Be a quiet driver of the cluster.
+
+    Args:
+        address: "local" starts a cluster on this machine, "auto" joins the one that runs there; or an address.
+        workers: CPUs of a cluster that is started; None: all.
+
+    Raises:
+        InputError: Ray is not installed, or there is no cluster.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
         import ray
     except ImportError as error:
-        raise InputError(f"ray: {error}; install it with pip install illures[ray]") from error
+        raise InputError(f'ray: {error}; install it with pip install "illures[ray]"') from error
     own: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise InputError(f"Ray, address {address!r}: {_line(error)}") from error
+        raise InputError(f"Ray, address {address!r}: {first_line(error)}") from error
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def _line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of what an exception says."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -69,14 +69,26 @@ def relight_all(
             files = {name: path for name, path in files.items() if not path.exists()}
         target = job.single or chosen[source]
         if files:
-            report.done(_relight_one(decomposer, source, target, files, job))
+            report.done(relight_one(decomposer, source, target, files, job))
         else:
             report.skipped(source, target)
 
     each_photo(chosen, one, report)
 
 
-def _relight_one(decomposer: Decomposer, source: Path, target: Path, files: Mapping[str, Path], job: Job) -> Outcome:
+def relight_one(decomposer: Decomposer, source: Path, target: Path, files: Mapping[str, Path], job: Job) -> Outcome:
+    """Relight and write one photo.
+
+    Args:
+        decomposer: finds and decomposes the faces.
+        source: the photo.
+        target: the folder that is made for its pictures, or the one file.
+        files: where the picture under each light goes.
+        job: what is to be done.
+
+    Raises:
+        InputError: the photo can't be read or shows no face, or a picture can't be written.
+    """
     check_not_source(source, files.values(), target)
     read = decomposed_photo(decomposer, source)
     photo, faces = read.opened.photo, read.faces

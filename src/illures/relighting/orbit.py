@@ -13,6 +13,7 @@ from PIL import Image
 
 from illures.decompose.decomposer import Decomposer
 from illures.errors import InputError
+from illures.io.container import pyav
 from illures.io.files import write_whole
 from illures.io.photos import Photo, read_photo
 from illures.relighting.composite import PhotoRelighter
@@ -65,9 +66,11 @@ def write_orbit(
 
 
 def check_orbit(target: Path) -> None:
-    """Raise an InputError unless the suffix is one of `SUFFIXES`."""
+    """Raise an InputError unless the suffix is one of `SUFFIXES`, and what writes it is installed."""
     if target.suffix.lower() not in SUFFIXES:
         raise InputError(f"{target}: can't write {target.suffix or 'a video with no suffix'}; use mp4, gif or webp")
+    if target.suffix.lower() == ".mp4":
+        pyav()
 
 
 def small(photo: Photo, side: int) -> Frame:
@@ -86,8 +89,7 @@ def _lights() -> Iterator[Light]:
 
 
 def _mp4(frames: Iterator[Frame]) -> bytes:
-    import av
-
+    av = pyav()
     data = io.BytesIO()
     with av.open(data, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "18", "preset": "medium"})

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Num, UInt8
 
+from illures.io.container import pyav
 from illures.io.hdr import Colours, to_sdr
 from illures.io.photos import over_backdrop
 
@@ -137,8 +138,7 @@ def _deinterlacer(stream: Any, frame: Any) -> Any:
 
 
 def _pulled(graph: Any) -> Iterator[Any]:
-    import av
-
+    av = pyav()
     while True:
         try:
             yield graph.pull()

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from illures.errors import InputError
-from illures.io.container import decoded, open_container
+from illures.io.container import decoded, open_container, pyav
 from illures.io.decoding import note
 from illures.video.picture import Picture, picture_of, whole_lines
 from illures.video.sequence import RATE, files_of, is_sequence, read_pictures
@@ -103,8 +103,7 @@ def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
     Raises:
         InputError: the file is missing, holds no video, or a frame is broken; the message names its time.
     """
-    import av
-
+    av = pyav()
     if is_sequence(Path(path)):
         yield from _pictures(Path(path), start_s)
         return
@@ -214,8 +213,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     Raises:
         InputError: there is none.
     """
-    import av
-
+    av = pyav()
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file")

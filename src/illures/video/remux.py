@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from illures.io.container import open_container
+from illures.io.container import open_container, pyav
 from illures.video.sequence import RATE, files_of, is_sequence, write_pictures
 from illures.video.write import Coding, Parts, writing
 
@@ -31,8 +31,7 @@ def join(parts: Parts, count: int, clip: Path, coding: Coding, time_base: Fracti
     Raises:
         DiskFullError, InputError: the output can't be written.
     """
-    import av
-
+    av = pyav()
     if is_sequence(parts.out):
         first_number = next(iter(files_of(clip))) if is_sequence(clip) else 1
         write_pictures(parts.out, first_number, _pictures(parts, count, coding.alpha))
@@ -84,8 +83,7 @@ Carry = Callable[[Any], list[Any]]
 
 def _sound(output: Any, stream: Any, coding: Coding) -> Carry:
     """A function from a packet of this sound to the packets to write; called with None at the end."""
-    import av
-
+    av = pyav()
     context = stream.codec_context
     if context.codec.canonical_name in output.supported_codecs:
         copy = output.add_stream_from_template(stream)

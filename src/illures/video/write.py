@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from illures.errors import InputError
+from illures.io.container import pyav
 from illures.io.decoding import read_npz
 from illures.io.files import write_error, write_whole
 from illures.jobs.pool import LOCK, one_writer
@@ -122,8 +123,7 @@ class PartWriter:
     """
 
     def __init__(self, path: Path, coding: Coding, size: tuple[int, int], time_base: Fraction, rate: float) -> None:
-        import av
-
+        av = pyav()
         coding = coding.for_size(*size)
         self._path, self._coding, self._time_base = path, coding, time_base
         self._partial = path.with_name(path.name + ".partial")
@@ -147,8 +147,7 @@ class PartWriter:
 
     def add(self, image: UInt8[np.ndarray, "height width channels"], pts: int) -> None:
         """Encode the next frame, shown from `pts` [time base] on."""
-        import av
-
+        av = pyav()
         frame = av.VideoFrame.from_ndarray(image, format="rgba" if self._coding.alpha else "rgb24")
         matrix, limits = ("ITU709", "MPEG") if self._coding.yuv else (None, None)
         frame = frame.reformat(format=self._coding.pixels, dst_colorspace=matrix, dst_color_range=limits)
@@ -266,8 +265,7 @@ def _check_ours(folder: Path) -> None:
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Convert errors of FFmpeg and the system to InputError, with the name of the file."""
-    import av
-
+    av = pyav()
     try:
         yield
     except OSError as error:  # FFmpeg's own errors of the disk are OSErrors, too

@@ -20,8 +20,6 @@ from illures.web.server.limits import Limits
 # What asks for no token, where one would be needed: for a proxy in front that asks by itself.
 NO_TOKEN = "off"
 _SHORTEST = 16
-# Connections at a time; more get 503.
-_CONNECTIONS = 512
 _WHAT = {
     False: "open photos and clips of their own here and save what becomes of them",
     True: "have photos taken apart and relit by this machine",
@@ -73,7 +71,6 @@ def serve(
             server_header=False,
             ws="none",
             timeout_graceful_shutdown=3,
-            limit_concurrency=_CONNECTIONS,
         )
         address = _address(host, listening.getsockname()[1]) + (f"?token={asked}" if asked else "")
         for line in _opening(name, address, host, asked, rest):

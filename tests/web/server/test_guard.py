@@ -1,5 +1,7 @@
 """Who is answered, and what every answer tells the browser."""
 
+import asyncio
+import json
 import re
 from pathlib import Path
 
@@ -84,3 +86,85 @@ def test_no_documentation_pages(client):
     """FastAPI's own would load scripts from the network."""
     for path in ("/docs", "/redoc", "/openapi.json"):
         assert client.get(path).status_code == 404
+
+
+def test_two_servers_on_one_host_have_cookies_of_their_own():
+    """As a browser has it, which keeps cookies by host and not by port."""
+    tokens = {8001: "first-token-of-sixteen", 8002: "second-token-of-sixteen"}
+    servers = {
+        port: TestClient(create_app(token=token), base_url=f"http://127.0.0.1:{port}", follow_redirects=False)
+        for port, token in tokens.items()
+    }
+    jar = {}
+    for port, server in servers.items():
+        answer = server.get("/", params={"token": tokens[port]})
+        assert answer.status_code == 303
+        name, _, value = answer.headers["set-cookie"].partition(";")[0].partition("=")
+        jar[name] = value
+    both = "; ".join(f"{name}={value}" for name, value in jar.items())
+    for server in servers.values():
+        server.cookies.clear()
+        assert server.get("/api/info", headers={"cookie": both}).status_code == 200
+        assert server.get("/api/info").status_code == 401
+
+
+def test_too_many_requests_at_a_time_are_told_as_every_error_is():
+    from illures.web.server.guard import Guard
+
+    waiting: list[asyncio.Future] = []
+
+    async def slow(scope, receive, send) -> None:
+        waiting.append(asyncio.get_running_loop().create_future())
+        await asyncio.wait_for(waiting[-1], 10)
+
+    async def ask(guard: Guard) -> list[dict]:
+        said: list[dict] = []
+
+        async def send(message) -> None:
+            said.append(message)
+
+        scope = {"type": "http", "path": "/", "headers": [(b"host", b"127.0.0.1")], "query_string": b""}
+        await guard(scope, None, send)
+        return said
+
+    async def tries() -> list[dict]:
+        guard = Guard(slow, most=2)
+        first = [asyncio.create_task(ask(guard)) for _ in range(2)]
+        while len(waiting) < 2:
+            await asyncio.sleep(0)
+        refused = await ask(guard)
+        for one in waiting:
+            one.set_result(None)
+        await asyncio.gather(*first)
+        assert len(waiting) == 2
+        third = asyncio.create_task(ask(guard))  # there is room again
+        while len(waiting) < 3:
+            await asyncio.sleep(0)
+        waiting[-1].set_result(None)
+        await third
+        return refused
+
+    start, body = asyncio.run(tries())
+    headers = dict(start["headers"])
+    assert start["status"] == 503 and headers[b"content-type"] == b"application/json" and headers[b"retry-after"]
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert json.loads(body["body"]) == {"error": "too many requests at a time"}
+
+
+def test_an_unknown_host_is_told_of_no_other_program(client):
+    words = client.get("/", headers={"host": "evil.example"}).json()["error"]
+    assert words == "the host 'evil.example' is not served; start illures with --allow-host to add a name"
+
+
+@pytest.mark.parametrize("token", ["-begins-with-a-dash", "-e-is-no-option-here", "--and-two-of-them-too"])
+def test_a_token_that_begins_as_options_do(token, monkeypatch):
+    from illures import cli
+    from illures.web import serve
+
+    given = []
+    monkeypatch.setattr(serve, "serve", lambda *_, **how: given.append(how["token"]))
+    for verb in ("serve", "studio"):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([verb, "--token", token, "--port", "0"])
+        assert ended.value.code == 0
+    assert given == [token, token]

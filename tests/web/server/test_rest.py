@@ -224,3 +224,11 @@ def test_the_schema_and_its_page(client):
 
 def test_named_lights(client):
     assert [entry["name"] for entry in client.get("/api/v1/lights").json()] == list(PRESETS)
+
+
+def test_the_number_of_lights_is_bounded_whatever_they_are_called(client):
+    many = ["all", *(f"{azimuth},10" for azimuth in range(0, 80, 10))]
+    answer = client.post("/api/v1/relight", params={"light": many}, content=b"never read")
+    assert answer.status_code == 422 and answer.json()["error"] == "light: 31 lights; at most 24"
+    answer = client.post("/api/v1/relight", params={"light": "all"}, content=b"no photo")
+    assert answer.status_code == 422 and "lights" not in answer.json()["error"]  # the photo is what is wrong

@@ -42,23 +42,34 @@ _SECURE = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 class Guard:
     """ASGI middleware; see the module."""
 
-    def __init__(self, app: App, names: Iterable[str] = (), token: str | None = None) -> None:
+    def __init__(self, app: App, names: Iterable[str] = (), token: str | None = None, most: int = 512) -> None:
         """Wrap an app.
 
         Args:
             app: what to guard.
             names: hosts by which the server may be called besides localhost and plain addresses.
             token: that a request must know; None for none.
+            most: requests at a time; more are turned away, before anything else is looked at.
         """
-        self._app, self._token = app, token
+        self._app, self._token, self._most, self._inside = app, token, most, 0
         self._names = frozenset(name.casefold() for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or turn it away with 400, 401 or 403."""
+        """Pass a request on, or turn it away with 400, 401, 403 or 503."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
+        if self._inside >= self._most:
+            await _refuse(send, 503, "too many requests at a time", [*_SECURE, (b"retry-after", b"5")])
+            return
+        self._inside += 1
+        try:
+            await self._look(scope, receive, send)
+        finally:
+            self._inside -= 1
+
+    async def _look(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
 
@@ -69,26 +80,26 @@ class Guard:
             await send(message)
 
         if not host_allowed(host, self._names):
-            words = f"the host {host[:80]!r} is not served; start the studio with --allow-host to add a name"
+            words = f"the host {host[:80]!r} is not served; start illures with --allow-host to add a name"
             await _refuse(secured, 400, words)
         elif scope["path"].startswith("/api/") and not same_origin(headers, host):
             await _refuse(secured, 403, "requests of other sites are not answered")
-        elif self._token is None or scope["path"] in OPEN or knows(headers, self._token):
+        elif self._token is None or scope["path"] in OPEN or knows(headers, self._token, host):
             await self._app(scope, receive, secured)
         elif scope["path"] == "/" and _same(_token_of(scope), self._token):
-            await _admit(secured, self._token)
+            await _admit(secured, self._token, host)
         else:
             words = "a token is needed: open the address that illures printed, or send Authorization: Bearer TOKEN"
             await _refuse(secured, 401, words, [(b"www-authenticate", b"Bearer")])
 
 
-def knows(headers: MutableMapping[str, str], token: str) -> bool:
+def knows(headers: MutableMapping[str, str], token: str, host: str) -> bool:
     """Whether the headers of a request (lower case) hold the token, as a bearer's or in the cookie."""
     kind, _, given = headers.get("authorization", "").partition(" ")
     if kind.casefold() == "bearer" and _same(given.strip(), token):
         return True
     try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        cookie = SimpleCookie(headers.get("cookie", "")).get(cookie_name(host))
     except CookieError:
         return False
     return cookie is not None and _same(cookie.value, token)
@@ -103,9 +114,15 @@ def _token_of(scope: Scope) -> str:
     return parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
 
 
-async def _admit(send: Send, token: str) -> None:
+def cookie_name(host: str) -> str:
+    """Browsers keep cookies by host; the port in the name lets two servers of one machine have a token each."""
+    port = urlsplit(f"//{host}").port
+    return COOKIE if port is None else f"{COOKIE}_{port}"
+
+
+async def _admit(send: Send, token: str, host: str) -> None:
     """On to the page itself, with the token in a cookie that no script can read and out of the address."""
-    cookie = f"{COOKIE}={token}; HttpOnly; SameSite=Lax; Path=/".encode()
+    cookie = f"{cookie_name(host)}={token}; HttpOnly; SameSite=Lax; Path=/".encode()
     headers = [(b"location", b"/"), (b"set-cookie", cookie), (b"content-length", b"0")]
     await send({"type": "http.response.start", "status": 303, "headers": headers})
     await send({"type": "http.response.body", "body": b""})

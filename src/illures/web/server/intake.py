@@ -145,7 +145,7 @@ def say_errors_as_json(app: FastAPI) -> None:
 
     @app.exception_handler(ForgottenError)
     async def forgotten(request: Request, error: ForgottenError) -> JSONResponse:
-        return said(404, "the studio no longer holds this file; open it again")
+        return said(404, "this file is no longer held; open it again")
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:

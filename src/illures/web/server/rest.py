@@ -29,7 +29,7 @@ from illures.web.server.uploads import Upload
 from illures.web.server.worker import Worker, WorkError
 
 _ZIP = "application/zip"
-_MOST_LIGHTS = 16
+_MOST_LIGHTS = 24  # room for `all`
 _MEDIA = {**{f".{kind}": media for kind, media in TYPES.items()}, ".exr": "image/x-exr"}
 Name = Annotated[str, Query(max_length=1000, description="of the photo, for errors and for names in a ZIP file")]
 
@@ -42,7 +42,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     422: {"description": "no photo, no face in it, or a value out of its range; `error` says which"},
     429: {"description": "too many requests are waiting; see Retry-After"},
     500: {"description": "a fault in illures"},
-    503: {"description": "waited or worked too long"},
+    503: {"description": "waited or worked too long, or too many ask at a time"},
 }
 
 
@@ -171,8 +171,8 @@ def _add_relight(app: FastAPI, desk: Desk) -> None:
         name: Name = "photo",
     ) -> Response:
         ask = Relit(tuple(light), residual, background, strength, shadows, exposure, ambient, radius, format)
-        if len(ask.sources()) > _MOST_LIGHTS and "all" not in light:  # told before the body is read
-            raise Refusal(422, f"light: at most {_MOST_LIGHTS}")
+        if (asked := len(ask.sources())) > _MOST_LIGHTS:  # told before the body is read
+            raise Refusal(422, f"light: {asked} lights; at most {_MOST_LIGHTS}")
         return await desk.serve(request, name, ask)
 
 

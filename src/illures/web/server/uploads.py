@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from illures.errors import InputError
-from illures.io.container import open_container
+from illures.io.container import open_container, pyav
 from illures.io.headers import header_size
 from illures.io.photos import Photo, read_photo
 from illures.web.server.memoryfile import as_file
@@ -76,7 +76,7 @@ def reading(upload: Upload, suffix: str, read: Callable[[Path], T]) -> T:
 def check_pixels(width: int, height: int, pixels: int) -> None:
     """Raise an InputError where a picture is too large."""
     if width * height > pixels:
-        limit = f"the studio takes at most {pixels / 1e6:.3g} megapixels"
+        limit = f"illures takes at most {pixels / 1e6:.3g} megapixels"
         raise InputError(f"{width} x {height} pixels; {limit}")
 
 
@@ -107,8 +107,7 @@ def frame_at(upload: Upload, time_s: float, pixels: int) -> tuple[dict[str, Any]
 
 
 def _check_frames(path: Path, pixels: int) -> None:
-    import av
-
+    av = pyav()
     try:
         with open_container(path) as container:
             sizes = [(s.codec_context.width, s.codec_context.height) for s in container.streams.video]

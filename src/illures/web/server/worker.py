@@ -179,7 +179,7 @@ def _answer(bench: Any, method: str, arguments: tuple[Any, ...]) -> tuple[str, A
     except InputError as error:
         return _BAD, str(error)
     except MemoryError:
-        return _BAD, "needs more memory than the studio may take; try a smaller picture"
+        return _BAD, "needs more memory than one request may take; try a smaller picture"
     except Exception as error:  # a fault of ours, which must not end the process and is shown where it can be read
         traceback.print_exc(file=sys.stderr)
         return _FAILED, f"a fault in illures ({type(error).__name__}); the terminal says more"
