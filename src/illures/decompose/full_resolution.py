@@ -42,8 +42,10 @@ SHADING_FLOOR = 0.1
 FADE = 0.04
 # Width of the transition between two neighbouring faces: difference of the distances to them [crop sides].
 BETWEEN = 0.15
-# Beyond the crop shadows and highlights fall to 1/e over this part of the side of the grid with its margin.
+# Beyond the crop what was known at its edge falls to 1/e over this part of the side of the grid with its margin: a neck
+# goes on below the dark underside of the chin.
 FAR = 0.05
+_AHEAD = np.array([0, 0, 1], np.float32)
 # Maps of a small crop are upsampled by this factor with cubics first, as the warp to the photo is linear.
 FINER = 4
 
@@ -147,8 +149,8 @@ def prepare(face: Maps, margin: int = 0) -> Fields:
 
     Args:
         face: at the network's resolution.
-        margin: width around the crop by which the fields of the head are extrapolated [crop px]: normals are constant
-            from its edge on, lit by L; the rest of E (shadows, highlights) fades out. 0 keeps the fields of the crop,
+        margin: width around the crop by which the fields of the head are extrapolated [crop px]: normals turn toward
+            the viewer, lit by L, and the rest of E (shadows, highlights) fades out. 0 keeps the fields of the crop,
             with its background.
     """
     size, shading = face.crop.size, face.shading
@@ -164,8 +166,9 @@ def prepare(face: Maps, margin: int = 0) -> Fields:
     if margin:
         known = surely(head)
         ratio = illumination - _log_shading(normal, light, floor)
-        normal = beyond(normal, known, margin)
-        illumination = _log_shading(normal, light, floor) + _fading(beyond(ratio, known, margin), np.pad(known, margin))
+        fade, facing = _fading(np.pad(known, margin)), beyond(normal, known, margin) - _AHEAD
+        illumination = _log_shading(_AHEAD + fade * facing, light, floor) + fade * beyond(ratio, known, margin)
+        normal = _AHEAD + np.sqrt(fade) * facing  # slower: the head is round beyond the crop's upper edge, too
         low, head, mask, share, seen = (np.pad(v, margin) for v in (low, head, mask, share * known, feathered(seen)))
     wide = padded(face.crop, margin)
     zoom = scale_of(face.crop)
@@ -247,10 +250,10 @@ def _log_shading(normal: Map3, light: Float[np.ndarray, "9 3"], floor: float) ->
     return np.log(np.maximum(shade(normalize(normal), light), floor)).astype(np.float32)
 
 
-def _fading(field: Map3, known: Bool[np.ndarray, "rows columns"]) -> Map3:
-    """A continued field that falls to 0 with the distance from where it is known."""
+def _fading(known: Bool[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns 1"]:
+    """1 where something is known, falling to 0 with the distance from there."""
     distance = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
-    return field * np.exp(-distance / (FAR * len(field)))[..., None]
+    return np.exp(-distance / (FAR * len(known)))[..., None].astype(np.float32)
 
 
 def own_share(crop: FaceCrop, grid: FaceCrop, others: Sequence[FaceCrop]) -> Float[np.ndarray, "size size"]:
