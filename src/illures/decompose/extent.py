@@ -35,9 +35,9 @@ def on_wide(field: Shaped[np.ndarray, "size size"], crop: FaceCrop) -> Shaped[np
     return np.pad(field, (widened(crop).size - len(field)) // 2)
 
 
-def seen_by(alpha: Float[np.ndarray, "*grid"], mask: Float[np.ndarray, "*grid"]) -> bool:
-    """Whether a matte shows the person whose skin the mask is."""
-    return bool((alpha * mask).sum() > _SEEN * mask.sum())
+def seen_by(alpha: Float[np.ndarray, "*grid"], mask: Float[np.ndarray, "*grid"], share: float = _SEEN) -> bool:
+    """Whether a matte shows the person whose skin the mask is: this share of it, at least."""
+    return bool((alpha * mask).sum() > share * mask.sum())
 
 
 def _ending(size: int, side: int) -> Float[np.ndarray, "size size"]:

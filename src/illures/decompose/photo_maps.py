@@ -36,6 +36,8 @@ from illures.types import FaceCrop, Region
 
 # Rows processed at a time: floats of a whole 12-megapixel photo would take gigabytes.
 BAND = 128
+# A matte with less of the skin of a face misses parts of the person, and is not followed.
+_WHOLE = 0.9
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,10 @@ def _add(maps: PhotoMaps, photo: Photo, face: Decomposition, others: list[FaceCr
     """Lay a face into the maps.
 
     Where the matte tells the person, the maps go on beyond the crop, continued from its edge: hair, neck and shoulders
-    are in the same light. Without it they end with the crop.
+    are in the same light. Otherwise they end with the crop.
     """
     own, format = own_share(face.crop, face.crop, others), maps.format
-    seen = seen_by(extract(format.decode("matte", maps.matte), face.crop), face.mask)
+    seen = seen_by(extract(format.decode("matte", maps.matte), face.crop), face.mask, _WHOLE)
     fields = prepare(face, round(MARGIN * face.crop.size) if seen else 0)
     share = own_share(face.crop, fields.crop, others)
     reach = _at_size(limits(face, others), fields) if seen else fields.head * share
@@ -98,7 +100,8 @@ def _add(maps: PhotoMaps, photo: Photo, face: Decomposition, others: list[FaceCr
         columns = slice(x0, x1)
         window = sample(fields, (x0, rows.start), as_linear(photo[rows, columns]))
         if seen:
-            window = replace(window, head=window.head * format.decode("matte", maps.matte[rows, columns]))
+            matte = format.decode("matte", maps.matte[rows, columns])
+            window = replace(window, head=np.maximum(window.head * matte, window.mask))
         _lay(maps, (rows, columns), window)
         if maps.regions is not None and face.regions is not None:
             _label(maps.regions[rows, columns], face.regions, own, face.crop, (x0, rows.start))
