@@ -54,6 +54,8 @@ SLOW = [
     "tests/cli/test_verbs.py",
     "tests/test_docs.py",
     "tests/cli/test_grammar.py",
+    "tests/fuzz",
+    "tests/io/test_exr_layers.py",
     "tests/io/test_hostile.py",
     "tests/jobs/test_pool.py",
     "tests/decompose/test_same_everywhere.py",
