@@ -108,7 +108,7 @@ def test_another_look_does_not_go_on_from_the_parts_of_the_first(tmp_path: Path,
 def test_a_killed_process_goes_on(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", pictures(40))
     code = (
-        "import sys; from pathlib import Path; from illures.decompose import Decomposer\n"
+        "import sys; from pathlib import Path; from illures import Decomposer\n"
         "from illures.video.make import make_video\n"
         f"make_video(Path({str(clip)!r}), Path(sys.argv[1]), Decomposer.from_pretrained(size=64), 'albedo', "
         "part_frames=3)"

@@ -22,7 +22,7 @@ from illures.types import FaceCrop
 # Part of a face's crop that is added on every side: room for hair, neck and shoulders.
 MARGIN = 0.75
 # Sides of what the segmenter sees, and of the grid of the guided filter [px].
-_SEEN, _GRID = 256, 512
+SEEN, _GRID = 256, 512
 _RADIUS, _EPS = 8, 0.02**2
 # Of the filtered value: below the first no person, above the second nothing else.
 _CLEAR = (0.12, 0.88)
@@ -61,7 +61,7 @@ def widened(crop: FaceCrop) -> FaceCrop:
 def face_matte(photo: Photo, crop: FaceCrop) -> Matte:
     """The matte of the people in the widened crop of a face."""
     wide = widened(crop)
-    seen, guide = (eight_bit(surroundings(photo, at_size(wide, side))) for side in (_SEEN, _GRID))
+    seen, guide = (eight_bit(surroundings(photo, at_size(wide, side))) for side in (SEEN, _GRID))
     return _refined(seen, guide, at_size(wide, _GRID).matrix)
 
 
@@ -77,9 +77,11 @@ def eight_bit(pixels: Num[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "r
 
 def coarse_matte(srgb: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size"]:
     """The matte of a square, no finer than the segmenter sees it: for videos."""
-    size = (_SEEN, _SEEN)
-    seen = srgb if srgb.shape[:2] == size else cv2.resize(srgb, size, interpolation=cv2.INTER_AREA)
-    return _cleared(cv2.resize(_said(seen), srgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+    size = (SEEN, SEEN)
+    if srgb.shape[:2] == size:
+        return _cleared(_said(srgb))
+    said = _said(cv2.resize(srgb, size, interpolation=cv2.INTER_AREA))
+    return _cleared(cv2.resize(said, srgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
 
 
 def _said(seen: Float[np.ndarray, "seen seen 3"]) -> Float[np.ndarray, "seen seen"]:
@@ -93,7 +95,7 @@ class PhotoMatte:
         """Look at the photo, and closer at each face."""
         height, width = photo.shape[:2]
         seen, guide = (
-            eight_bit(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)) for side in (_SEEN, _GRID)
+            eight_bit(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)) for side in (SEEN, _GRID)
         )
         across, down = _GRID / width, _GRID / height
         matrix = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2]])

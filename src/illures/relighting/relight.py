@@ -81,15 +81,18 @@ class Surface:
         return self.occlusion.hides(self.turn.T @ lamp.direction, to_crop(place[None], self.crop)[0])
 
     def under(self, light: Light, margin: int = 0) -> Appearance:
-        """How an upright light shows on this face; with a margin continued by so many pixels around it."""
+        """How an upright light shows on this face; around the head it goes on, as many pixels beyond the grid, too."""
+        seen, around = self.lit(light), ((margin, margin), (margin, margin), (0, 0))
+        return Appearance(beyond(seen.diffuse, surely(self.head), margin), np.pad(seen.specular, around))
+
+    def lit(self, light: Light) -> Appearance:
+        """How an upright light shows where the maps are of a surface."""
         seen = appearance(self.normal, self.mask, light.rotated(self.turn.T), self.occlusion, self.wet)
         weight = self.mask[..., None]
         mean = (seen.diffuse * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6)
         share = self.hair[..., None] * (1 - HAIR_CONTRAST)
         diffuse = seen.diffuse + share * (mean - seen.diffuse)
-        known, specular = surely(self.head), seen.specular * (self.gloss * self.head)[..., None]
-        around = ((margin, margin), (margin, margin), (0, 0))
-        return Appearance(beyond(diffuse, known, margin), np.pad(specular, around))
+        return Appearance(diffuse, seen.specular * (self.gloss * self.head)[..., None])
 
 
 def relight(face: Decomposition, light: Light, *, residual: Residual = "recompute") -> Field:
