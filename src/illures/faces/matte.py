@@ -23,7 +23,7 @@ from illures.types import FaceCrop
 # Part of a face's crop that is added on every side, for hair, neck and shoulders.
 MARGIN = 0.75
 # Sides of the input of the segmenter, and of the grid of the guided filter [px].
-_SEEN, _GRID = 256, 512
+SEEN, _GRID = 256, 512
 _RADIUS, _EPS = 8, 0.02**2
 # Filtered values below the first are no person, above the second surely a person.
 _CLEAR = (0.12, 0.88)
@@ -75,7 +75,7 @@ def face_matte(photo: Photo, crop: FaceCrop) -> Matte:
 def _matte_of(part: Photo, origin: tuple[int, int]) -> Matte:
     """The matte of a part of a photo that begins at pixel `origin` (x, y)."""
     height, width = part.shape[:2]
-    seen, guide = (eight_bit(cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)) for side in (_SEEN, _GRID))
+    seen, guide = (eight_bit(cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)) for side in (SEEN, _GRID))
     across, down = _GRID / width, _GRID / height
     x, y = origin
     return _refined(seen, guide, np.array([[across, 0, (0.5 - x) * across - 0.5], [0, down, (0.5 - y) * down - 0.5]]))
@@ -93,9 +93,11 @@ def eight_bit(pixels: Num[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "r
 
 def coarse_matte(srgb: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size"]:
     """The matte of a square at the resolution of the segmenter, for videos."""
-    size = (_SEEN, _SEEN)
-    seen = srgb if srgb.shape[:2] == size else cv2.resize(srgb, size, interpolation=cv2.INTER_AREA)
-    return _cleared(cv2.resize(_said(seen), srgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+    size = (SEEN, SEEN)
+    if srgb.shape[:2] == size:
+        return _cleared(_said(srgb))
+    said = _said(cv2.resize(srgb, size, interpolation=cv2.INTER_AREA))
+    return _cleared(cv2.resize(said, srgb.shape[1::-1], interpolation=cv2.INTER_LINEAR))
 
 
 def _said(seen: Float[np.ndarray, "seen seen 3"]) -> Float[np.ndarray, "seen seen"]:

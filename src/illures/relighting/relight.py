@@ -82,14 +82,17 @@ class Surface:
 
     def under(self, light: Light, margin: int = 0) -> Appearance:
         """Shading of this face under an upright light, extrapolated by `margin` pixels around it."""
+        seen, around = self.lit(light), ((margin, margin), (margin, margin), (0, 0))
+        return Appearance(beyond(seen.diffuse, surely(self.head), margin), np.pad(seen.specular, around))
+
+    def lit(self, light: Light) -> Appearance:
+        """Shading of this face under an upright light, valid where the maps show a surface."""
         seen = appearance(self.normal, self.mask, light.rotated(self.turn.T), self.occlusion, self.wet)
         weight = self.mask[..., None]
         mean = (seen.diffuse * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6)
         share = self.hair[..., None] * (1 - HAIR_CONTRAST)
         diffuse = seen.diffuse + share * (mean - seen.diffuse)
-        known, specular = surely(self.head), seen.specular * (self.gloss * self.head)[..., None]
-        around = ((margin, margin), (margin, margin), (0, 0))
-        return Appearance(beyond(diffuse, known, margin), np.pad(specular, around))
+        return Appearance(diffuse, seen.specular * (self.gloss * self.head)[..., None])
 
 
 def relight(face: Decomposition, light: Light, *, residual: Residual = "recompute") -> Field:

@@ -199,11 +199,11 @@ def _colours(small: Float[np.ndarray, "s s 3"]) -> Float[np.ndarray, " bins"]:
     place = np.clip(axes.reshape(-1, 3), 0, 1) * (_BINS - 1)
     low = np.minimum(place.astype(int), _BINS - 2)
     part = place - low
-    histogram = np.zeros((_BINS,) * 3, np.float32)
+    histogram = np.zeros(_BINS**3)
     for corner in np.ndindex(2, 2, 2):
         weight = np.prod(np.where(corner, part, 1 - part), axis=1)
-        np.add.at(histogram, tuple((low + corner).T), weight)
-    return histogram.ravel() / len(place)
+        histogram += np.bincount((low + corner) @ (_BINS**2, _BINS, 1), weight, _BINS**3)
+    return (histogram / len(place)).astype(np.float32)
 
 
 @contextmanager

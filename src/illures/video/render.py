@@ -20,8 +20,8 @@ from PIL import Image, ImageDraw, ImageFont
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import on_wide, seen_by
 from illures.decompose.full_resolution import beyond, feathered, surely, upright
-from illures.faces import to_photo
-from illures.faces.matte import MARGIN, coarse_matte, surroundings, widened
+from illures.faces import at_size, to_photo
+from illures.faces.matte import MARGIN, SEEN, coarse_matte, surroundings, widened
 from illures.io.formats import Format
 from illures.io.photos import as_float, as_linear
 from illures.math.color import linear_to_srgb
@@ -184,7 +184,7 @@ def _over_head(
 def _relit(face: Decomposition, light: Light, shadows: bool) -> Map3:
     """Ratio of new to old light, as in photos: E goes, the new light comes."""
     surface = surface_of(face, "recompute", shadows)
-    seen = surface.under(light)
+    seen = surface.lit(light)
     base = face.image / surface.old
     # Means of both: what is as fine as lashes and nostrils lies a pixel off in a running mean, and stays the frame's.
     lit = base * seen.diffuse + mirroring(base) * seen.specular
@@ -195,14 +195,14 @@ def _weight(image: Image8, face: Decomposition, side: int, others: list[FaceCrop
     """How much of the change a pixel of the wide grid takes: its reach from a coarser grid, the matte at its own."""
     small = shrunk(face, side)
     wide = widened(face.crop)
-    srgb = as_float(surroundings(image, wide))
-    alpha = coarse_matte(srgb)
-    coarse = widened(small.crop).size
+    srgb = as_float(surroundings(image, at_size(wide, SEEN)))
+    alpha, coarse = coarse_matte(srgb), widened(small.crop).size
     few, thin = (cv2.resize(v, (coarse, coarse), interpolation=cv2.INTER_AREA) for v in (srgb, alpha))
     if not seen_by(thin, on_wide(small.mask, small.crop)):
         alpha, thin = np.ones_like(alpha), np.ones_like(thin)
     far = cv2.GaussianBlur(reach(few, small, thin, others), (0, 0), 1.0)
-    return np.clip(cv2.resize(far, (wide.size, wide.size), interpolation=cv2.INTER_CUBIC), 0, 1) * alpha
+    far, alpha = (cv2.resize(v, (wide.size, wide.size), interpolation=cv2.INTER_LINEAR) for v in (far, alpha))
+    return far * alpha
 
 
 def _shrunk(field: Float[np.ndarray, "size size *c"], side: int) -> Float[np.ndarray, "side side *c"]:
