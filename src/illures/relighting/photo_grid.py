@@ -47,7 +47,8 @@ def encoded(linear: Float[np.ndarray, "rows columns 3"], dtype: np.dtype) -> Pho
     if dtype == np.uint8:
         # One pass of OpenCV that scales, rounds and clips; it would take one number for the first channel alone.
         rows = np.ascontiguousarray(linear, np.float32).reshape(len(linear), -1)
-        return _codes().take(cv2.multiply(rows, float(_LEVELS), dtype=cv2.CV_16U)).reshape(linear.shape)
+        scaled = cv2.multiply(rows, float(_LEVELS), dtype=cv2.CV_16U)  # type: ignore[call-overload]
+        return _codes().take(scaled).reshape(linear.shape)
     clipped = np.clip(linear, 0, 1)
     if dtype == np.uint16:
         return np.round(linear_to_srgb(clipped) * np.float32(65535)).astype(np.uint16)
