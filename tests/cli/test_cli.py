@@ -268,7 +268,7 @@ def test_interrupt_leaves_nothing_half(tmp_path, photos, capsys, monkeypatch, mo
     run_captured(capsys, "decompose", photos / "a.jpg", "-o", out)
     before = (out / "a" / "albedo.png").read_bytes()
 
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(output, moment, interrupt)
