@@ -148,3 +148,16 @@ def test_batched_lights_shade_batched_maps(rng):
     normal, light = rng.standard_normal((4, 5, 6, 3)), rng.standard_normal((4, 1, 9, 3))
     shading = sh.irradiance(normal, light)
     np.testing.assert_allclose(shading[2], sh.irradiance(normal[2], light[2, 0]), rtol=0, atol=1e-12)
+
+
+def test_arrays_need_not_tell_their_device():
+    """As those of numpy 1 do not."""
+
+    class Old(np.ndarray):
+        @property
+        def device(self):
+            raise AttributeError("device")
+
+    normal, light = np.array([[0.0, 0.6, 0.8]], np.float32), np.ones((9, 3), np.float32)
+    found = sh.irradiance(normal.view(Old), light.view(Old))
+    np.testing.assert_array_equal(np.asarray(found), sh.irradiance(normal, light))

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import multiprocessing
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -20,6 +19,7 @@ from typing import Any
 
 from illures.errors import InputError
 from illures.io.workfolder import WorkFolder
+from illures.jobs.signals import started_deaf_to_ctrl_c
 from illures.web.server.limits import Limits
 
 FOLDER = "illures-studio-"  # how names of temporary folders begin
@@ -147,7 +147,8 @@ class Worker:
         self._pipe, theirs = context.Pipe()
         arguments = (theirs, self._weights, self._folder.path, self._limits)
         self._process = context.Process(target=_serve, args=arguments, daemon=True, name="illures-studio-worker")
-        self._process.start()
+        with started_deaf_to_ctrl_c():  # which goes to the server, which ends it
+            self._process.start()
         self._started += 1
         theirs.close()
 
@@ -168,7 +169,6 @@ class Worker:
 
 def _serve(pipe: Connection, weights: Path | None, folder: Path, limits: Limits) -> None:
     """The life of the process: pieces of work until the server closes the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the server, which ends this
     tempfile.tempdir = str(folder)
     _limit_memory(limits.memory_bytes)
     from illures.web.server.workbench import Workbench
