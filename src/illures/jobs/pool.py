@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -19,6 +18,7 @@ from typing import Any
 
 from illures.errors import InputError
 from illures.io.files import check_writable, write_error
+from illures.jobs.signals import started_deaf_to_ctrl_c
 
 Work = Callable[[int], Any]  # the number of a piece to its result, which travels between processes
 Job = Callable[[], Work]  # opened in each process; may raise InputError
@@ -72,7 +72,9 @@ def _until_broken(job: Job, pieces: Sequence[int], workers: int) -> Results:
         while waiting or running:
             # One more each than they work on: nobody waits, and results do not pile up in memory.
             while waiting and len(running) < 2 * workers:
-                running[executor.submit(_worker_piece, waiting[-1])] = waiting[-1]
+                with started_deaf_to_ctrl_c():  # which is this process's business
+                    future = executor.submit(_worker_piece, waiting[-1])
+                running[future] = waiting[-1]
                 waiting.pop()
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in sorted(done, key=lambda future: future.exception() is not None):
@@ -89,7 +91,6 @@ def _until_broken(job: Job, pieces: Sequence[int], workers: int) -> Results:
 
 def _start_worker(job: Job) -> None:
     global _WORK
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _WORK = job()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 from jaxtyping import Float
 
 # Rows: X, Y, Z of linear sRGB (IEC 61966-2-1); Y alone is the luminance.
@@ -33,7 +33,7 @@ def linear_to_srgb(linear: Float[Any, "*batch"]) -> Float[Any, "*batch"]:
 def luminance(linear: Float[Any, "*batch 3"]) -> Float[Any, "*batch"]:
     """Rec. 709 luminance of linear RGB."""
     xp = array_namespace(linear)
-    return linear @ xp.asarray(_RGB_TO_XYZ[1], dtype=linear.dtype, device=linear.device)
+    return linear @ xp.asarray(_RGB_TO_XYZ[1], dtype=linear.dtype, device=device(linear))
 
 
 def lab(linear: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:

@@ -9,7 +9,7 @@ from math import pi
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 from jaxtyping import Float, Int
 
 
@@ -57,11 +57,11 @@ def angular_error_deg(a: Float[Any, "*batch 3"], b: Float[Any, "*batch 3"]) -> F
 def mirror(normal: Float[Any, "*batch height width 3"]) -> Float[Any, "*batch height width 3"]:
     """The normal map of the horizontally mirrored image: columns reversed, x negated."""
     xp = array_namespace(normal)
-    sign = xp.asarray([-1.0, 1.0, 1.0], dtype=normal.dtype, device=normal.device)
+    sign = xp.asarray([-1.0, 1.0, 1.0], dtype=normal.dtype, device=device(normal))
     return xp.flip(normal, axis=-2) * sign
 
 
 def turn(normal: Float[Any, "*batch 3"], rotation: Float[Any, "3 3"]) -> Float[Any, "*batch 3"]:
     """Apply a rotation matrix to every vector, R @ n."""
     xp = array_namespace(normal)
-    return normal @ xp.asarray(rotation, dtype=normal.dtype, device=normal.device).T
+    return normal @ xp.asarray(rotation, dtype=normal.dtype, device=device(normal)).T

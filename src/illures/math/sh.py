@@ -13,7 +13,7 @@ from math import pi, sqrt
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 from jaxtyping import Float
 
 from illures.math.color import luminance
@@ -60,7 +60,7 @@ def irradiance(normal: Float[Any, "*batch 3"], light: Float[Any, "*lights 9 3"])
         Linear RGB shading. Second-order SH can ring below zero on the far side of a hard light; nothing is clipped.
     """
     xp = array_namespace(normal, light)
-    attenuation = xp.asarray(ATTENUATION, dtype=light.dtype, device=light.device)
+    attenuation = xp.asarray(ATTENUATION, dtype=light.dtype, device=device(light))
     return basis(normal) @ (attenuation[:, None] * light)
 
 
@@ -79,11 +79,11 @@ def fit(
         ridge: Tikhonov weight relative to the mean diagonal; keeps unseen directions near zero.
     """
     xp = array_namespace(normal, shading)
-    attenuation = xp.asarray(ATTENUATION, dtype=shading.dtype, device=shading.device)
+    attenuation = xp.asarray(ATTENUATION, dtype=shading.dtype, device=device(shading))
     design = basis(normal) * attenuation
     weighted = design if weight is None else design * weight[:, None]
     gram = weighted.T @ design
-    eye = xp.eye(9, dtype=gram.dtype, device=gram.device)
+    eye = xp.eye(9, dtype=gram.dtype, device=device(gram))
     return xp.linalg.solve(gram + ridge * xp.linalg.trace(gram) / 9 * eye, weighted.T @ shading)
 
 
@@ -95,7 +95,7 @@ def rotate(light: Float[Any, "*batch 9 channels"], rotation: Float[Any, "3 3"]) 
     xp = array_namespace(light)
     points, to_coefficients = _spread_directions()
     turn = to_coefficients @ basis(points @ np.asarray(rotation, dtype=np.float64))
-    return xp.asarray(turn, dtype=light.dtype, device=light.device) @ light
+    return xp.asarray(turn, dtype=light.dtype, device=device(light)) @ light
 
 
 def directions(height: int, width: int) -> Float[np.ndarray, "height width 3"]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
+import logging
 import secrets
 import signal
 import socket
@@ -56,7 +58,7 @@ def serve(
     name = "illures serve" if rest else "illures studio"
     asked = _token(token, host)
     try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # it says good-bye to a supervisor, too
+        _say_good_bye_to_supervisors()
         import uvicorn
 
         from illures.web.server.app import create_app
@@ -83,6 +85,16 @@ def serve(
         pass
     kept = "" if rest else "; what was open and not saved is gone"
     print(f"\n{name}: good-bye{kept}", flush=True)
+
+
+def _say_good_bye_to_supervisors() -> None:
+    """SIGTERM ends the server as Ctrl-C does, and so does a closed terminal; without tracebacks of what was at work."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+    )
 
 
 def _token(token: str | None, host: str) -> str | None:
@@ -117,6 +129,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(place)
+        listening.listen(_CONNECTIONS)  # from the moment that the address is said
     except OSError as error:
         listening.close()
         hint = "; another program listens there, try --port 0" if error.errno == errno.EADDRINUSE else ""

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import multiprocessing
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -20,6 +19,7 @@ from typing import Any
 
 from illures.errors import InputError
 from illures.io.workfolder import WorkFolder
+from illures.jobs.signals import started_deaf_to_ctrl_c
 from illures.web.server.limits import Limits
 
 FOLDER = "illures-studio-"  # how names of temporary folders begin
@@ -52,7 +52,7 @@ class Worker:
         self._turn = threading.Lock()
         self._process: Any = None
         self._started = 0
-        self._loaded = False
+        self._loaded = self._closed = False
         self._pipe: Connection | None = None
         self._folder: WorkFolder | None = None
 
@@ -81,7 +81,8 @@ class Worker:
         return self._folder.path if self._folder is not None else None
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, for good."""
+        self._closed = True
         self._end()
         if self._folder is not None:
             self._folder.close()
@@ -95,7 +96,9 @@ class Worker:
                 self._end()
                 words = f"stopped, as it took longer than {self._limits.work_s:.0f} seconds"
                 raise WorkError(words, 503) from None
-            except (EOFError, OSError):
+            except InputError:  # there is no place for temporary files
+                raise
+            except (EOFError, OSError, ValueError):  # the last from a process that `close` closed
                 self._end()
                 words = "the process that works on files ended (the file is damaged, or too large for the memory)"
                 raise WorkError(words, 422) from None
@@ -108,9 +111,9 @@ class Worker:
     def _ask(self, method: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
         try:
             self._hand_over(method, arguments)
-        except TimeoutError:
+        except (TimeoutError, InputError):
             raise
-        except (EOFError, OSError):  # it had ended while it had nothing to do: that is not the file's doing
+        except (EOFError, OSError, ValueError):  # it had ended while it had nothing to do: that is not the file's doing
             self._end()
             self._hand_over(method, arguments)
         answer = self._received()
@@ -119,45 +122,53 @@ class Worker:
 
     def _hand_over(self, method: str, arguments: tuple[Any, ...]) -> None:
         """Send the work to a process, and wait until it has begun."""
-        if self._process is None or not self._process.is_alive():
+        process = self._process
+        if process is None or not process.is_alive():
             self._start()
-        assert self._pipe is not None
+        if self._pipe is None:
+            raise EOFError
         self._pipe.send((method, arguments))
         self._received()
 
     def _received(self) -> Any:
-        assert self._pipe is not None
-        if not self._pipe.poll(self._limits.work_s):
+        pipe = self._pipe
+        if pipe is None:
+            raise EOFError
+        if not pipe.poll(self._limits.work_s):
             raise TimeoutError
-        return self._pipe.recv()
+        return pipe.recv()
 
     def _start(self) -> None:
         self._end()
+        if self._closed:
+            raise EOFError
         self._folder = self._folder or WorkFolder(FOLDER)
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         arguments = (theirs, self._weights, self._folder.path, self._limits)
         self._process = context.Process(target=_serve, args=arguments, daemon=True, name="illures-studio-worker")
-        self._process.start()
+        with started_deaf_to_ctrl_c():  # which goes to the server, which ends it
+            self._process.start()
         self._started += 1
         theirs.close()
 
     def _end(self) -> None:
-        if self._pipe is not None:
-            self._pipe.close()
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._process.close()  # its handles are not left to the collector, which would warn
+        # Taken first: `close` may come from another thread than the one that waits for an answer.
+        process, pipe = self._process, self._pipe
         self._process = self._pipe = None
         self._loaded = False
+        if pipe is not None:
+            pipe.close()
+        if process is not None:
+            process.kill()
+            process.join()
+            process.close()  # its handles are not left to the collector, which would warn
         if self._folder is not None:
             self._folder.clear()  # of what a process that was killed left
 
 
 def _serve(pipe: Connection, weights: Path | None, folder: Path, limits: Limits) -> None:
     """The life of the process: pieces of work until the server closes the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the server, which ends this
     tempfile.tempdir = str(folder)
     _limit_memory(limits.memory_bytes)
     from illures.web.server.workbench import Workbench

@@ -1,0 +1,53 @@
+"""The short form of `make robustness`: each verb that works long is ended a few times, and tried where it can't work.
+
+The tables of `run.py` say what is wrong; here nothing is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from robustness.kills import kill_verb
+from robustness.surroundings import try_all
+from robustness.verbs import VERBS, make_inputs
+
+# Rendering takes minutes for the first picture of a process: `make robustness` does it.
+KILLED = {"decompose": 2, "relight": 2, "video": 4, "train": 2, "evaluate": 2, "studio": 4}
+# What differs from verb to verb; the rest is tried by `make robustness`.
+TRIED = {
+    "disk-full": ("decompose", "relight", "video"),
+    "read-only": ("decompose", "video"),
+    "onto-itself": ("decompose", "relight", "video"),
+    "two-at-once": ("video", "evaluate"),
+    "few-handles": ("decompose",),
+    "odd-names": ("relight",),
+    "loops": ("decompose", "video"),
+    "homeless": ("decompose",),
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("robustness") / "inputs"
+    make_inputs(folder)
+    return folder
+
+
+@pytest.mark.parametrize("verb", KILLED)
+def test_a_run_that_dies_loses_nothing_and_leaves_nothing(tmp_path: Path, inputs: Path, verb: str) -> None:
+    row = kill_verb(verb, KILLED[verb], inputs, tmp_path)
+    assert row.killed == KILLED[verb] and not row.faults, "\n".join(row.faults)
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_it_works_or_says_why_not(tmp_path: Path, inputs: Path, name: str) -> None:
+    cases = list(try_all([name], TRIED[name], inputs, tmp_path))
+    assert not [str(case) for case in cases if case.verdict == "fault"]
+    if all(case.verdict == "skipped" for case in cases):
+        pytest.skip(cases[0].words)
+
+
+def test_every_verb_has_inputs_of_its_own(inputs: Path) -> None:
+    assert all((inputs / verb.source).exists() for verb in VERBS.values())
