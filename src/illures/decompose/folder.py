@@ -151,7 +151,7 @@ def write_maps(
         return
     codes = {each: maps.take(each) for each in MAPS if format.split or each != "reconstruction"}
     seen = format.quantise("albedo", as_linear(photo))
-    _write_exr(folder / (name or exr_layers.FILE), format, codes, seen, lights, names, alpha)
+    _write_exr(folder / (name or exr_layers.FILE), format, codes, seen, lights, names, alpha, maps.regions)
 
 
 def _with_alpha(
@@ -173,13 +173,15 @@ def _write_exr(
     lights: list[np.ndarray],
     names: Collection[str],
     alpha: Alpha | None,
+    regions: UInt8[np.ndarray, "rows columns"] | None,
 ) -> None:
     """One file of layers, or beside its place one for each map, of those that `names` asks for."""
     about = exr_layers.attributes_of(format.colorspace, illures.__version__, format.normals, lights)
     exr_layers.convert(format.colorspace, codes, photo)
     if not format.split:
         kept = {n: v if v.ndim == 3 else _with_alpha(n, v, format, alpha) for n, v in codes.items() if n in names}
-        exr_layers.write_layers(path, photo, kept, about, alpha)
+        labels = {} if regions is None or "regions" not in names else {"regions": regions}
+        exr_layers.write_layers(path, photo, {**kept, **labels}, about, alpha)
         return
     for name, values in codes.items():
         if name in names:
@@ -244,14 +246,15 @@ def _write_face(
         "mask": face.mask,
     }
     codes = {name: format.quantise(name, values[name]) for name in CROP_MAPS if name in names or format.is_exr}
+    labels = None if face.regions is None else face.regions.argmax(axis=-1).astype(np.uint8)
     if format.is_exr:
         seen = format.quantise("albedo", face.image)
-        _write_exr(folder / exr_layers.FILE, format, codes, seen, [face.light], names, alpha)
+        _write_exr(folder / exr_layers.FILE, format, codes, seen, [face.light], names, alpha, labels)
     else:
         for name, each in codes.items():
             format.write(folder, name, _with_alpha(name, each, format, alpha))
-    if face.regions is not None and "regions" in names:
-        _write_labels(folder / "regions.png", face.regions.argmax(axis=-1).astype(np.uint8))
+    if labels is not None and "regions" in names:
+        _write_labels(folder / "regions.png", labels)
     _write_png(folder / "probe.png", probe(face.light))
     turned = sh.rotate(face.light, upright(face.crop))
     light = {
