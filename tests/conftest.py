@@ -52,6 +52,7 @@ SLOW = [
     "tests/cli/test_cli.py",
     "tests/cli/test_verbs.py",
     "tests/test_docs.py",
+    "tests/test_examples.py",
     "tests/cli/test_grammar.py",
     "tests/io/test_hostile.py",
     "tests/jobs/test_pool.py",
