@@ -22,7 +22,7 @@ def main(out: Path) -> None:
         tree.mkdir()
         for name in NAMES:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            copy(ROOT / name, tree / name)  # type: ignore[operator]
+            copy(ROOT / name, tree / name)
         shutil.rmtree(tree / "src" / "illures.egg-info", ignore_errors=True)
         build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(tree)]
         subprocess.run(build, check=True, timeout=600)

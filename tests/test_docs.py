@@ -147,7 +147,7 @@ def test_the_site_builds_strictly(tmp_path):
         "-d",
         str(tmp_path),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     pages = {page.stem for page in (ROOT / "docs").glob("*.md")}
     assert pages <= {page.stem for page in tmp_path.glob("*.html")}

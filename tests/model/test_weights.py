@@ -59,7 +59,7 @@ def test_inference_imports_no_torch():
     code = (
         "import sys, illures.model, illures.faces, illures.math.sh, illures.render; assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
 def test_damaged_and_foreign_weights_are_refused(network_of, tmp_path):

@@ -40,7 +40,7 @@ def test_after_kill_9_a_run_ends_in_the_same_bytes(cache_folder, cache, tmp_path
     run.run()
     run.finish(whole / "weights.safetensors")
     killed = as_process(cache_folder, parts, 80)
-    assert killed.wait() == -signal.SIGKILL
+    assert killed.wait(300) == -signal.SIGKILL
     assert read_checkpoint(parts / CHECKPOINT).seen == 64
     resumed = training(EVERY_KIND, cache, parts)
     assert resumed.seen == 64

@@ -119,11 +119,11 @@ def test_a_killed_process_goes_on(tmp_path: Path) -> None:
     while not (parts / "000002.npz").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.wait(300)
     if not out.exists():  # else it was too fast to be killed
         left = sorted(path.name for path in parts.iterdir())
         assert "000001.nut" in left
-    subprocess.run([sys.executable, "-c", code, str(out)], check=True)
+    subprocess.run([sys.executable, "-c", code, str(out)], check=True, timeout=600)
     assert len(decode(out)[0]) == 40 and not parts.exists()
 
 

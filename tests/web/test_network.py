@@ -265,7 +265,7 @@ def test_a_real_process(verb, ending, example, tmp_path):
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
-        process.wait()
+        process.wait(60)
     assert process.returncode == 0 and "good-bye" in out and "same command" not in out + err
     assert "Warning" not in err and "Traceback" not in err, err
     assert not list(tmp_path.glob("illures-*"))  # libraries leave what they like

@@ -191,6 +191,8 @@ def test_bump_tilts_the_normal_by_its_slope() -> None:
 def test_missing_llvm_is_a_clear_error() -> None:
     code = "from illures.synth import kernels\ntry: kernels.start()\nexcept kernels.InputError as error: print(error)"
     environment = {**os.environ, "DRJIT_LIBLLVM_PATH": "/nowhere/libLLVM.so"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=600
+    )
     assert done.stdout.startswith("LLVM: ")
     assert "install karellen-llvm-core or set DRJIT_LIBLLVM_PATH" in done.stdout

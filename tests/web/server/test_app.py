@@ -327,7 +327,7 @@ def test_a_process_that_dies_is_replaced(client, worker, example):
     killer = threading.Thread(target=kill_at_work)
     killer.start()
     answer = client.post("/api/photos", params={"name": "a.jpg"}, content=example)
-    killer.join()
+    killer.join(60)
     assert answer.status_code == 422 and "ended" in answer.json()["error"]
     assert client.get("/api/info").status_code == 200
     assert client.post("/api/photos", content=example).status_code == 201
