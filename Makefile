@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test test-fast coverage fuzz robustness figures docs lint types chromium docs-pictures clean
+.PHONY: demo test test-fast coverage fuzz robustness figures docs lint types chromium docs-pictures notebooks dist clean
 
 demo: $(VENV)/.installed
 	$(BIN)/illures decompose src/illures/assets/astronaut.jpg -o $(OUT)
@@ -65,6 +65,14 @@ $(VENV)/.installed-dev: $(BIN)/python pyproject.toml
 
 docs-pictures: $(VENV)/.installed-dev
 	$(BIN)/python scripts/docs_pictures.py
+
+# The notebooks of examples/, run again, outputs kept.
+notebooks: $(VENV)/.installed-dev
+	$(BIN)/python scripts/run_notebooks.py
+
+# sdist and wheel in dist/, checked by twine.
+dist: $(VENV)/.installed-dev
+	$(BIN)/python scripts/check_distributions.py
 
 clean:
 	rm -rf $(VENV) out build src/*.egg-info

@@ -55,6 +55,7 @@ SLOW = [
     "tests/cli/test_cli.py",
     "tests/cli/test_verbs.py",
     "tests/test_docs.py",
+    "tests/test_examples.py",
     "tests/cli/test_grammar.py",
     "tests/fuzz",
     "tests/io/test_exr_layers.py",

@@ -96,12 +96,12 @@ def test_relight_searches_subfolders(tmp_path, photos, capsys):
 def test_maps_that_one_file_cannot_hold_are_refused(tmp_path, photos, capsys):
     for maps, name, rule in [
         ("albedo", "sheet.png", "holds no maps"),
-        ("albedo,regions", "x.exr", "regions is no layer"),
         ("reconstruction", "x.exr", "reconstruction is no layer"),
     ]:
         code, _, stderr = run_captured(capsys, "decompose", photos / "b.png", "-o", tmp_path / name, "--maps", maps)
         assert code == 2 and rule in stderr and not (tmp_path / name).exists()
-    assert run_captured(capsys, "decompose", photos / "b.png", "-o", tmp_path / "x.exr", "--maps", "albedo")[0] == 0
+    maps = ["--maps", "albedo,regions"]
+    assert run_captured(capsys, "decompose", photos / "b.png", "-o", tmp_path / "x.exr", *maps)[0] == 0
 
 
 @pytest.mark.parametrize("format", ["png16", "exr", "exr32"])

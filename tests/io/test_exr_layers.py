@@ -116,3 +116,33 @@ def test_some_layers_alone_are_read_back(tmp_path):
     for name in ("residual", "reconstruction", "mask"):
         with pytest.raises(InputError, match="maps.exr: has no layer"):
             Format("exr").read(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["exr", "exr32"])
+def test_regions_are_a_layer_of_whole_numbers_with_a_legend(tmp_path, name):
+    from dataclasses import replace
+
+    import OpenEXR
+    from PIL import Image
+
+    from illures.types import Region
+
+    s = scene(roll_deg=0)
+    size = s.face.crop.size
+    regions = np.zeros((size, size, len(Region)), np.float32)
+    regions[: size // 2, :, Region.HAIR] = regions[size // 2 :, :, Region.CLOTHES] = 1
+    face = replace(s.face, regions=regions)
+    write_maps(tmp_path, s.photo, [face], Format(name), name="x.exr")
+    write_maps(tmp_path, s.photo, [face], Format("png"))
+    labels = np.asarray(Image.open(tmp_path / "regions.png"))
+    with OpenEXR.File(str(tmp_path / "x.exr"), separate_channels=True) as file:
+        found = np.asarray(file.channels()["regions.ID"].pixels)
+        legend = file.header()["illures:regions"]
+    assert found.dtype == (np.float16 if name == "exr" else np.float32)
+    np.testing.assert_array_equal(found, labels)
+    assert set(np.unique(found)) == {Region.BACKGROUND, Region.HAIR, Region.CLOTHES}
+    told = {int(number): word for number, word in (each.split() for each in legend.split(", "))}
+    assert told == {int(region): region.name.lower() for region in Region}
+    np.testing.assert_array_equal(read_layers(tmp_path / "x.exr")["regions"], labels)
+    write_maps(tmp_path, s.photo, [face], Format(name), ["albedo"], name="y.exr")
+    assert "regions" not in read_layers(tmp_path / "y.exr")

@@ -73,6 +73,7 @@ def test_a_node_that_dies_loses_nothing_and_doubles_nothing(photos, cluster, tmp
     report, out = Report(True, 0), tmp_path / "out"
     photos_on_ray(PhotoSizes(notes), parts, out, "tar", report, Cluster(cluster.address))
     thread.join(60)
+    assert not thread.is_alive()
     assert len(begun()) > PHOTOS  # something was done twice
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert sorted(line["photo"] for line in lines) == [str(photos / f"{k:02d}.png") for k in range(PHOTOS)]

@@ -43,9 +43,13 @@ def address(worker: Worker) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    while not server.started:
+    for _ in range(3000):
+        if server.started:
+            break
         assert thread.is_alive(), "the server did not start"
         time.sleep(0.02)
+    else:
+        raise TimeoutError("the server did not start within a minute")
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
     thread.join(10)

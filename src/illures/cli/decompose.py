@@ -134,5 +134,5 @@ def _check_layers(single: Path, maps: str | None, names: tuple[str, ...]) -> Non
     if single.suffix.lower() != ".exr":
         raise InputError(f"--maps {maps}: {single} holds no maps; choose a folder or a .exr file")
     for name in names:
-        if name in ("reconstruction", "regions"):
+        if name == "reconstruction":
             raise InputError(f"--maps {maps}: {name} is no layer of {single}; choose a folder")

@@ -143,14 +143,15 @@ def _write_face(
         "mask": face.mask,
     }
     codes = {name: format.quantise(name, values[name]) for name in CROP_MAPS if name in names or format.is_exr}
+    labels = None if face.regions is None else face.regions.argmax(axis=-1).astype(np.uint8)
     if format.is_exr:
         seen = format.quantise("albedo", face.image)
-        write_exr_maps(folder / exr_layers.FILE, format, codes, seen, [face.light], names, alpha)
+        write_exr_maps(folder / exr_layers.FILE, format, codes, seen, [face.light], names, alpha, labels)
     else:
         for name, each in codes.items():
             format.write(folder, name, with_alpha(name, each, format, alpha))
-    if face.regions is not None and "regions" in names:
-        write_labels(folder / "regions.png", face.regions.argmax(axis=-1).astype(np.uint8))
+    if labels is not None and "regions" in names:
+        write_labels(folder / "regions.png", labels)
     _write_png(folder / "probe.png", probe(face.light))
     turned = sh.rotate(face.light, upright(face.crop))
     light = {

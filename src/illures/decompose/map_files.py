@@ -73,7 +73,7 @@ def write_maps(
         return
     codes = {each: maps.take(each) for each in MAPS if format.split or each != "reconstruction"}
     seen = format.quantise("albedo", as_linear(photo))
-    write_exr_maps(folder / (name or exr_layers.FILE), format, codes, seen, lights, names, alpha)
+    write_exr_maps(folder / (name or exr_layers.FILE), format, codes, seen, lights, names, alpha, maps.regions)
 
 
 def with_alpha(
@@ -95,13 +95,15 @@ def write_exr_maps(
     lights: list[np.ndarray],
     names: Collection[str],
     alpha: Alpha | None,
+    regions: UInt8[np.ndarray, "rows columns"] | None,
 ) -> None:
     """Write the maps in `names` as one file of layers, or as one file per map in the same folder."""
     about = exr_layers.attributes_of(format.colorspace, illures.__version__, format.normals, lights)
     exr_layers.convert(format.colorspace, codes, photo)
     if not format.split:
         kept = {n: v if v.ndim == 3 else with_alpha(n, v, format, alpha) for n, v in codes.items() if n in names}
-        exr_layers.write_layers(path, photo, kept, about, alpha)
+        labels = {} if regions is None or "regions" not in names else {"regions": regions}
+        exr_layers.write_layers(path, photo, {**kept, **labels}, about, alpha)
         return
     for name, values in codes.items():
         if name in names:

@@ -1,7 +1,8 @@
 """All maps of a photo as layers of one EXR file, as compositing programs read them.
 
 Layers: R, G, B, A the photo; albedo.R/G/B, normal.X/Y/Z, shading.R/G/B, residual.R/G/B, mask.A (skin), matte.A (the
-person). The header has primaries, version, frame, and the light as 27 numbers. The user's page: docs/outputs.md.
+person), regions.ID (class of each pixel). The header has primaries, version, frame, and the light as 27 numbers. The
+user's page: docs/outputs.md.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from jaxtyping import Float, Num
 from illures.errors import InputError
 from illures.io.files import write_error
 from illures.math.colorspace import CHROMATICITIES, ColorSpaceName, from_linear_srgb
+from illures.types import Region
 
 FILE = "maps.exr"
 # Rows processed at a time.
@@ -69,7 +71,7 @@ def write_layers(
     Args:
         path: of the file.
         photo: linear, of the maps' type.
-        maps: values as stored in the file; missing maps are left out.
+        maps: values as stored in the file, and "regions", numbers of classes; missing ones are left out.
         attributes: for the header.
         alpha: of the photo, in [0, 1]; its colours are multiplied with it, the maps are not.
 
@@ -84,6 +86,8 @@ def write_layers(
     if "normal" in maps:
         channels |= {f"normal.{axis}": maps["normal"][..., i] for i, axis in enumerate(_AXES["normal"])}
     channels |= {f"{name}.A": maps[name] for name in ("mask", "matte") if name in maps}
+    if "regions" in maps:  # of the photo's type, as some programs want one type for all
+        channels["regions.ID"] = maps["regions"].astype(photo.dtype)
     write_exr_channels(path, channels, attributes)
 
 
@@ -100,7 +104,8 @@ def read_layers(path: Path) -> dict[str, Float[np.ndarray, "height width *channe
             found = {name: np.asarray(channel.pixels, np.float32) for name, channel in file.channels().items()}
         held = {name: axes for name, axes in _AXES.items() if f"{name}.{axes[0]}" in found}
         layers = {name: np.stack([found[f"{name}.{c}"] for c in axes], axis=-1) for name, axes in held.items()}
-        alphas = {name: found[f"{name}.A"] for name in ("mask", "matte") if f"{name}.A" in found}
+        single = {"mask": "mask.A", "matte": "matte.A", "regions": "regions.ID"}
+        alphas = {name: found[channel] for name, channel in single.items() if channel in found}
         return {"photo": np.stack([found[c] for c in "RGB"], axis=-1), **layers, **alphas}
     except KeyError as error:
         raise InputError(f"{path}: has no channel {error}, where the layers of illures are expected") from None
@@ -117,6 +122,7 @@ def attributes_of(
         "illures:version": version,
         "illures:frame": "camera: x right, y up, z toward the viewer",
         "illures:normals": normals,
+        "illures:regions": ", ".join(f"{int(region)} {region.name.lower()}" for region in Region),
     }
     for number, light in enumerate(lights, 1):
         converted = light.astype(np.float64) @ from_linear_srgb(space).T

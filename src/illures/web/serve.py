@@ -22,6 +22,7 @@ from illures.web.server.limits import Limits
 # What asks for no token, where one would be needed: for a proxy in front that asks by itself.
 NO_TOKEN = "off"
 _SHORTEST = 16
+_BACKLOG = 512  # connections that wait to be accepted
 _WHAT = {
     False: "open photos and clips of their own here and save what becomes of them",
     True: "have photos taken apart and relit by this machine",
@@ -129,7 +130,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(place)
-        listening.listen(_CONNECTIONS)  # from the moment that the address is said
+        listening.listen(_BACKLOG)  # from the moment that the address is said
     except OSError as error:
         listening.close()
         hint = "; another program listens there, try --port 0" if error.errno == errno.EADDRINUSE else ""
