@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Num
 
-from illures.faces.crop import at_size, inverse, padded, warp
+from illures.faces.crop import at_size, extract, inverse, padded, warp
 from illures.faces.network import network
 from illures.io.photos import Photo, as_float
 from illures.types import FaceCrop
@@ -61,7 +61,7 @@ def widened(crop: FaceCrop) -> FaceCrop:
 def face_matte(photo: Photo, crop: FaceCrop) -> Matte:
     """The matte of the people in the widened crop of a face."""
     wide = widened(crop)
-    seen, guide = (eight_bit(surroundings(photo, at_size(wide, side))) for side in (SEEN, _GRID))
+    seen, guide = (eight_bit(extract(photo, at_size(wide, side))) for side in (SEEN, _GRID))
     return _refined(seen, guide, at_size(wide, _GRID).matrix)
 
 
