@@ -116,6 +116,24 @@ def test_dimmer_light_is_light_and_not_skin(face: Face) -> None:
     assert made[7].light[0] == pytest.approx(made[6].light[0] * np.float32(0.62), rel=0.08)  # 0.8 ** 2.2
 
 
+def test_what_opens_between_runs_of_the_network_is_seen_at_once(face: Face) -> None:
+    # A bright bar over the closed mouth, as teeth are, on a frame that the network does not see.
+    image = pictures(1)[0]
+    teeth = image.copy()
+    left, right = (face.landmarks[k, :2] for k in (61, 291))
+    x, y = (left + right) / 2
+    wide = 0.3 * float(np.linalg.norm(right - left))
+    bar = slice(round(y) - 1, round(y) + 2), slice(round(x - wide), round(x + wide))
+    teeth[bar] = 230
+    made = run(Stabilizer(Decomposer(Nervous(0.0)), every=8), [image] * 5 + [teeth], [face] * 6)
+    places = to_crop(np.array([[x, y], [x, y - 0.9 * (right - left)[0]]]), made[-1].crop)
+    mouth, cheek = ((round(v), round(u)) for u, v in places)
+    before, after = made[4].albedo, made[5].albedo
+    truth = made[5].image[mouth] / made[4].image[mouth]  # the light has not changed
+    np.testing.assert_allclose(after[mouth] / before[mouth], truth, rtol=0.15)
+    np.testing.assert_allclose(after[cheek], before[cheek], rtol=0.03)
+
+
 def test_the_network_runs_on_every_nth_frame_and_for_each_newcomer(face: Face) -> None:
     network = Nervous()
     run(Stabilizer(Decomposer(network), every=3), pictures(7), [face] * 7)

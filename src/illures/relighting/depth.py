@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from illures.faces.contour import points68
 from illures.faces.mesh import mesh_mask, triangles
@@ -49,32 +49,37 @@ def height_map(
         landmarks: in the pixels of the map.
         regions: shares of the classes of `types.Region`; None leaves steps out.
     """
-    z = _solved(normal, mask, _mesh_depth(landmarks, len(normal)))
+    seen, points = _mesh_seen(landmarks, len(normal)), points68(landmarks)
+    width = max(float(np.linalg.norm(points[16] - points[0])), 1.0)
+    z = _solved(normal, mask, _mesh_depth(landmarks, len(normal)), seen.astype(np.float32))
     if regions is None:
         return z
-    points = points68(landmarks)
-    width = float(np.linalg.norm(points[16] - points[0]))
-    below = _below_chin(landmarks, regions)
+    below = _below_chin(seen, regions)
     for region, high in _STANDS_OUT.items():
         share = np.where(below > 0.5, 0, _soft(regions[..., region])).astype(np.float32)
         z = z + np.float32(high * width) * _ramp(share, _RISE[region] * width)
-    neck = _solved(normal, mask * below, _neck_depth(points, len(normal)))
+    neck = _solved(normal, mask * below, _neck_depth(points, len(normal)), below)
     # What hangs below the jaw is never before it.
     return np.asarray(z + below * (np.minimum(neck, z) - z), np.float32)
 
 
-def _solved(normal: Float[np.ndarray, "size size 3"], mask: Map, broad: Map) -> Map:
-    """The slopes of the normals under the mask, and the broad shape of a target."""
+def _solved(normal: Float[np.ndarray, "size size 3"], mask: Map, broad: Map, where: Map) -> Map:
+    """The slopes of the normals under the mask, and the broad shape of a target, `where` that means something."""
     facing = np.maximum(normal[..., 2:], 1 / _STEEPEST)
     slopes = np.clip(normal[..., :2] / facing, -_STEEPEST, _STEEPEST) * np.array([-1, 1], np.float32)
     slopes = filled(slopes, mask)  # along columns, along rows
-    return _integrated(slopes[..., 0], slopes[..., 1], broad, (2 * np.pi / (_MESH_FROM * 2 * len(normal))) ** 2)
+    z = _integrated(slopes[..., 0], slopes[..., 1], broad, (2 * np.pi / (_MESH_FROM * 2 * len(normal))) ** 2)
+    # What the target is elsewhere has drawn it up or down.
+    return np.asarray(z + ((broad - z) * where).sum() / max(float(where.sum()), 1e-6), np.float32)
 
 
-def _below_chin(landmarks: Float[np.ndarray, "478 3"], regions: Float[np.ndarray, "size size classes"]) -> Map:
+def _mesh_seen(landmarks: Float[np.ndarray, "478 3"], size: int) -> Bool[np.ndarray, "size size"]:
+    return cv2.morphologyEx(mesh_mask(landmarks, size), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0
+
+
+def _below_chin(seen: Bool[np.ndarray, "size size"], regions: Float[np.ndarray, "size size classes"]) -> Map:
     """1 on skin and clothes under the mesh's lower outline, softly; hair that hangs there has no known depth."""
     size = len(regions)
-    seen = cv2.morphologyEx(mesh_mask(landmarks, size), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0
     last = np.where(seen.any(axis=0), size - 1 - seen[::-1].argmax(axis=0), size)
     share = regions[..., Region.SKIN] + regions[..., Region.CLOTHES] + regions[..., Region.FACIAL_HAIR]
     below = (np.arange(size)[:, None] > last) & (share > 0.5)
