@@ -23,7 +23,13 @@ def two_nodes() -> Iterator[Any]:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parent), before)))
     logging.getLogger("ray").setLevel(logging.ERROR)
     options = {"include_dashboard": False, "object_store_memory": 80 << 20}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **options})
+    for tries_left in (2, 1, 0):
+        try:
+            cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **options})
+            break
+        except Exception:  # Ray gives a node 30 s to start, which a busy machine may not keep
+            if not tries_left:
+                raise
     try:
         cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
         os.environ["PYTHONPATH"] = before
