@@ -10,6 +10,7 @@ from illures.math.color import srgb_to_linear
 from illures.model import NetworkConfig
 from illures.model.network import Estimate, IlluResSfSNet
 from illures.render import render
+from illures.train import validate
 from illures.train.augment import Frames
 from illures.train.validate import Figures, Validation, held_out
 
@@ -52,6 +53,13 @@ def test_the_truth_has_no_error(cache, indices):
     figures = Validation(cache, indices, 100)(Oracle(cache))
     assert figures.normal_deg < 0.1 and figures.head_normal_deg < 0.1 and figures.albedo_error < 1e-3
     assert figures.head_albedo_error < 1e-3 and figures.ita_error_deg < 0.1
+
+
+def test_people_whose_eyes_are_hidden_have_no_figure_for_them(cache, indices, monkeypatch):
+    monkeypatch.setattr(validate, "near_eyes", lambda batch: torch.zeros_like(batch.mask, dtype=torch.bool))
+    figures = Validation(cache, indices, 100)(Oracle(cache))
+    assert figures.eye_normal_deg is None and "eye_normal_deg" not in figures.found()
+    assert figures.score() < 0.1
 
 
 def test_each_figure_sees_its_own_error(cache, indices):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isnan
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -56,7 +57,7 @@ class Figures:
 
     normal_deg: float
     head_normal_deg: float
-    eye_normal_deg: float
+    eye_normal_deg: float | None
     albedo_error: float
     albedo_correlation: float
     albedo_gradients: float
@@ -158,7 +159,11 @@ class Validation:
             found = estimate(network, batch)
             views += [_measured(found[k : k + 1], batch, k) for k in range(len(view))]
             drifts += [drift_over_contrast(luminance(found.albedo)[:, mask].numpy())] if len(view) > 1 else []
-        means = {name: _mean(values) for name in views[0] if (values := [v[name] for v in views if not isnan(v[name])])}
+        # People held out may all have their eyes hidden.
+        unseen: dict[str, Any] = {"eye_normal_deg": None}
+        means = unseen | {
+            name: _mean(values) for name in views[0] if (values := [v[name] for v in views if not isnan(v[name])])
+        }
         figures = Figures(
             **means,
             albedo_drift=_mean(drifts) if drifts else None,
