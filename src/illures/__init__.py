@@ -22,7 +22,7 @@ _WHERE = {
     "Light": "illures.relighting.light",
     "load_image": "illures.io.photos",
     "relight": "illures.relighting.relight",
-    "relight_photo": "illures.relighting.relight",
+    "relight_photo": "illures.relighting.composite",
     "save_image": "illures.io.photos",
 }
 
