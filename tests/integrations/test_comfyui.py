@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import avg_pool2d
 
 from clips import ASTRONAUT, pictures
 from illures import load_image
@@ -89,9 +90,11 @@ def test_a_batch_is_held_steady(pack):
     image, mask = run(pack, "IlluresRelightFace", image=frames, light=light, shadows=False)
     assert image.shape == frames.shape and mask.shape == frames.shape[:3]
     albedo = {s: run(pack, "IlluresDecomposeFace", image=frames, steady=s)[0] for s in (True, False)}
-    inner = mask.min(0).values > 0.9
-    flicker = {s: (a[1:] - a[:-1])[:, inner].mean(0).abs().mean() for s, a in albedo.items()}
-    assert flicker[True] < flicker[False]
+    # Over squares of 16 pixels: finer detail is the frame's own, with its noise.
+    inner = avg_pool2d((mask.min(0).values > 0.9).float()[None], 16)[0] == 1
+    broad = {s: avg_pool2d(a.permute(0, 3, 1, 2), 16).permute(0, 2, 3, 1) for s, a in albedo.items()}
+    flicker = {s: (a[1:] - a[:-1])[:, inner].abs().mean() for s, a in broad.items()}
+    assert inner.any() and flicker[True] < 0.7 * flicker[False]
 
 
 def test_an_unchanged_albedo_changes_nothing_and_paint_shows(pack, photo):

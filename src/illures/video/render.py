@@ -159,16 +159,21 @@ def _over_heads(
     """Ratios that take a frame to its albedo or to another light, over each person's head."""
     layers = []
     for face in faces:
-        near = _over(face.albedo, face.image) if light is None else _relit(face, light, shadows)
         others = [other.crop for other in faces if other is not face]
-        layers += _over_head(image, face, near, _MOST_RATIO if light is None else _MOST_AROUND, others)
+        if light is None:
+            layers += _over_head(image, face, _over(face.albedo, face.image), _MOST_RATIO, others, unseen=False)
+        else:
+            layers += _over_head(image, face, _relit(face, light, shadows), _MOST_AROUND, others, unseen=True)
     return layers
 
 
 def _over_head(
-    image: Image8, face: Decomposition, near: Map3, most: float, others: list[FaceCrop]
+    image: Image8, face: Decomposition, near: Map3, most: float, others: list[FaceCrop], unseen: bool
 ) -> list[tuple[Overlay, Ratio]]:
-    """A ratio of the crop, continued around it as far as the person's head reaches; there it is at most so large."""
+    """A ratio of the crop, continued around it as far as the person's head reaches; there it is at most so large.
+
+    Where the matte misses the person, it ends with the crop unless `unseen`.
+    """
     size, margin, coarse = face.crop.size, round(MARGIN * face.crop.size), face.crop.size // _COARSER
     head = feathered(face.head)
     far = beyond(np.minimum(_shrunk(near, coarse), most), surely(_shrunk(head, coarse)), round(MARGIN * coarse))
@@ -176,7 +181,7 @@ def _over_head(
     ratio = cv2.resize(far, (wide, wide), interpolation=cv2.INTER_CUBIC)
     inner = ratio[margin:-margin, margin:-margin]
     inner[:] = inner + head[..., None] * (near - inner)
-    weight = _weight(image, face, coarse, others)[..., None]
+    weight = _weight(image, face, coarse, others, unseen)[..., None]
     placed = _place(widened(face.crop), image.shape[:2], weight)
     return [] if placed is None else [(replace(placed, coarse=True), _faded(ratio, weight))]
 
@@ -191,7 +196,9 @@ def _relit(face: Decomposition, light: Light, shadows: bool) -> Map3:
     return _over(*(cv2.GaussianBlur(v, (0, 0), _FINE * face.crop.size) for v in (lit, face.image)))
 
 
-def _weight(image: Image8, face: Decomposition, side: int, others: list[FaceCrop]) -> Float[np.ndarray, "wide wide"]:
+def _weight(
+    image: Image8, face: Decomposition, side: int, others: list[FaceCrop], unseen: bool
+) -> Float[np.ndarray, "wide wide"]:
     """How much of the change a pixel of the wide grid takes: its reach from a coarser grid, the matte at its own."""
     small = shrunk(face, side)
     wide = widened(face.crop)
@@ -199,6 +206,8 @@ def _weight(image: Image8, face: Decomposition, side: int, others: list[FaceCrop
     alpha, coarse = coarse_matte(srgb), widened(small.crop).size
     few, thin = (cv2.resize(v, (coarse, coarse), interpolation=cv2.INTER_AREA) for v in (srgb, alpha))
     if not seen_by(thin, on_wide(small.mask, small.crop)):
+        if not unseen:
+            return on_wide(feathered(face.head), face.crop)
         alpha, thin = np.ones_like(alpha), np.ones_like(thin)
     far = cv2.GaussianBlur(reach(few, small, thin, others), (0, 0), 1.0)
     far, alpha = (cv2.resize(v, (wide.size, wide.size), interpolation=cv2.INTER_LINEAR) for v in (far, alpha))
