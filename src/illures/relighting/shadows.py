@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.math import sh
+from illures.math.curves import smoothstep
 from illures.relighting.depth import height_map
 
 AZIMUTHS = 16
@@ -142,13 +143,13 @@ def _horizon(
 
 def _covered(horizon: np.ndarray, elevation: float, radius_deg: float) -> np.ndarray:
     """Share of a disc at `elevation` that lies below the horizon."""
-    return _smooth((horizon - np.float32(elevation - radius_deg)) / np.float32(2 * radius_deg))
+    return smoothstep((horizon - np.float32(elevation - radius_deg)) / np.float32(2 * radius_deg))
 
 
 def _is_obstacle(horizon: np.ndarray, tangent: np.ndarray) -> np.ndarray:
     """1 where the horizon is another part of the face, 0 where it is the surface itself."""
     low, high = _CLEAR_DEG
-    return _smooth((horizon - tangent - np.float32(low)) / np.float32(high - low))
+    return smoothstep((horizon - tangent - np.float32(low)) / np.float32(high - low))
 
 
 def _hidden_basis(normal: np.ndarray, z: np.ndarray, obstacle: np.ndarray) -> Float[np.ndarray, "size size 9"]:
@@ -172,8 +173,3 @@ def _hidden_basis(normal: np.ndarray, z: np.ndarray, obstacle: np.ndarray) -> Fl
 
 def _halved(field: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.resize(field, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-
-
-def _smooth(t: np.ndarray) -> np.ndarray:
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)
