@@ -2,6 +2,7 @@
 
 import errno
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -275,6 +276,32 @@ def test_interrupt_leaves_nothing_half(tmp_path, photos, capsys, monkeypatch, mo
     code, _, stderr = run_captured(capsys, "decompose", photos, "-o", out)
     assert code == 130 and "interrupted" in stderr
     assert names(out) == {"a"} and (out / "a" / "albedo.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_interrupt_is_one_whatever_it_is_turned_into(photos, capsys, monkeypatch, name):
+    """A module that is being imported may turn the exception into another, as pybind11's do."""
+
+    def importing(*_, **__):
+        try:
+            signal.raise_signal(signal.Signals[name])
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    monkeypatch.setattr(output, "write_maps", importing)
+    before = signal.getsignal(signal.Signals[name])
+    code, _, stderr = run_captured(capsys, "decompose", photos / "a.jpg", "-o", photos / "out")
+    assert code == 130 and stderr.splitlines()[-1].startswith("interrupted")
+    assert signal.getsignal(signal.Signals[name]) == before
+
+
+def test_error_without_a_signal_is_none(photos, capsys, monkeypatch):
+    def importing(*_, **__):
+        raise ImportError("initialization failed")
+
+    monkeypatch.setattr(output, "write_maps", importing)
+    with pytest.raises(ImportError, match="initialization failed"):
+        run_captured(capsys, "decompose", photos / "a.jpg", "-o", photos / "out")
 
 
 def test_what_a_killed_run_left_is_removed(tmp_path, photos, capsys):

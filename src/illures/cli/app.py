@@ -67,17 +67,32 @@ def needs_extra(extra: str, work: str) -> Iterator[None]:
 
 @contextmanager
 def _ended_like_ctrl_c() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the block as Ctrl-C does, so that nothing is left; `nohup` stays in force."""
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    """SIGTERM and a closed terminal end the block as Ctrl-C does, so that nothing is left; `nohup` stays in force.
+
+    Whatever the block raises after one of them is KeyboardInterrupt: what is at work may turn that into another error,
+    as pybind11 does (ImportError: initialization failed) while a module of it is imported.
+    """
+    asked = threading.Event()
+
+    def interrupt(number: int, frame: object) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
     main_thread = threading.current_thread() is threading.main_thread()  # only there may handlers be set
-    taken = [number for number in numbers if main_thread and signal.getsignal(number) == signal.SIG_DFL]
-    for number in taken:
-        signal.signal(number, signal.default_int_handler)
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if main_thread and hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: old for number, old in before.items() if old in (signal.SIG_DFL, signal.default_int_handler)}
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
+    except Exception as error:
+        if asked.is_set():
+            raise KeyboardInterrupt from error
+        raise
     finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 _show_warning = warnings.showwarning

@@ -90,7 +90,8 @@ def serve(
 
 def _say_good_bye_to_supervisors() -> None:
     """SIGTERM ends the server as Ctrl-C does, and so does a closed terminal; without tracebacks of what was at work."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda number, frame: signal.raise_signal(signal.SIGTERM))
     logging.getLogger("uvicorn.error").addFilter(
