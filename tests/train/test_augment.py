@@ -77,6 +77,41 @@ def test_extreme_exposures_burn_and_drown_images(batch, rng):
     assert stops.min() < -1.8 and stops.max() > 1.3 > usual.log2().abs().max()
 
 
+def test_highlights_are_compressed_toward_white():
+    linear = torch.linspace(0, 4, 4001, dtype=torch.float64)
+    clipped = augment.compressed(linear, torch.ones_like(linear))
+    torch.testing.assert_close(clipped, linear.clamp(0, 1), rtol=0, atol=1e-6)
+    for knee in (0.3, 0.6, 0.9):
+        soft = augment.compressed(linear, torch.full_like(linear, knee))
+        slope = soft.diff() / linear.diff()
+        assert (slope >= 0).all() and slope.max() <= 1 + 1e-9 and slope.diff().abs().max() < 0.02  # no crease
+        torch.testing.assert_close(soft[linear <= knee], linear[linear <= knee])
+        assert 0.98 < soft[-1] <= 1 and (soft <= clipped + 1e-9).all()
+
+
+def test_camera_compresses_image_and_thumbnail_and_leaves_albedo_and_light(batch, rng):
+    bright = replace(batch, image=batch.image + 0.7)
+    still = {"grey": 0.0, "exposure": 0.0, "white_balance": 0.0}
+    hard = augment.expose(bright, augment.CameraConfig(**still), np.random.default_rng(1))
+    soft = augment.expose(bright, augment.CameraConfig(**still, shoulder=1.0), np.random.default_rng(1))
+    torch.testing.assert_close(soft.albedo, hard.albedo, rtol=0, atol=0)
+    torch.testing.assert_close(soft.light, hard.light, rtol=0, atol=0)
+    assert (soft.image <= hard.image + 1e-6).all() and (hard.image - soft.image).amax((1, 2, 3)).min() > 0.01
+    assert (soft.context[..., :3] <= hard.context[..., :3] + 1e-6).all()
+
+
+def test_contrast_is_a_curve_through_black_and_white(rng):
+    ramp = torch.linspace(0, 1, 32).repeat(32, 1)[None, :, :, None].expand(8, 32, 32, 3)
+    quiet = {"tone": 0.0, "noise": 0.0, "blur": 0.0, "jpeg": 0.0}
+    context = torch.cat([ramp, torch.zeros(8, 32, 32, 1)], dim=-1)
+    plain, _ = augment.photograph(ramp, context, augment.CameraConfig(**quiet), rng)
+    curved, around = augment.photograph(ramp, context, augment.CameraConfig(**quiet, contrast=1.0), rng)
+    assert (curved.diff(dim=2) > 0).all()
+    torch.testing.assert_close(curved[:, :, [0, -1]], plain[:, :, [0, -1]], rtol=0, atol=1e-3)
+    assert (curved - plain).abs().amax((1, 2, 3)).max() > 0.02
+    torch.testing.assert_close(around[..., :3], curved, rtol=0, atol=1e-6)
+
+
 def test_a_white_balance_takes_colour_from_the_light_and_leaves_albedo(batch, rng):
     tinted = torch.tensor([1.0, 0.7, 0.5])
     warm = replace(batch, image=batch.image * 0.2 * tinted, light=batch.light * 0.2 * tinted)

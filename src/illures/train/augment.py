@@ -21,6 +21,7 @@ from illures.data.repaint import walls
 from illures.faces.context import crop_context, whole_photo
 from illures.math import sh
 from illures.math.color import linear_to_srgb, luminance
+from illures.math.curves import smoothstep
 from illures.math.normals import mirror
 from illures.render import render
 
@@ -31,6 +32,8 @@ _MIRROR_LIGHT = torch.tensor([1.0, 1, 1, -1, -1, 1, 1, -1, 1])[:, None]
 _LARGEST_BALANCE = 3.0
 _CUT = 0.3  # largest part of the crop's side that may lie outside the photo
 _EXTREME_STOPS = (-2.5, 2.0)
+_KNEE = (0.3, 0.9)
+_CONTRAST = (-0.2, 0.7)  # share of a smoothstep in the tone curve; the middle's slope is up to 1.35
 
 # Images with only landmarks as annotation; also synthetic ones if their ground truth is not used.
 Frames = VideoBatch
@@ -48,7 +51,9 @@ class CameraConfig:
         extreme: chance of an exposure up to 2 stops too long or 2.5 too short instead.
         balanced: chance of automatic white balance, which removes half to all of the light's colour.
         white_balance: its error: standard deviation of the gain of red and of blue [stops].
+        shoulder: chance that highlights are compressed toward white, as film and most cameras do, instead of clipped.
         tone: standard deviation of the exponent (log) of the tone curve on the encoded image.
+        contrast: chance of a tone curve in the shape of an S as well.
         noise: largest standard deviation of the sensor noise, of encoded values.
         blur: chance of a loss of resolution by up to 2.5 times.
         jpeg: chance of JPEG compression of quality 30 to 95.
@@ -62,7 +67,9 @@ class CameraConfig:
     extreme: float = 0.0
     balanced: float = 0.0
     white_balance: float = 0.12
+    shoulder: float = 0.0
     tone: float = 0.15
+    contrast: float = 0.0
     noise: float = 0.04
     blur: float = 0.35
     jpeg: float = 0.4
@@ -189,10 +196,11 @@ def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: 
         chosen = grey.view(-1, *[1] * (value.ndim - 1))
         return torch.where(chosen, luminance(value)[..., None].expand_as(value), value)
 
-    image = greyed(batch.image * gain[:, None, None]).clamp(0, 1)
+    knee = torch.from_numpy(_knees(count, config, rng)).float()[:, None, None, None]
+    image = compressed(greyed(batch.image * gain[:, None, None]), knee)
     if isinstance(batch, Frames):
         return replace(batch, image=image)
-    colours = greyed(batch.context[..., :3] * gain[:, None, None]).clamp(0, 1)
+    colours = compressed(greyed(batch.context[..., :3] * gain[:, None, None]), knee)
     return replace(
         batch,
         image=image,
@@ -200,6 +208,20 @@ def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: 
         albedo=greyed(batch.albedo),
         context=torch.cat([colours, batch.context[..., 3:]], dim=-1),
     )
+
+
+def _knees(count: int, config: CameraConfig, rng: np.random.Generator) -> Float[np.ndarray, " count"]:
+    """Where the compression of highlights begins; 1 clips."""
+    if config.shoulder == 0:
+        return np.ones(count)
+    return np.where(rng.random(count) < config.shoulder, rng.uniform(*_KNEE, count), 1.0)
+
+
+def compressed(linear: Float[Tensor, "*values"], knee: Float[Tensor, "*#values"]) -> Float[Tensor, "*values"]:
+    """Values above the knee approach 1 as an exponential does, with slope 1 at the knee; a knee of 1 clips."""
+    room = (1 - knee).clamp(min=1e-6)
+    above = (linear - knee).clamp(min=0)
+    return torch.minimum(linear, knee).clamp(min=0) + room * (1 - torch.exp(-above / room))
 
 
 def _balance(
@@ -262,6 +284,10 @@ def photograph(
     curve = exponent[:, None, None, None]
     srgb = linear_to_srgb(image).clamp(1e-4, 1) ** curve
     colours = linear_to_srgb(context[..., :3]).clamp(1e-4, 1) ** curve
+    if config.contrast > 0:
+        strength = np.where(rng.random(count) < config.contrast, rng.uniform(*_CONTRAST, count), 0.0)
+        share = torch.from_numpy(strength).float()[:, None, None, None]
+        srgb, colours = (value + share * (smoothstep(value) - value) for value in (srgb, colours))
     sigma = torch.from_numpy(config.noise * rng.random(count) ** 2).float()[:, None, None, None]
     # Noise of half the images is coarser than a pixel, as after demosaicing and resizing.
     noise = torch.from_numpy(rng.standard_normal(srgb.shape, dtype=np.float32))
