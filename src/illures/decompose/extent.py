@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import own_share
-from illures.faces.matte import widened
+from illures.decompose.full_resolution import Fields, own_share, prepare
+from illures.faces import extract
+from illures.faces.matte import MARGIN, widened
+from illures.io.photos import Photo, as_linear
+from illures.math.color import luminance
 from illures.math.curves import smoothstep
+from illures.math.quotient import BLACK
 from illures.types import FaceCrop, Region
 
 # Over this part of the crop's side all falls to 0 at the end of the wide grid.
@@ -20,14 +25,52 @@ END = 0.2
 _SURE = (0.8, 0.97)
 # Beyond the crop it is forgotten over this distance [crop sides].
 _UNSURE = 0.3
+# Skin around the crop is no brighter than this percentile of the face's, and has its colour within this [log].
+_BRIGHT, _COLOUR = 90, 0.3
+# What is raised is smoothed by this, and fades into the crop over this [crop sides].
+_SMOOTH, _RIM = 0.015, 0.1
 # Of the face's mask, this share at least must be in a matte that shows the person.
 _SEEN = 0.5
+
+
+def prepare_wide(face: Decomposition, photo: Photo) -> Fields:
+    """The fields of a face for its photo, continued over the margin of the matte around the crop.
+
+    Where the continued E would make skin brighter than that of the face, it is raised: the shadow under a chin ends
+    somewhere on the neck, which the crop doesn't show.
+    """
+    fields = prepare(face, round(MARGIN * face.crop.size))
+    wide, side = widened(face.crop), fields.crop.size
+    seen = as_linear(extract(photo, wide))
+    known = cv2.resize(fields.illumination, (wide.size, wide.size), interpolation=cv2.INTER_AREA)
+    raised = cv2.GaussianBlur(_excess(seen, known, face), (0, 0), _SMOOTH * face.crop.size)
+    return replace(fields, illumination=fields.illumination + cv2.resize(raised, (side, side)))
+
+
+def _excess(
+    seen: Float[np.ndarray, "wide wide 3"], illumination: Float[np.ndarray, "wide wide 3"], face: Decomposition
+) -> Float[np.ndarray, "wide wide 3"]:
+    """By how much skin around the crop is too bright [log], where log E is `illumination`."""
+    skin = (face.mask if face.regions is None else face.mask * face.regions[..., Region.SKIN]) > _SEEN
+    if not skin.any():
+        return np.zeros_like(illumination)
+    bright = np.percentile(face.albedo[skin], _BRIGHT, axis=0) + BLACK
+    strange = _log_chromaticity(seen) - np.median(_log_chromaticity(face.image[skin]), axis=0)
+    like_skin = np.exp(-0.5 * np.square(strange / _COLOUR).sum(axis=-1))
+    around = 1 - on_wide(_ending(face.crop.size, face.crop.size, _RIM), face.crop)
+    over = np.maximum(np.log(np.maximum(seen, 0) + BLACK) - illumination - np.log(bright), 0)
+    return np.asarray(over * (like_skin * around)[..., None], np.float32)
+
+
+def _log_chromaticity(linear: Float[np.ndarray, "*grid 3"]) -> Float[np.ndarray, "*grid 3"]:
+    floored = np.maximum(linear, 0) + BLACK
+    return np.asarray(np.log(floored / luminance(floored)[..., None]))
 
 
 def limits(face: Decomposition, others: Sequence[FaceCrop]) -> Float[np.ndarray, "wide wide"]:
     """1 on the grid of the widened crop, 0 where another face is nearer, at the grid's end and on sure background."""
     wide = widened(face.crop)
-    return own_share(face.crop, wide, others) * _ending(wide.size, face.crop.size) * _no_background(face)
+    return own_share(face.crop, wide, others) * _ending(wide.size, face.crop.size, END) * _no_background(face)
 
 
 def on_wide(field: Shaped[np.ndarray, "size size"], crop: FaceCrop) -> Shaped[np.ndarray, "wide wide"]:
@@ -40,10 +83,10 @@ def seen_by(alpha: Float[np.ndarray, "*grid"], mask: Float[np.ndarray, "*grid"],
     return bool((alpha * mask).sum() > share * mask.sum())
 
 
-def _ending(size: int, side: int) -> Float[np.ndarray, "size size"]:
-    """Falls to 0 toward the end of the wide grid."""
+def _ending(size: int, side: int, reach: float) -> Float[np.ndarray, "size size"]:
+    """1, falling to 0 toward the end of a grid over this part of the crop's side."""
     at = np.arange(size) + 0.5
-    ramp = smoothstep(np.minimum(at, size - at) / (END * side))
+    ramp = smoothstep(np.minimum(at, size - at) / (reach * side))
     return np.asarray(ramp[:, None] * ramp, np.float32)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Num, UInt8
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.extent import limits, seen_by
+from illures.decompose.extent import limits, prepare_wide, seen_by
 from illures.decompose.full_resolution import (
     Fields,
     Window,
@@ -28,7 +28,7 @@ from illures.decompose.full_resolution import (
     warped,
 )
 from illures.faces import extract, padded
-from illures.faces.matte import MARGIN, PhotoMatte, widened
+from illures.faces.matte import PhotoMatte, widened
 from illures.io.formats import Codes, Format, MapName
 from illures.io.photos import Photo, as_float, as_linear
 from illures.math.normals import normalize
@@ -91,7 +91,7 @@ def _add(maps: PhotoMaps, photo: Photo, face: Decomposition, others: list[FaceCr
     """
     own, format = own_share(face.crop, face.crop, others), maps.format
     seen = seen_by(extract(format.decode("matte", maps.matte), face.crop), face.mask, _WHOLE)
-    fields = prepare(face, round(MARGIN * face.crop.size) if seen else 0)
+    fields = prepare_wide(face, photo) if seen else prepare(face)
     share = own_share(face.crop, fields.crop, others)
     reach = _at_size(limits(face, others), fields) if seen else fields.head * share
     fields = replace(fields, head=reach, mask=fields.mask * share)

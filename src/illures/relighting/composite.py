@@ -15,13 +15,13 @@ import numpy as np
 from jaxtyping import Float, Float16, UInt8
 
 from illures.decompose.decomposition import Decomposition
+from illures.decompose.extent import prepare_wide
 from illures.decompose.full_resolution import (
     Rect,
     beyond,
     check_photo,
     feathered,
     illumination_at,
-    prepare,
     surely,
     warped,
 )
@@ -171,7 +171,7 @@ class PhotoRelighter:
 
     def _patch(self, face: Decomposition, faces: Sequence[Decomposition], residual: Residual, shadows: bool) -> Patch:
         photo, surface = self._photo, surface_of(reduced(face), residual, shadows)
-        fields = prepare(face, round(MARGIN * face.crop.size))
+        fields = prepare_wide(face, photo)
         others = [other.crop for other in faces if other is not face]
         what: What = "person" if self._background == "relight" else "head"
         (x0, y0, x1, y1), weight = around(photo, face, others, what)

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float, Float16, UInt8
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import prepare, sample, upright
-from illures.faces.matte import MARGIN
+from illures.decompose.extent import prepare_wide
+from illures.decompose.full_resolution import sample, upright
 from illures.io.photos import Photo, as_float, as_linear
 from illures.math import sh
 from illures.relighting.composite import _shouldered as shouldered
@@ -75,7 +75,7 @@ class FaceMaps:
             face: of the photo, at the network's resolution.
             others: crops of its other faces, which are left alone.
         """
-        self._photo, self._fields = photo, prepare(face, round(MARGIN * face.crop.size))
+        self._photo, self._fields = photo, prepare_wide(face, photo)
         self.rect, self._around = around(photo, face, others)
         self.light, self.floor = self._fields.light, self._fields.floor
 

@@ -1,0 +1,75 @@
+"""Around the crop: a neck in the light is as bright as the face, though the crop ends in the shadow of the chin."""
+
+import numpy as np
+import pytest
+
+from face_scene import crop_at
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.extent import prepare_wide
+from illures.decompose.full_resolution import illumination_at, prepare
+from illures.faces.crop import extract
+from illures.faces.matte import MARGIN
+from illures.io.photos import as_linear
+from illures.math import sh
+from illures.math.color import linear_to_srgb
+from illures.math.quotient import albedo_of
+
+SKIN = np.array([0.5, 0.3, 0.2], np.float32)
+SIZE, SIDE = 128, 400
+CHIN = SIZE - 24  # rows of the crop from here on are in shadow
+CONSTANT = np.zeros((9, 3), np.float32)
+CONSTANT[0] = 1 / sh.basis(np.array([0.0, 0.0, 1.0]))[0]
+
+
+@pytest.fixture
+def crop():
+    return crop_at((SIDE / 2, SIDE / 2 - 60), 60, 0.0, SIZE, (SIDE, SIDE))
+
+
+def photo_of(crop, below) -> np.ndarray:
+    """Skin in even light, in shadow under the chin; below the crop something else."""
+    linear = np.broadcast_to(SKIN * np.float32(0.8), (SIDE, SIDE, 3)).copy()
+    rows = (np.arange(SIDE) * crop.matrix[1, 1] + crop.matrix[1, 2])[:, None, None]
+    linear = np.where((rows > CHIN) & (rows < SIZE), linear * np.float32(0.15), linear)
+    return linear_to_srgb(np.where(rows >= SIZE, np.float32(0.8) * below, linear)).astype(np.float32)
+
+
+def face_of(crop, photo) -> Decomposition:
+    image = as_linear(extract(photo, crop))
+    albedo = np.broadcast_to(SKIN, image.shape).copy()
+    normal = np.broadcast_to(np.array([0, 0, 1], np.float32), image.shape).copy()
+    ones = np.ones((SIZE, SIZE), np.float32)
+    return Decomposition(image, albedo, normal, CONSTANT, image - albedo, ones, crop)
+
+
+def albedo_below(fields, photo, crop) -> np.ndarray:
+    """Over a strip under the crop's lower edge."""
+    last = round((SIZE - crop.matrix[1, 2]) / crop.matrix[1, 1])
+    rows, columns = slice(last + 3, last + 40), slice(SIDE // 2 - 20, SIDE // 2 + 20)
+    seen = as_linear(photo[rows, columns])
+    return albedo_of(seen, illumination_at(fields, (columns.start, rows.start), seen))
+
+
+def test_a_neck_is_no_brighter_than_the_face(crop):
+    photo = photo_of(crop, SKIN)
+    face = face_of(crop, photo)
+    before = albedo_below(prepare(face, round(MARGIN * SIZE)), photo, crop)
+    after = albedo_below(prepare_wide(face, photo), photo, crop)
+    assert before.max() > 1.6 * SKIN.max()
+    np.testing.assert_allclose(after, np.broadcast_to(SKIN, after.shape), rtol=0.2)
+
+
+def test_clothes_keep_what_was_continued(crop):
+    photo = photo_of(crop, np.array([0.1, 0.3, 0.8], np.float32))
+    face = face_of(crop, photo)
+    before = albedo_below(prepare(face, round(MARGIN * SIZE)), photo, crop)
+    after = albedo_below(prepare_wide(face, photo), photo, crop)
+    np.testing.assert_allclose(after, before, rtol=0.02)
+
+
+def test_the_crop_itself_is_left_alone(crop):
+    photo = photo_of(crop, SKIN)
+    face = face_of(crop, photo)
+    seen = as_linear(photo[120:160, 180:220])
+    plain, raised = (illumination_at(f, (180, 120), seen) for f in (prepare(face), prepare_wide(face, photo)))
+    np.testing.assert_allclose(raised, plain, rtol=1e-3)
