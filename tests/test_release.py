@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from illures import Decomposer, save_image
 from illures.io.formats import Format
 from illures.io.photos import as_linear, read_photo
 from illures.math.color import linear_to_srgb
+from illures.model.weights import FAST, FINE, packaged, read_weights
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +49,12 @@ def test_maps_are_those_of_a_face(face):
     for name in ("albedo", "normal", "light", "residual"):
         assert np.isfinite(getattr(face, name)).all()
     np.testing.assert_allclose(np.linalg.norm(face.normal, axis=-1), 1, rtol=0, atol=1e-4)
-    rows, columns = np.nonzero(mask)
+    rows, columns, along = *np.nonzero(mask), np.arange(len(mask))
     middle, reach = columns.mean(), np.ptp(columns)
-    left, right = (mask & (sign * (np.arange(128) - middle) > 0.25 * reach) for sign in (-1, 1))
+    left, right = (mask & (sign * (along - middle) > 0.25 * reach) for sign in (-1, 1))
     assert face.normal[left][:, 0].mean() < -0.2 and face.normal[right][:, 0].mean() > 0.2
-    top = mask & (np.arange(128)[:, None] < rows.min() + 0.12 * np.ptp(rows))
-    bottom = mask & (np.arange(128)[:, None] > rows.max() - 0.12 * np.ptp(rows))
+    top = mask & (along[:, None] < rows.min() + 0.12 * np.ptp(rows))
+    bottom = mask & (along[:, None] > rows.max() - 0.12 * np.ptp(rows))
     assert face.normal[top][:, 1].mean() > face.normal[bottom][:, 1].mean() + 0.2
     assert face.normal[mask][:, 2].mean() > 0.6
 
@@ -76,8 +76,8 @@ def test_a_mirrored_photo_gives_mirrored_maps(decomposer, face):
     assert np.rad2deg(np.arccos(cosine)).mean() < 8
 
 
-def test_the_weights_file_is_small_and_describes_itself(decomposer):
-    info = decomposer.predictor.info
+@pytest.mark.parametrize("name", [FAST, FINE])
+def test_weights_files_are_small_and_describe_themselves(name):
+    info = read_weights(name).info
     assert info.data and info.recipe["stages"] and info.metrics["yaleb_natural_normal_deg"] < 15.2
-    path = Path(__file__).parents[1] / "src/illures/model/weights/illures-128.safetensors"
-    assert path.stat().st_size < 16 * 2**20
+    assert packaged(name).stat().st_size < 16 * 2**20

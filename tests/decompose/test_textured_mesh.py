@@ -31,19 +31,20 @@ def test_trimesh_reads_shape_and_texture(face, tmp_path, suffix):
     assert read.face_normals[:, 2].mean() > 0.5  # looks at the viewer
     material = read.visual.material
     picture = (material.to_pbr() if suffix == "obj" else material).baseColorTexture
-    assert picture.size == (128, 128)
+    size = face.crop.size
+    assert picture.size == (size, size)
     # The texture under a vertex is the albedo there; trimesh has v up.
     at = to_crop(face.crop.face.landmarks, face.crop)[:468, :2]
     nose = int(np.argmin(np.abs(read.vertices - expected[4]).sum(1)))
     u, v = read.visual.uv[nose]
-    np.testing.assert_allclose([u * 128 - 0.5, (1 - v) * 128 - 0.5], at[4], rtol=0, atol=0.01)
+    np.testing.assert_allclose([u * size - 0.5, (1 - v) * size - 0.5], at[4], rtol=0, atol=0.01)
 
 
 def test_the_normal_texture_gives_the_normals_back(face):
     mesh = face_mesh(face)
     at = np.rint(to_crop(face.crop.face.landmarks, face.crop)[:468, :2]).astype(int)
     facing = mesh.normals[:, 2] > 0.5
-    x, y = np.clip(at[facing], 0, 127).T
+    x, y = np.clip(at[facing], 0, face.crop.size - 1).T
     local = mesh.normal[y, x] / 127.5 - 1
     normal, tangent = mesh.normals[facing], mesh.tangents[facing]
     axes = np.stack([tangent, np.cross(normal, tangent), normal], axis=-1)

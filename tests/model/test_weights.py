@@ -14,15 +14,15 @@ from illures.errors import InputError
 from illures.model import NetworkConfig, Predictor, read_weights
 from illures.model.export import load_network, save_weights
 from illures.model.network import network_inputs
-from illures.model.weights import FAST, find_weights, packaged
+from illures.model.weights import FAST, FINE, find_weights, packaged
 
 COMPACT = replace(tiny_networks.COMPACT, size=64)
 QUOTIENT = replace(tiny_networks.QUOTIENT, size=64, detail_blocks=1)
-FINE = replace(QUOTIENT, size=128, fine_width=8)
+THIN = replace(QUOTIENT, size=128, fine_width=8)
 
 
 @pytest.mark.parametrize(
-    "config", [COMPACT, NetworkConfig(size=64), NetworkConfig(size=64, guide=True), QUOTIENT, FINE]
+    "config", [COMPACT, NetworkConfig(size=64), NetworkConfig(size=64, guide=True), QUOTIENT, THIN]
 )
 @pytest.mark.parametrize("size", [64, 128])
 def test_onnx_runtime_gives_what_torch_gives(config, size, network_of, tmp_path, rng):
@@ -88,6 +88,6 @@ def test_weights_of_another_shape_are_refused(network_of, tmp_path):
 def test_names_of_the_package_are_found_and_paths_stay_paths(tmp_path):
     assert find_weights("illures-128") == find_weights(Path("illures-128")) == packaged(FAST)
     assert find_weights(tmp_path / "illures-128") == tmp_path / "illures-128"
-    assert find_weights(None).is_file()
+    assert find_weights(None) == packaged(FINE) and packaged(FINE).is_file()
     with pytest.raises(InputError, match="illures-64: no such file"):
         read_weights("illures-64")
