@@ -9,10 +9,11 @@ import torch
 
 from illures.data.cache import UNKNOWN
 from illures.faces import mesh_normals
-from illures.math.color import linear_to_srgb
+from illures.math.color import linear_to_srgb, luminance
 from illures.math.normals import mirror
 from illures.render import render
 from illures.train import augment
+from illures.types import Region
 
 CAMERA = augment.CameraConfig()
 
@@ -110,6 +111,25 @@ def test_contrast_is_a_curve_through_black_and_white(rng):
     torch.testing.assert_close(curved[:, :, [0, -1]], plain[:, :, [0, -1]], rtol=0, atol=1e-3)
     assert (curved - plain).abs().amax((1, 2, 3)).max() > 0.02
     torch.testing.assert_close(around[..., :3], curved, rtol=0, atol=1e-6)
+
+
+def test_a_meter_makes_light_skin_brighter_than_dark(batch):
+    """With all of it, the order of the photos' brightness is that of the tones."""
+    dim = replace(batch, image=batch.image * 0.8, light=batch.light * 0.8)
+    still = {"grey": 0.0, "exposure": 0.0, "white_balance": 0.0}
+
+    def skin(values):
+        inside = batch.mask * (batch.region == Region.SKIN)
+        return ((luminance(values)[..., None] * inside).sum((1, 2)) / inside.sum((1, 2)))[:, 0]
+
+    metered = augment.expose(dim, augment.CameraConfig(**still, metered=1.0), np.random.default_rng(2))
+    tone, before, after = skin(dim.albedo), skin(dim.image), skin(metered.image)
+    wanted = 0.28 * (tone / 0.22) ** 0.7
+    off = [(value.clamp(max=1) / wanted).log().abs() for value in (before, after)]
+    assert (off[1] < 0.6 * off[0] + 0.05).all()
+    torch.testing.assert_close(metered.albedo, dim.albedo, rtol=0, atol=0)
+    gain = metered.light[:, :1] / dim.light[:, :1]
+    torch.testing.assert_close(metered.image, (dim.image * gain[:, None]).clamp(0, 1), rtol=0, atol=1e-5)
 
 
 def test_a_white_balance_takes_colour_from_the_light_and_leaves_albedo(batch, rng):
