@@ -1,0 +1,145 @@
+"""Signals end a command, whatever is at work when they come."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+import pytest
+
+from illures.cli.interrupts import ended_like_ctrl_c
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+def wait_for(ready: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, f"nothing came in {seconds} s"
+        time.sleep(0.01)
+
+
+def send(name: str) -> None:
+    os.kill(os.getpid(), signal.Signals[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_handlers_are_given_back(name: str) -> None:
+    before, hook, threads = signal.getsignal(signal.Signals[name]), sys.unraisablehook, threading.active_count()
+    with pytest.raises(KeyboardInterrupt), ended_like_ctrl_c():
+        send(name)
+        wait_for(lambda: False)
+    assert signal.getsignal(signal.Signals[name]) == before
+    assert sys.unraisablehook == hook and threading.active_count() == threads
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_ignored_stays_ignored(name: str) -> None:
+    before = signal.signal(signal.Signals[name], signal.SIG_IGN)
+    try:
+        with ended_like_ctrl_c():
+            send(name)
+    finally:
+        signal.signal(signal.Signals[name], before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_interrupt_that_is_swallowed_comes_again(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Python says and forgets what the callback of a weak reference raises."""
+
+    class Thing:
+        pass
+
+    thing, called = Thing(), []
+
+    def callback(_: object) -> None:
+        called.append(True)
+        send(name)
+        wait_for(lambda: False)  # in which the handler runs
+
+    reference = weakref.ref(thing, callback)
+    with pytest.raises(KeyboardInterrupt), ended_like_ctrl_c():
+        del thing
+        gc.collect()
+        wait_for(lambda: False)
+    assert called and reference() is None
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_one_that_is_taken_for_a_missing_module_comes_again() -> None:
+    with pytest.raises(KeyboardInterrupt), ended_like_ctrl_c():
+        try:
+            try:
+                send("SIGTERM")
+                wait_for(lambda: False)
+            except KeyboardInterrupt as error:  # as pybind11 does
+                raise ImportError("initialization failed") from error
+        except ImportError:  # as libraries do for what they can do without
+            pass
+        wait_for(lambda: False)
+
+
+@pytest.mark.parametrize("others", [(), ("SIGTERM",), ("SIGHUP", "SIGINT")])
+def test_what_is_cleared_away_is_not_disturbed(others: tuple[str, ...]) -> None:
+    """Not by what reminds of the signal, nor by others that come with it, as terminals and supervisors send several."""
+    steps = []
+
+    def clear_away() -> None:
+        for name in others:
+            send(name)
+        for step in range(8):
+            try:
+                raise FileNotFoundError
+            except FileNotFoundError:
+                time.sleep(0.1)
+            steps.append(step)
+
+    with pytest.raises(KeyboardInterrupt), ended_like_ctrl_c():
+        try:
+            send("SIGINT")
+            wait_for(lambda: False)
+        finally:
+            clear_away()
+    assert steps == list(range(8))
+
+
+def test_one_that_comes_much_later_ends_that_too() -> None:
+    with pytest.raises(KeyboardInterrupt) as ended, ended_like_ctrl_c():
+        try:
+            send("SIGINT")
+            wait_for(lambda: False)
+        finally:
+            time.sleep(1.5)
+            send("SIGINT")
+            wait_for(lambda: False)
+    assert isinstance(ended.value.__context__, KeyboardInterrupt)
+
+
+def test_other_errors_stay() -> None:
+    with pytest.raises(ImportError, match="missing"), ended_like_ctrl_c():
+        raise ImportError("missing")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_said_of_one_that_comes_before_the_command_line(name: str) -> None:
+    """The program says that it is there, as a module that it imports; then it is ended."""
+    code = (
+        "import sys, time, types;"
+        "sys.modules['illures.cli'] = slow = types.ModuleType('illures.cli');"
+        "slow.__getattr__ = lambda name: (print('ready', flush=True), time.sleep(60));"
+        "import illures.__main__"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        process.send_signal(signal.Signals[name])
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == -signal.Signals[name] and not err
