@@ -143,3 +143,14 @@ def test_nothing_is_said_of_one_that_comes_before_the_command_line(name: str) ->
         process.send_signal(signal.Signals[name])
         _, err = process.communicate(timeout=60)
     assert process.returncode == -signal.Signals[name] and not err
+
+
+def test_the_exit_code_is_ours_whatever_the_exception_came_through() -> None:
+    """CPython ends the process by a signal where KeyboardInterrupt has left an `exec` of text."""
+    code = (
+        "import illures.cli.app as module;"
+        "module.app = lambda *words, **options: exec('raise KeyboardInterrupt');"
+        "module.main(['decompose'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130 and "interrupted" in done.stderr and "Traceback" not in done.stderr

@@ -47,6 +47,9 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("interrupted; finished outputs are complete, the same command continues", file=sys.stderr)
         code = INTERRUPTED
+        # Where the exception came through an `exec` of text, as of dataclasses, CPython would still end the process by
+        # SIGINT at its very end, instead of with this code; a further `exec` makes it forget (run_eval_code_obj).
+        exec("")
     sys.exit(code)
 
 

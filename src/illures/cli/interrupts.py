@@ -93,7 +93,7 @@ class _Interrupts:
                 number = self._numbers.get(timeout=_AGAIN_S)
             except queue.Empty:
                 self._reminding = True
-                _send(number)
+                _send_to_main_thread(number)
 
     def _quiet(self, unraisable: Any) -> None:
         """Say nothing of an interrupt that could not be raised where it came: it is raised again."""
@@ -101,7 +101,8 @@ class _Interrupts:
             self._hook(unraisable)
 
 
-def _send(number: int) -> None:
+def _send_to_main_thread(number: int | None) -> None:
+    assert number is not None
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, number)
     else:
