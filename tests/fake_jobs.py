@@ -85,7 +85,7 @@ class PhotoSizes:
         return size
 
 
-def wait_for(ready: Callable[[], bool], seconds: float = 120) -> None:
+def wait_for(ready: Callable[[], bool], seconds: float = 400) -> None:
     """Wait until something is so; a test may fail, but never hang."""
     end = time.monotonic() + seconds
     while not ready():

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
+from illures.cli import interrupts
 from illures.cli.interrupts import ended_like_ctrl_c
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -87,8 +88,9 @@ def test_one_that_is_taken_for_a_missing_module_comes_again() -> None:
 
 
 @pytest.mark.parametrize("others", [(), ("SIGTERM",), ("SIGHUP", "SIGINT")])
-def test_what_is_cleared_away_is_not_disturbed(others: tuple[str, ...]) -> None:
+def test_what_is_cleared_away_is_not_disturbed(others: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """Not by what reminds of the signal, nor by others that come with it, as terminals and supervisors send several."""
+    monkeypatch.setattr(interrupts, "_PATIENCE_S", 1e6)
     steps = []
 
     def clear_away() -> None:
@@ -110,13 +112,13 @@ def test_what_is_cleared_away_is_not_disturbed(others: tuple[str, ...]) -> None:
     assert steps == list(range(8))
 
 
-def test_one_that_comes_much_later_ends_that_too() -> None:
+def test_one_that_comes_much_later_ends_that_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupts, "_PATIENCE_S", 0.0)
     with pytest.raises(KeyboardInterrupt) as ended, ended_like_ctrl_c():
         try:
             send("SIGINT")
             wait_for(lambda: False)
         finally:
-            time.sleep(1.5)
             send("SIGINT")
             wait_for(lambda: False)
     assert isinstance(ended.value.__context__, KeyboardInterrupt)
@@ -148,7 +150,7 @@ def test_nothing_is_said_of_one_that_comes_before_the_command_line(name: str) ->
 def test_the_exit_code_is_ours_whatever_the_exception_came_through() -> None:
     """CPython ends the process by a signal where KeyboardInterrupt has left an `exec` of text."""
     code = (
-        "import illures.cli.app as module;"
+        "import sys, illures.cli; module = sys.modules['illures.cli.app'];"
         "module.app = lambda *words, **options: exec('raise KeyboardInterrupt');"
         "module.main(['decompose'])"
     )
