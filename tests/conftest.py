@@ -23,8 +23,11 @@ import hypothesis  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-# How long an example takes says how busy the machine is, and nothing of the code.
-hypothesis.settings.register_profile("illures", deadline=None)
+# How long an example takes says how busy the machine is, and nothing of the code. The examples are the same in every
+# run: a change is judged by its own faults, and not by an old one that is met by chance.
+hypothesis.settings.register_profile(
+    "illures", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("illures")
 
 # They train, render, start browsers, servers and other processes, or run the shipped weights on photos and clips:

@@ -33,6 +33,26 @@ class Squares:
 
 
 @dataclass(frozen=True)
+class Waits:
+    """Each piece takes until its process is ended, and says in a folder that it is at work; likewise each start."""
+
+    folder: Path
+
+    def __setstate__(self, state: dict[str, Path]) -> None:
+        (state["folder"] / f"begun-{os.getpid()}").touch()
+        time.sleep(0.3)
+        self.__dict__.update(state)
+
+    def __call__(self):
+        return self.wait
+
+    def wait(self, piece: int) -> int:
+        (self.folder / f"at-work-{piece}").touch()
+        time.sleep(600)
+        return piece
+
+
+@dataclass(frozen=True)
 class PhotoSizes:
     """Writes the size of each photo to a file; importable by the workers that tests start.
 
@@ -65,7 +85,7 @@ class PhotoSizes:
         return size
 
 
-def wait_for(ready: Callable[[], bool], seconds: float = 120) -> None:
+def wait_for(ready: Callable[[], bool], seconds: float = 400) -> None:
     """Wait until something is so; a test may fail, but never hang."""
     end = time.monotonic() + seconds
     while not ready():

@@ -211,12 +211,20 @@ def _ended(process: subprocess.Popen[str], number: signal.Signals, drain: Callab
             return "its children live on"
         time.sleep(0.01)
     _, err = drain()
-    # Before the command line is there, Python itself says that it was interrupted.
-    if "Traceback" in err and not (number == signal.SIGINT and err.strip().endswith("KeyboardInterrupt")):
+    if "Traceback" in err and not _of_python_alone(err):
         return f"traceback: {_last(err)}"
     if process.returncode not in (0, INTERRUPTED, -number):
         return f"exit code {process.returncode}: {_last(err)}"
     return ""
+
+
+def _of_python_alone(err: str) -> bool:
+    """Whether Python was interrupted while it started, in the few milliseconds before it runs any code of ours."""
+    files = re.findall(r'^  File "(.*?)"', err, re.MULTILINE)
+    before = re.compile(
+        r"<frozen .*|<string>|.*[/\\]lib[/\\]python3[^/\\]*[/\\][^/\\]*\.py|.*[/\\]illures[/\\]__init__\.py"
+    )
+    return err.strip().endswith("KeyboardInterrupt") and all(before.fullmatch(name) for name in files)
 
 
 def _group_lives(group: int) -> bool:

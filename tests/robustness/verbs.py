@@ -44,8 +44,8 @@ learning_rate = 2e-3
 """
 # Parts of a clip are 250 frames; with a few, a short clip has many.
 SHORT_PARTS = (
-    "import sys; from illures.video import make; make.make_video.__kwdefaults__['part_frames'] = 4;"
-    "from illures.cli import main; main(sys.argv[1:])"
+    "from illures.__main__ import main; from illures.video import make;"
+    "make.make_video.__kwdefaults__['part_frames'] = 4; main()"
 )
 # What stays in a folder: whoever holds the lock on it may write there.
 LOCK = ".lock"

@@ -1,6 +1,8 @@
 """Two processes over Gloo do what one does with the same batch."""
 
+import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -16,14 +18,26 @@ from tiny_training import EVERY_KIND, training
 
 def in_two_processes(*arguments: object) -> None:
     """What torchrun does: one environment a process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     paths = {"PYTHONPATH": tiny_training.search_path(), "OMP_NUM_THREADS": "1"}
-    common = os.environ | paths | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    common = os.environ | paths | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
     command = [sys.executable, tiny_training.__file__, *map(str, arguments)]
     started = [subprocess.Popen(command, env=common | {"RANK": str(k), "LOCAL_RANK": str(k)}) for k in range(2)]
-    assert [process.wait(timeout=300) for process in started] == [0, 0]
+    try:
+        assert [process.wait(timeout=600) for process in started] == [0, 0]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait(60)
+
+
+def free_port() -> int:
+    """One that nothing listens on; below those that systems deal out, so that none takes it before it is used."""
+    for _ in range(100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            port = random.SystemRandom().randrange(10_000, 30_000)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port")
 
 
 def test_two_processes_learn_what_one_does(cache_folder, cache, tmp_path, one_thread):

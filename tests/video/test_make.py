@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from clips import audio_packets, decode, pan, pictures, turn, write_clip
 from face_scene import scene
+from fake_jobs import wait_for
 from illures.cli import main
 from illures.decompose.decomposer import Decomposer
 from illures.errors import InputError, InputWarning
@@ -117,9 +117,8 @@ def test_a_killed_process_goes_on(tmp_path: Path) -> None:
     )
     out = tmp_path / "out.mp4"
     process = subprocess.Popen([sys.executable, "-c", code, str(out)])
-    parts, deadline = tmp_path / "out.mp4.parts", time.monotonic() + 60
-    while not (parts / "000002.npz").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    parts = tmp_path / "out.mp4.parts"
+    wait_for(lambda: (parts / "000002.npz").exists() or process.poll() is not None)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(300)
     if not out.exists():  # else it was too fast to be killed

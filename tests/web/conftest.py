@@ -18,8 +18,8 @@ from illures.web.server.limits import Limits
 from illures.web.server.worker import Worker
 
 EXAMPLE = Path(str(files("illures") / "assets" / "astronaut.jpg"))
-# Enough for these tests, so that a fault shows early.
-LIMITS = Limits(photo_bytes=8_000_000, clip_bytes=8_000_000, pixels=16_000_000, work_s=60)
+# Bytes and pixels enough for these tests, so that a fault shows early; time for a busy machine.
+LIMITS = Limits(photo_bytes=8_000_000, clip_bytes=8_000_000, pixels=16_000_000, work_s=400)
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +65,6 @@ def browser() -> Iterator[object]:
         pytest.skip("no Chromium on this machine; the studio's page is not tested (apt-get install chromium)")
     software = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=software)
+        browser = playwright.chromium.launch(executable_path=chromium, args=software, timeout=180_000)
         yield browser
         browser.close()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-import signal
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter
 
 from illures import __version__
+from illures.cli.interrupts import ended_like_ctrl_c
 from illures.errors import InputError, InputWarning
 
 OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
@@ -38,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     words = [escape_direction(current_name(word)) for word in with_token(words)]
     try:
-        with _ended_like_ctrl_c():
+        with ended_like_ctrl_c():
             code = app(words, exit_on_error=False, result_action="return_value")
     except CycloptsError:  # cyclopts has printed the error
         code = BAD_INPUT
@@ -48,6 +47,9 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("interrupted; finished outputs are complete, the same command continues", file=sys.stderr)
         code = INTERRUPTED
+        # Where the exception came through an `exec` of text, as of dataclasses, CPython would still end the process by
+        # SIGINT at its very end, instead of with this code; a further `exec` makes it forget (run_eval_code_obj).
+        exec("")
     sys.exit(code)
 
 
@@ -63,38 +65,6 @@ def needs_extra(extra: str, work: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise InputError(f"{error.name}: not installed; {work} needs `pip install illures[{extra}]`") from error
-
-
-@contextmanager
-def _ended_like_ctrl_c() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the block as Ctrl-C does, so that nothing is left; `nohup` stays in force.
-
-    Whatever the block raises after one of them is KeyboardInterrupt: what is at work may turn that into another error,
-    as pybind11 does (ImportError: initialization failed) while a module of it is imported.
-    """
-    asked = threading.Event()
-
-    def interrupt(number: int, frame: object) -> None:
-        asked.set()
-        raise KeyboardInterrupt
-
-    main_thread = threading.current_thread() is threading.main_thread()  # only there may handlers be set
-    numbers = [
-        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if main_thread and hasattr(signal, name)
-    ]
-    before = {number: signal.getsignal(number) for number in numbers}
-    before = {number: old for number, old in before.items() if old in (signal.SIG_DFL, signal.default_int_handler)}
-    for number in before:
-        signal.signal(number, interrupt)
-    try:
-        yield
-    except Exception as error:
-        if asked.is_set():
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 _show_warning = warnings.showwarning

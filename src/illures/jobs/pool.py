@@ -18,7 +18,7 @@ from typing import Any
 
 from illures.errors import InputError
 from illures.io.files import check_writable, write_error
-from illures.jobs.signals import started_deaf_to_ctrl_c
+from illures.jobs.signals import started_deaf_to_terminals
 
 Work = Callable[[int], Any]  # the number of a piece to its result, which travels between processes
 Job = Callable[[], Work]  # opened in each process; may raise InputError
@@ -66,13 +66,14 @@ def _until_broken(job: Job, pieces: Sequence[int], workers: int) -> Results:
     """Work with one pool; raises BrokenProcessPool when a process died: pieces that are not out yet are lost."""
     waiting = list(reversed(pieces))
     running: dict[Future[Any], int] = {}
-    # Spawned, as threads of native libraries do not survive a fork.
-    executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (job,))
+    with started_deaf_to_terminals():  # also Python's own helper, which the first lock starts
+        # Spawned, as threads of native libraries do not survive a fork.
+        executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (job,))
     try:
         while waiting or running:
             # One more each than they work on: nobody waits, and results do not pile up in memory.
             while waiting and len(running) < 2 * workers:
-                with started_deaf_to_ctrl_c():  # which is this process's business
+                with started_deaf_to_terminals():  # which are this process's business
                     future = executor.submit(_worker_piece, waiting[-1])
                 running[future] = waiting[-1]
                 waiting.pop()

@@ -15,6 +15,8 @@ from illures.jobs.pool import _LOSSES, Job, Results
 
 # Until the first worker runs, where none does [s]: clusters that grow on demand take minutes.
 _START_S = 900
+# Of a cluster on this machine: Ray gives it 30 s, which a busy machine may not keep.
+_STARTS = 3
 
 
 def on_ray(job: Job, pieces: Sequence[int], workers: int | None = None, *, address: str) -> Results:
@@ -135,10 +137,14 @@ def connected(address: str, workers: int | None) -> Iterator[None]:
     except ImportError as error:
         raise InputError(f'ray: {error}; install it with pip install "illures[ray]"') from error
     own: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise InputError(f"Ray, address {address!r}: {first_line(error)}") from error
+    for tries_left in range(_STARTS - 1, -1, -1):
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
+            break
+        except Exception as error:  # of many kinds, also the bare one
+            ray.shutdown()
+            if not (own and tries_left and "timed out" in str(error)):
+                raise InputError(f"Ray, address {address!r}: {first_line(error)}") from error
     try:
         yield
     finally:

@@ -1,22 +1,58 @@
-"""What Ctrl-C reaches: the process that the user started, and not those that it starts."""
+"""What signals reach: the process that the user started, and not those that it starts."""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from typing import Any
+
+# What a terminal sends to a command and to all that it started.
+_OF_TERMINALS = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextmanager
-def started_deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes that are started in the block never see SIGINT, not even while they start: its sender ends them."""
-    if not hasattr(signal, "pthread_sigmask"):
+def started_deaf_to_terminals() -> Iterator[None]:
+    """Processes that are started in the block never see Ctrl-C or a closed terminal: who starts them ends them.
+
+    They do not see them while they start either, when Python would answer with a traceback. In this process these
+    signals, and SIGTERM, take effect when the block ends: no process is half started.
+    """
+    with held_back():
+        if not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
+        try:
+            # It inherits the mask, and would end with the terminal; SIGINT, which it ignores, it lets through again.
+            resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """What would end this process by an exception (SIGINT, SIGTERM, SIGHUP) does so when the block has ended.
+
+    Only the main thread gets such exceptions: in others nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    resource_tracker.ensure_running()  # which would let the signal through when it starts (CPython 3.11)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    came: list[int] = []
+    numbers = [*_OF_TERMINALS, signal.SIGTERM]
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in before:
+        signal.signal(number, lambda number, frame: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)

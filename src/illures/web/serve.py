@@ -83,7 +83,12 @@ def serve(
         with listening:
             uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
-        pass
+        _say_good_bye(name, rest)
+    else:
+        _say_good_bye(name, rest)
+
+
+def _say_good_bye(name: str, rest: bool) -> None:
     kept = "" if rest else "; what was open and not saved is gone"
     print(f"\n{name}: good-bye{kept}", flush=True)
 

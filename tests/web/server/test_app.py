@@ -9,8 +9,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 import zipfile
 import zlib
 from dataclasses import replace
@@ -24,6 +22,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from clips import pictures, write_clip
+from fake_jobs import wait_for
 from illures.io.formats import MAPS, Format
 from illures.io.photos import as_linear, read_photo
 from illures.math.color import linear_to_srgb
@@ -33,7 +32,7 @@ from illures.render import render, shade
 from illures.web.server.app import create_app
 from illures.web.server.limits import Limits
 from illures.web.server.pack import unpack
-from illures.web.server.worker import Worker, WorkError
+from illures.web.server.worker import _BEGUN, Worker, WorkError
 
 LOCAL = "http://127.0.0.1:8000"
 LIMITS = Limits(photo_bytes=8_000_000, clip_bytes=8_000_000, pixels=16_000_000, work_s=60)
@@ -319,20 +318,24 @@ def test_nothing_is_left_on_disk(client, photo, worker):
     assert list(worker.folder.iterdir()) == []
 
 
-def test_a_process_that_dies_is_replaced(client, worker, example):
-    pid = worker._process.pid
+def test_a_process_that_dies_is_replaced(client, worker, example, monkeypatch):
+    """It is killed as soon as it has said that it has begun; where it was done all the same, that is tried again."""
+    received = worker._received
 
-    def kill_at_work() -> None:
-        deadline = time.monotonic() + 60
-        while not worker._turn.locked() and time.monotonic() < deadline:
-            time.sleep(0.001)
-        time.sleep(0.05)
-        os.kill(pid, signal.SIGKILL)
+    def kill_at_work() -> object:
+        answer = received()
+        if answer == _BEGUN:
+            os.kill(worker._process.pid, signal.SIGKILL)
+        return answer
 
-    killer = threading.Thread(target=kill_at_work, daemon=True)
-    killer.start()
-    answer = client.post("/api/photos", params={"name": "a.jpg"}, content=example)
-    killer.join(60)
+    for _ in range(20):
+        worker._do("ready", ())
+        pid = worker._process.pid
+        with monkeypatch.context() as patch:
+            patch.setattr(worker, "_received", kill_at_work)
+            answer = client.post("/api/photos", params={"name": "a.jpg"}, content=example)
+        if answer.status_code != 201:
+            break
     assert answer.status_code == 422 and "ended" in answer.json()["error"]
     assert client.get("/api/info").status_code == 200
     assert client.post("/api/photos", content=example).status_code == 201
@@ -387,9 +390,7 @@ def test_a_server_that_is_killed_leaves_nothing_on_disk(tmp_path):
     finally:
         process.kill()
         process.communicate(timeout=60)
-    deadline = time.monotonic() + 60
-    while folder.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(lambda: not folder.exists())
     assert not list(folder.parent.glob("illures-*"))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from illures.errors import InputError
 from illures.io.workfolder import WorkFolder
-from illures.jobs.signals import started_deaf_to_ctrl_c
+from illures.jobs.signals import started_deaf_to_terminals
 from illures.web.server.limits import Limits
 
 FOLDER = "illures-studio-"  # how names of temporary folders begin
@@ -147,7 +147,7 @@ class Worker:
         self._pipe, theirs = context.Pipe()
         arguments = (theirs, self._weights, self._folder.path, self._limits)
         self._process = context.Process(target=_serve, args=arguments, daemon=True, name="illures-studio-worker")
-        with started_deaf_to_ctrl_c():  # which goes to the server, which ends it
+        with started_deaf_to_terminals():  # which reach the server, and it ends the process
             self._process.start()
         self._started += 1
         theirs.close()
