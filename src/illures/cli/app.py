@@ -79,7 +79,9 @@ def _ended_like_ctrl_c() -> Iterator[None]:
         raise KeyboardInterrupt
 
     main_thread = threading.current_thread() is threading.main_thread()  # only there may handlers be set
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if main_thread and hasattr(signal, name)]
+    numbers = [
+        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if main_thread and hasattr(signal, name)
+    ]
     before = {number: signal.getsignal(number) for number in numbers}
     before = {number: old for number, old in before.items() if old in (signal.SIG_DFL, signal.default_int_handler)}
     for number in before:
