@@ -1,4 +1,4 @@
-"""What Ctrl-C reaches: the process that the user started, and not those that it starts."""
+"""Keep Ctrl-C away from child processes: only the process that the user started handles it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from multiprocessing import resource_tracker
 
 
 @contextmanager
-def started_deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes that are started in the block never see SIGINT, not even while they start: its sender ends them."""
+def sigint_blocked() -> Iterator[None]:
+    """Processes that are started in the block ignore SIGINT, even while they start; their parent ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # which would let the signal through when it starts (CPython 3.11)
+    resource_tracker.ensure_running()  # it would unblock the signal when it starts (CPython 3.11)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
