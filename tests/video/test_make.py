@@ -21,10 +21,12 @@ from illures.decompose.decomposer import Decomposer
 from illures.errors import InputError, InputWarning
 from illures.io.photos import as_linear
 from illures.relighting.light import Light
-from illures.video.make import decompose_clip, make_video
+from illures.video.frames import decompose_clip
+from illures.video.grid import grid_size
+from illures.video.make import make_video
 from illures.video.prefetch import prefetch
 from illures.video.read import open_clip
-from illures.video.render import grid_size, show_frame
+from illures.video.render import show_frame
 from illures.video.write import held
 
 LIGHT = Light.from_direction(60, 20)

@@ -122,7 +122,7 @@ def test_bodies_that_come_too_slowly(pause_s, pieces):
         return {"type": "http.request", "body": b"x\n", "more_body": left > 0}
 
     status, body = asked(create_app(limits), receive)
-    assert status == 408 and b"too slowly" in body and left > pieces / 2
+    assert status == 408 and b"too slow" in body and left > pieces / 2
 
 
 def test_a_client_that_goes_away_is_no_fault():

@@ -63,7 +63,8 @@ def video(
     from illures.io.container import pyav
     from illures.model.weights import FAST
     from illures.relighting.recognise import recognised
-    from illures.video.make import first_face, make_video
+    from illures.video.frames import first_face
+    from illures.video.make import make_video
 
     if len(lights.light) > 1 or "all" in lights.light:
         raise InputError("more than one light: a video takes one")

@@ -1,11 +1,12 @@
-"""What a head's height map hides from each of its points: cast shadows and occluded light.
+"""Self-shadowing of a head from its height map: cast shadows of lamps, and ambient occlusion of SH light.
 
-Both come from horizons (Max 1988): the steepest rise that is seen from a pixel on the way to an azimuth. For light from
-all around there are 16 of them. A lamp gets its own: a disc is cut into strips, each with the azimuth that it has, so
-that shadows have the shape of what casts them and a penumbra that grows with the lamp and with the distance.
+Both use horizon mapping (Max, "Horizon mapping: shadows for bump-mapped surfaces", 1988). The horizon of a pixel in a
+direction of the image plane is the largest elevation at which the surface appears along that direction. SH light uses
+16 azimuths. A lamp uses its own: its disc is divided into strips, and each strip is tested in the azimuth where it
+lies. Shadows then have the outline of their occluder, and a penumbra that grows with the lamp's size and the distance.
 
-Convention: heights in pixels of the map, toward the viewer. Azimuths of horizons turn in the image plane, from image
-right to up; elevations are above the image plane, 90 degrees toward the viewer.
+Convention: heights in pixels of the map, toward the viewer. Azimuths turn in the image plane, from image right to up.
+Elevations are above the image plane; 90 degrees points to the viewer.
 """
 
 from __future__ import annotations
@@ -24,30 +25,28 @@ from illures.relighting.depth import height_map
 
 AZIMUTHS = 16
 _ELEVATIONS_DEG = np.arange(-60, 86, 10.0)
-# How far an obstacle may be, in parts of the map's side.
+# Distances at which occluders are searched [map sides].
 _STEPS = (0.016, 0.024, 0.033, 0.045, 0.06, 0.08, 0.105, 0.14, 0.185, 0.24, 0.31)
-# A horizon that rises above the surface's own tangent by less is the surface itself; by the second figure, an obstacle.
+# Elevation of the horizon above the surface's tangent [deg]: up to the first it is the surface itself, from the second
+# on an occluder.
 _CLEAR_DEG = (3.0, 10.0)
-# Shadows of a lamp of no size would show the map's pixels.
+# Least angular radius of a lamp: sharper shadows would show the pixels of the map.
 _LEAST_SOFT_DEG = 3.5
-# Of a lamp's disc, and the points that are looked at on the way to it: dense near by.
-_STRIPS = np.array([-0.75, -0.25, 0.25, 0.75])
-_PACES = tuple(0.007 * 1.12**k for k in range(40))  # of the map's side
-
-
-# An eye's own lids are no farther away than this, and not what hides a lamp from it.
+_STRIPS = np.array([-0.75, -0.25, 0.25, 0.75])  # centres of the strips of a lamp's disc [radii]
+_PACES = tuple(0.007 * 1.12**k for k in range(40))  # distances of the search toward a lamp [map sides]
+# Occluders of an eye are searched from this distance on [map sides], so that its own lids do not count.
 _NEXT = 0.05
 
 
 @dataclass(frozen=True)
 class Occlusion:
-    """What a face hides from itself, at the size of its height map.
+    """Self-shadowing of one face, at the size of its height map.
 
     Attributes:
-        normal: of the surface.
-        height: of the surface [px].
-        obstacle: the same; where nothing is that could cast a shadow, far below.
-        hidden: of each SH basis function, the part of its shading that obstacles take (before the light).
+        normal: unit normals, camera frame.
+        height: height of the surface toward the viewer [px].
+        obstacle: height of what can cast shadows [px]; far below the surface where there is nothing.
+        hidden: shading by each SH basis function that occluders remove; times an SH light, the lost shading.
     """
 
     normal: Float[np.ndarray, "size size 3"]
@@ -56,18 +55,18 @@ class Occlusion:
     hidden: Float[np.ndarray, "size size 9"]
 
     def shadow(self, direction: Float[np.ndarray, "3"], radius_deg: float) -> Float[np.ndarray, "size size"]:
-        """How much of a lamp is hidden, from 0 to 1.
+        """Occluded share of a lamp at each pixel, in [0, 1].
 
         Args:
-            direction: unit vector toward the lamp.
-            radius_deg: its angular radius.
+            direction: unit vector toward the lamp, camera frame.
+            radius_deg: angular radius of the lamp [deg]; 3.5 at least is used.
         """
         if not self.obstacle.any():
             return np.zeros_like(self.obstacle)
         radius = max(radius_deg, _LEAST_SOFT_DEG)
         azimuth = float(np.arctan2(direction[1], direction[0]))
         elevation = float(np.rad2deg(np.arcsin(np.clip(direction[2], -1, 1))))
-        # A lamp straight ahead lies at every azimuth.
+        # Near the viewing axis a lamp covers a wide range of azimuths.
         wide = np.deg2rad(radius) / max(np.cos(np.deg2rad(elevation)), 0.05)
         heights = radius * np.sqrt(1 - _STRIPS**2)
         total = np.zeros_like(self.obstacle)
@@ -75,11 +74,16 @@ class Occlusion:
             ahead = np.array([np.cos(azimuth + aside), np.sin(azimuth + aside)])
             horizon, tangent = _horizon(self.height, self.obstacle, ahead, _PACES), _tangent(self.normal, ahead)
             total += high * _covered(horizon, elevation, high) * _is_obstacle(horizon, tangent)
-        # The edge of what casts it is known to a pixel.
+        # The occluder's outline is accurate to a pixel, so a blur of that size loses nothing.
         return np.asarray(cv2.GaussianBlur(total / heights.sum(), (0, 0), 0.8), np.float32)
 
     def hides(self, direction: Float[np.ndarray, "3"], place: Float[np.ndarray, "2"]) -> bool:
-        """Whether a lamp's middle is hidden from a place (column, row) by what is not next to it."""
+        """Whether the centre of a lamp is occluded at a point, ignoring occluders closer than `_NEXT`.
+
+        Args:
+            direction: unit vector toward the lamp, camera frame.
+            place: column and row of the point [px].
+        """
         size = len(self.height)
         at = np.clip(np.rint(place), 0, size - 1).astype(int)
         far = np.array([pace for pace in _PACES if pace > _NEXT]) * size
@@ -93,7 +97,7 @@ class Occlusion:
 
 @cache
 def nothing_hidden(size: int) -> Occlusion:
-    """No shadows, but highlights."""
+    """An `Occlusion` without occluders, for relighting without shadows."""
     blank = np.zeros((size, size, 9), np.float32)
     return Occlusion(blank[..., :3], blank[..., 0], blank[..., 0], blank)
 
@@ -104,13 +108,13 @@ def occlusion(
     landmarks: Float[np.ndarray, "478 3"],
     regions: Float[np.ndarray, "size size classes"] | None = None,
 ) -> Occlusion:
-    """Integrate the normals and look around from every pixel.
+    """Integrate the normals to a height map, and find the horizons of every pixel.
 
     Args:
-        normal: camera frame; size even.
-        mask: where the normals mean something; nothing outside it casts a shadow.
-        landmarks: in the pixels of the map.
-        regions: shares of the classes of `types.Region`; None knows no neck and no hats.
+        normal: unit normals, camera frame. The side must be even.
+        mask: weight of the head, in [0, 1]; only pixels above 0.5 cast shadows.
+        landmarks: the dense face landmarks [px of the map].
+        regions: share of each class of `types.Region`. Without it the heights of neck and hats are not corrected.
     """
     z = height_map(normal, mask, landmarks, regions)
     obstacle = np.where(mask > 0.5, z, z.min() - len(z)).astype(np.float32)
@@ -118,7 +122,7 @@ def occlusion(
 
 
 def _tangent(normal: Float[np.ndarray, "size size 3"], ahead: Float[np.ndarray, "2"]) -> Float[np.ndarray, "size size"]:
-    """Elevation of the surface's own slope on the way `ahead` [deg]."""
+    """Elevation of the surface's tangent in the direction `ahead` [deg]."""
     slope = -(normal[..., 0] * np.float32(ahead[0]) + normal[..., 1] * np.float32(ahead[1]))
     return np.rad2deg(np.arctan2(slope, np.maximum(normal[..., 2], 0.05))).astype(np.float32)
 
@@ -129,7 +133,7 @@ def _horizon(
     ahead: Float[np.ndarray, "2"],
     steps: Sequence[float],
 ) -> Float[np.ndarray, "size size"]:
-    """Elevation [deg] of the highest obstacle on the way `ahead`, looked for at `steps` (parts of the map's side)."""
+    """Elevation of the horizon in the direction `ahead` [deg], sampled at distances `steps` [map sides]."""
     size = len(z)
     best = np.full_like(z, -np.inf)
     for step in steps:
@@ -142,18 +146,21 @@ def _horizon(
 
 
 def _covered(horizon: np.ndarray, elevation: float, radius_deg: float) -> np.ndarray:
-    """Share of a disc at `elevation` that lies below the horizon."""
+    """Share of a disc at `elevation` below the horizon, in [0, 1]. All angles in degrees."""
     return smoothstep((horizon - np.float32(elevation - radius_deg)) / np.float32(2 * radius_deg))
 
 
 def _is_obstacle(horizon: np.ndarray, tangent: np.ndarray) -> np.ndarray:
-    """1 where the horizon is another part of the face, 0 where it is the surface itself."""
+    """1 where the horizon is another part of the head, 0 where it is the surface itself; from elevations [deg]."""
     low, high = _CLEAR_DEG
     return smoothstep((horizon - tangent - np.float32(low)) / np.float32(high - low))
 
 
 def _hidden_basis(normal: np.ndarray, z: np.ndarray, obstacle: np.ndarray) -> Float[np.ndarray, "size size 9"]:
-    """∫ (1 - V) max(n·ω, 0) Y_i dω / pi by a sum over azimuths and elevations; smooth, so at half the size."""
+    """∫ (1 - V) max(n·ω, 0) Y_i dω / pi with visibility V, as a sum over azimuths and elevations.
+
+    The result is smooth, so it is computed at half the size.
+    """
     size = normal.shape[:2]
     normal, z, obstacle = _halved(normal), _halved(z) / 2, _halved(obstacle) / 2
     hidden = np.zeros((*normal.shape[:2], 9), np.float32)

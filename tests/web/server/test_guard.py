@@ -148,7 +148,7 @@ def test_too_many_requests_at_a_time_are_told_as_every_error_is():
     headers = dict(start["headers"])
     assert start["status"] == 503 and headers[b"content-type"] == b"application/json" and headers[b"retry-after"]
     assert headers[b"x-content-type-options"] == b"nosniff"
-    assert json.loads(body["body"]) == {"error": "too many requests at a time"}
+    assert json.loads(body["body"]) == {"error": "too many concurrent requests"}
 
 
 def test_an_unknown_host_is_told_of_no_other_program(client):

@@ -128,7 +128,7 @@ def test_a_batch(client, example):
 
 def test_a_batch_unfolds_no_further_than_all_of_it_may():
     some = {f"{k}.jpg": bytes(3_000_000) for k in range(3)}  # a few kB
-    with pytest.raises(InputError, match="unfold to more than 8 MB"):
+    with pytest.raises(InputError, match="unpack to more than 8 MB"):
         members(Upload("id", "all.zip", zipped(some)), LIMITS)
     assert len(members(Upload("id", "all.zip", zipped(dict(list(some.items())[:2]))), LIMITS)) == 2
 

@@ -1,4 +1,4 @@
-"""The page that shows the REST interface: made of the OpenAPI schema, without a script and offline."""
+"""The documentation page of the REST interface, made from the OpenAPI schema. It needs no script and no network."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ STYLE = Path(__file__).parent.parent / "static" / "rest.css"
 
 
 def api_page(schema: dict[str, Any], limits: Limits) -> str:
-    """HTML with each route, its parameters, its answers, and a line of curl.
+    """Make the HTML: for each route its parameters, its responses, and an example with curl.
 
     Args:
-        schema: OpenAPI 3.
-        limits: of the server.
+        schema: OpenAPI 3 schema.
+        limits: limits of the server, which the page states.
     """
     routes = [
         _route(method, path, about) for path, methods in schema["paths"].items() for method, about in methods.items()
@@ -34,8 +34,8 @@ def api_page(schema: dict[str, Any], limits: Limits) -> str:
 <h1>illures {escape(schema["info"]["version"])}</h1>
 <p>The body of a request is the file of a photo as it is, at most {limits.photo_bytes / MEGABYTE:g} MB and
 {limits.pixels / 1e6:g} megapixels; or a ZIP file (<code>Content-Type: application/zip</code>) of up to {limits.batch}
-photos, {limits.batch_bytes / MEGABYTE:g} MB. Errors are JSON: <code>{{"error": "..."}}</code>. Where the server asks
-for a token, send <code>Authorization: Bearer TOKEN</code>. Machines read <a href="/openapi.json">openapi.json</a>.</p>
+photos, {limits.batch_bytes / MEGABYTE:g} MB. Errors are JSON: <code>{{"error": "..."}}</code>. If the server requires
+a token, send <code>Authorization: Bearer TOKEN</code>. The schema: <a href="/openapi.json">openapi.json</a>.</p>
 {"".join(routes)}
 </main>
 </body>
@@ -59,7 +59,7 @@ def _route(method: str, path: str, about: dict[str, Any]) -> str:
 <h2><b>{method.upper()}</b> <code>{escape(path)}</code></h2>
 <p>{escape(about.get("summary", ""))}</p>
 <pre>curl -OJ{verb} "http://127.0.0.1:8000{escape(path + query)}"{escape(body)}</pre>
-{table}<details><summary>Answers</summary><table>{answers}</table></details>
+{table}<details><summary>Responses</summary><table>{answers}</table></details>
 </section>
 """
 
@@ -73,7 +73,7 @@ def _parameter(parameter: dict[str, Any]) -> str:
     default = schema.get("default")
     if isinstance(default, list):
         default = ", ".join(default)
-    default = "needed" if parameter.get("required") else f"default {default}"
+    default = "required" if parameter.get("required") else f"default {default}"
     about = parameter.get("description", "")
     return (
         f"<tr><td><code>{escape(parameter['name'])}</code></td>"

@@ -1,7 +1,7 @@
-"""The studio's server: a page, and an interface of JSON and bytes under /api/.
+"""The studio's server: the page, and its API under /api/.
 
-Uploads are the bodies of requests, as they are: no form is parsed and nothing is spooled to disk. Whatever is decoded
-or computed is done by the worker process; this one passes bytes on.
+An upload is the body of a request: no form is parsed, and nothing is written to disk. The worker process decodes files
+and computes; this process only passes bytes on.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from illures.web.server.worker import Worker
 
 STATIC = Path(__file__).parent.parent / "static"
 EXAMPLE = Path(__file__).parent.parent.parent / "assets" / "astronaut.jpg"
-# Of what comes with a render: light, settings and paint.
+# Largest body of a request for a file: light, settings and paint.
 _ORDER_BYTES = 48 * MEGABYTE
 _LIGHT_BYTES = MEGABYTE
 _MEDIA = {"jpg": "image/jpeg", "png": "image/png", "png16": "image/png"}
@@ -46,7 +46,7 @@ Name = Annotated[str, Query(max_length=1000)]
 
 
 class OrderBody(BaseModel):
-    """A file that the page asks for; see `workbench.Order`."""
+    """Request of the page for a file; see `workbench.Order`."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -70,27 +70,27 @@ def create_app(
     token: str | None = None,
     rest: bool = False,
 ) -> FastAPI:
-    """The application, to be served by uvicorn.
+    """Create the application, to be served by uvicorn.
 
     Args:
-        limits: of what is accepted; default: those of `Limits`.
-        weights: of the network; None for those in the package.
-        names: hosts besides localhost by which it may be called (see `guard`).
-        worker: another one, for tests.
-        token: that requests must know; None for none.
-        rest: serve the REST interface (`rest`) instead of the studio's page and its interface.
+        limits: limits of requests; None for the defaults of `Limits`.
+        weights: weights of the network; None for those in the package.
+        names: host names besides localhost that the server accepts (see `guard`).
+        worker: a worker to use instead, for tests.
+        token: token that requests must present; None for none.
+        rest: serve the REST interface (`rest`) instead of the studio's page and API.
     """
     limits = limits or Limits()
     crew = worker or Worker(limits, weights)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        started = asyncio.create_task(crew.do("ready"))  # so that the first photo need not wait for the network
+        started = asyncio.create_task(crew.do("ready"))  # loads the network before the first photo arrives
         started.add_done_callback(lambda task: task.cancelled() or task.exception())
         yield
         crew.close()
 
-    # FastAPI's pages of documentation load their scripts from the network; `rest` has one of its own.
+    # FastAPI's documentation pages load scripts from a CDN; `rest` has its own page.
     schema = "/openapi.json" if rest else None
     app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=schema, title="illures", version=VERSION)
     metrics = Metrics()
@@ -112,7 +112,7 @@ def create_app(
 
 def _add_page(app: FastAPI) -> None:
     for suffix, kind in ((".js", "text/javascript"), (".css", "text/css"), (".svg", "image/svg+xml")):
-        mimetypes.add_type(kind, suffix)  # Windows takes them from the registry, where anything may stand
+        mimetypes.add_type(kind, suffix)  # Windows reads them from the registry, which may be wrong
     mimetypes.add_type("text/plain", ".glsl")
 
     @app.get("/")
@@ -128,7 +128,7 @@ def _add_page(app: FastAPI) -> None:
 
 @dataclass(frozen=True)
 class Desk:
-    """What the routes share."""
+    """State shared by the routes."""
 
     limits: Limits
     worker: Worker
@@ -136,7 +136,7 @@ class Desk:
     gate: Gate
 
     def found(self, id: str, index: int) -> Opened:
-        """A photo that has a face of this number."""
+        """The photo with this id; a Refusal (404) if it has no face `index`."""
         opened = self.store.get(id, Opened)
         if not 0 <= index < len(opened.faces):
             raise Refusal(404, f"face {index}: the photo has {len(opened.faces)}")
@@ -242,7 +242,7 @@ def _describe(opened: Opened) -> dict[str, Any]:
 
 
 def _corners(face: Decomposition) -> list[list[float]]:
-    """Of the face's box, in parts of the photo's width and height: low and high (x, y)."""
+    """Corners of the face's box, as shares of the photo's width and height: low and high (x, y)."""
     points = face.crop.face.landmarks[:, :2]
     height, width = face.crop.photo_size
     size = np.array([width, height], np.float64)
@@ -250,4 +250,5 @@ def _corners(face: Decomposition) -> list[list[float]]:
 
 
 def _size(face: Decomposition) -> int:
+    """Memory of a face's maps [bytes]."""
     return sum(getattr(face, name).nbytes for name in ("image", "albedo", "normal", "residual", "mask"))

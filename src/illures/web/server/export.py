@@ -1,4 +1,4 @@
-"""What the studio hands out: the relit photo at its own resolution, its maps, and all of it as one ZIP file."""
+"""Files that the studio saves: the relit photo at full resolution, its maps, and a ZIP file of all."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ Paint = UInt8[np.ndarray, "rows columns 4"]
 
 @dataclass(frozen=True)
 class Look:
-    """How the studio shows a face.
+    """Settings of the studio for one face.
 
     Attributes:
-        light: upright.
-        kept: share of the residual that stays, in [0, 1].
-        shadows: cast shadows and highlights are made anew (`relight_photo`); `kept` has no say then.
-        match: the background takes the gain of the new light against the old.
-        paint: on the albedo, over the whole photo at any resolution (sRGB, cover); or None.
+        light: the new light, upright.
+        kept: share of the residual that is kept, in [0, 1].
+        shadows: recompute cast shadows and highlights, as `illures relight` does; `kept` is then ignored.
+        match: scale the background by the new light over the old.
+        paint: paint on the albedo, over the whole photo at any resolution (sRGB and opacity); None for none.
     """
 
     light: Light
@@ -59,13 +59,13 @@ class Look:
 
 
 def relit(photo: Photo, faces: Sequence[Decomposition], index: int, look: Look) -> Photo:
-    """The photo with one of its faces under a light: same size and type.
+    """Relight one face of a photo. The result has the size and type of the photo.
 
     Args:
         photo: sRGB-encoded.
-        faces: all of it, at the network's resolution.
-        index: of the face.
-        look: how it is to look.
+        faces: all faces of the photo, at the network's resolution.
+        index: index of the face.
+        look: settings.
     """
     face, others = faces[index], [other.crop for other in faces if other is not faces[index]]
     maps = FaceMaps(photo, face, others)
@@ -89,7 +89,7 @@ def relit(photo: Photo, faces: Sequence[Decomposition], index: int, look: Look) 
 
 
 def all_files(photo: Photo, faces: Sequence[Decomposition], index: int, look: Look, kind: Kind, name: str) -> bytes:
-    """A ZIP file: relit photo, maps of the photo's size, paint, and the light as JSON."""
+    """Make a ZIP file of the relit photo, the maps at the photo's size, the paint, and the light as JSON."""
     stem = name.rpartition(".")[0] or name
     files = {f"relit.{kind[:3]}": picture(relit(deep(photo, kind), faces, index, look), kind)}
     format = Format("png16" if kind == "png16" else "png")
@@ -119,10 +119,10 @@ def all_files(photo: Photo, faces: Sequence[Decomposition], index: int, look: Lo
 def map_file(
     photo: Photo, faces: Sequence[Decomposition], index: int, name: MapName, kind: Kind, paint: Paint | None
 ) -> bytes:
-    """A map of the photo's size as `illures decompose` writes it; the albedo with the paint on it.
+    """Encode a map at the photo's size, as `illures decompose` does; the albedo with the paint.
 
     Raises:
-        InputError: maps are not written as JPEG.
+        InputError: `kind` is "jpg", which maps are not written as.
     """
     if kind == "jpg":
         raise InputError(f"{name}: maps are written as PNG, of 8 or 16 bits")
@@ -133,23 +133,23 @@ def map_file(
 
 
 def picture(photo: Photo, kind: Kind) -> bytes:
-    """A photo as a file."""
+    """Encode a photo as a file."""
     if kind == "jpg":
         return encoded(eight(photo), ".jpg", [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return encoded(eight(photo) if kind == "png" else deep(photo, kind), ".png")
 
 
 def light_json(light: Light) -> bytes:
-    """The light as JSON, which `Light.from_json` and `illures relight --light` read."""
+    """Encode a light as JSON, which `Light.from_json` and `illures relight --light` read."""
     content = {"convention": CONVENTION, **light.to_dict()}
     return (json.dumps(content, indent=1) + "\n").encode()
 
 
 def read_paint(data: bytes) -> Paint:
-    """Paint from a PNG file with alpha.
+    """Decode paint from a PNG file with alpha.
 
     Raises:
-        InputError: it is none.
+        InputError: the data is not an 8-bit PNG file with alpha.
     """
     with decoding("paint", "a PNG file"):
         codes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
@@ -159,7 +159,7 @@ def read_paint(data: bytes) -> Paint:
 
 
 def _rendered(photo: Photo, face: Decomposition, maps: FaceMaps, look: Look) -> Photo:
-    """With cast shadows and highlights; paint is lit by what of the light reaches it."""
+    """Relight with cast shadows and highlights. Paint receives the diffuse light that is not occluded."""
     out = PhotoRelighter(photo, [face], background="match" if look.match else "keep")(look.light)
     if look.paint is None:
         return out
@@ -188,19 +188,19 @@ def _expose(out: Photo, photo: Photo, rows: slice, gain: np.ndarray) -> None:
 
 
 def _gain(face: Decomposition, maps: FaceMaps, light: Light) -> Float[np.ndarray, "3"]:
-    """Mean shading of the face under a light over that under its own."""
+    """Mean shading of the face under a light, divided by that under its own light."""
     mean = mean_basis(face)
     old = np.maximum(mean @ maps.light, 1e-3)
     return np.asarray(np.clip(mean @ np.asarray(light.sh, np.float64) / old, 0, 20), np.float32)
 
 
 def _paint_over(paint: Paint | None, photo: Photo, rows: slice, columns: tuple[int, int]) -> Paint | None:
-    """Paint at the photo's pixels over a part of it."""
+    """Resample the paint to the photo's pixels, over a part of the photo."""
     if paint is None:
         return None
     height, width = photo.shape[:2]
     down, across = paint.shape[0] / height, paint.shape[1] / width
-    # Pixel centres are at integers. Colours are weighed by their cover, or bare pixels would bleed in.
+    # Pixel centres are at integers. Colours are premultiplied by opacity, or those of bare pixels would bleed in.
     move = np.array(
         [[across, 0, (columns[0] + 0.5) * across - 0.5], [0, down, (rows.start + 0.5) * down - 0.5]], np.float64
     )
@@ -239,7 +239,7 @@ def _painted_albedo(
 
 
 def deep(photo: Photo, kind: Kind) -> Photo:
-    """With 16 bits where they are asked for: a relit 8-bit photo has more than 256 levels."""
+    """Convert to 16 bits if `kind` requires it: a relit 8-bit photo has more than 256 levels."""
     if kind != "png16" or photo.dtype == np.uint16:
         return photo
     if photo.dtype == np.uint8:
@@ -248,5 +248,5 @@ def deep(photo: Photo, kind: Kind) -> Photo:
 
 
 def eight(photo: Photo) -> Photo:
-    """8 bits, whatever the photo has."""
+    """Convert to 8 bits."""
     return photo if photo.dtype == np.uint8 else np.round(as_float(photo) * 255).astype(np.uint8)

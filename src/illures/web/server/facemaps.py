@@ -1,8 +1,8 @@
-"""The maps that the studio relights with: a head's own, continued around the crop.
+"""The maps that the studio relights with: those of the head, extrapolated around the crop.
 
-Around the crop normals and illumination are those of the nearest part of the head, so that hair and neck take the new
-light as the face does. The residual is what remains: A ∘ f(N, L) + R is the photo everywhere. `around` says how much of
-the change a pixel takes.
+Outside the crop, normals and illumination are those of the nearest part of the head, so that hair and neck are relit
+with the face. The residual is the rest, so A ∘ f(N, L) + R is the photo everywhere. `around` is the weight of the
+change at each pixel.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from illures.relighting.relight import reduced as on_grid
 from illures.render import render, shade
 from illures.types import Face, FaceCrop
 
-# Albedo counts as no darker than this where it is divided by.
+# Least albedo used as a divisor.
 DARKEST = 0.004
-# The residual is made no more than so many times as strong.
+# Largest gain of the residual.
 _MOST_GAIN = np.float32(4)
-# Of the grid on which light is measured, one point in so many a side does for the mean over a face, to 0.2 %.
+# Every second point of the grid per axis gives the mean light over a face to 0.2 %.
 _THINNED = 2
 
 Map3 = Float[np.ndarray, "rows columns 3"]
@@ -41,11 +41,11 @@ class Maps:
 
     Attributes:
         image: the photo.
-        albedo, normal, residual: with the photo's own light they give `image`.
-        head: 1 where the maps are of a head, feathered.
-        around: share of the change that a pixel takes: 1 on the head, 0 on clothes and background.
-        shading: of the photo's own light.
-        floor: shading counts as no darker than this where light is compared with light.
+        albedo, normal, residual: maps that give `image` with the photo's own light.
+        head: feathered weight of the head, in [0, 1].
+        around: weight of a change of light: 1 on the head, 0 on clothes and background.
+        shading: shading by the photo's own light.
+        floor: least shading used where two lights are compared.
     """
 
     image: Map3
@@ -59,12 +59,12 @@ class Maps:
 
 
 class FaceMaps:
-    """One face of a photo, ready to give its maps over any band of rows.
+    """Computes the maps of one face over any band of rows.
 
     Attributes:
-        rect: x0, y0, x1, y1: the part of the photo that the maps cover [px].
-        light: the photo's own, upright.
-        floor: least shading that counts (`Maps.floor`).
+        rect: x0, y0, x1, y1 of the part of the photo that the maps cover [px].
+        light: the photo's own light, upright.
+        floor: see `Maps.floor`.
     """
 
     def __init__(self, photo: Photo, face: Decomposition, others: Sequence[FaceCrop] = ()) -> None:
@@ -72,15 +72,15 @@ class FaceMaps:
 
         Args:
             photo: sRGB-encoded.
-            face: of the photo, at the network's resolution.
-            others: crops of its other faces, which are left alone.
+            face: a face of the photo, at the network's resolution.
+            others: crops of its other faces, which are not changed.
         """
         self._photo, self._fields = photo, prepare_wide(face, photo)
         self.rect, self._around = around(photo, face, others)
         self.light, self.floor = self._fields.light, self._fields.floor
 
     def band(self, rows: slice) -> Maps:
-        """The maps over rows of the photo, as wide as `rect`."""
+        """The maps over some rows of the photo, with the width of `rect`."""
         x0, y0, x1, _ = self.rect
         image = as_linear(self._photo[rows, x0:x1])
         window = sample(self._fields, (x0, rows.start), image)
@@ -108,18 +108,20 @@ def compose(
     paint: UInt8[np.ndarray, "rows columns 4"] | None = None,
     gain: Float[np.ndarray, "3"] | None = None,
 ) -> Map3:
-    """The picture under a light, linear and not clipped: what the studio's shader shows.
+    """Render the maps under a light, as the studio's shader does.
 
-    The residual that stays is as strong against the new shading as it was against the old, as `--residual keep` of
-    `illures relight` has it: added as it was, it would stain what the new light leaves dark. What becomes very bright
-    goes to white gently, as there.
+    The residual is scaled by the new over the old shading, as with `--residual keep` of `illures relight`. Added
+    unchanged, it would stain regions that the new light leaves dark. Very bright values are compressed towards white.
 
     Args:
-        maps: of the face.
+        maps: maps of the face.
         light: SH radiance, upright.
-        kept: share of the residual that stays, in [0, 1].
-        paint: colour (sRGB) and cover on the albedo.
-        gain: of what is not the face; None leaves it.
+        kept: share of the residual that is kept, in [0, 1].
+        paint: colour (sRGB) and opacity of paint on the albedo.
+        gain: factor for everything but the face; None for 1.
+
+    Returns:
+        Linear image, not clipped.
     """
     albedo, residual = (maps.albedo, maps.residual) if paint is None else painted(maps, paint)
     behind = maps.image if gain is None else shouldered(maps.image * gain.astype(np.float32), maps.image)
@@ -131,7 +133,7 @@ def compose(
 
 
 def painted(maps: Maps, paint: UInt8[np.ndarray, "rows columns 4"]) -> tuple[Map3, Map3]:
-    """Albedo with paint on it, and the residual that goes with it: shadow dims the paint as it dimmed the skin."""
+    """Albedo with paint, and the residual for it: shadows darken the paint as they darkened the skin."""
     colour, cover = split_paint(paint)
     albedo = maps.albedo + cover * (colour - maps.albedo)
     shadow = np.minimum(maps.residual, 0) * (albedo / np.maximum(maps.albedo, DARKEST))
@@ -139,19 +141,19 @@ def painted(maps: Maps, paint: UInt8[np.ndarray, "rows columns 4"]) -> tuple[Map
 
 
 def split_paint(paint: UInt8[np.ndarray, "rows columns 4"]) -> tuple[Map3, Float[np.ndarray, "rows columns 1"]]:
-    """Linear colour, and cover from 0 to 1."""
+    """Split paint into linear colour and opacity in [0, 1]."""
     return as_linear(paint[..., :3]), paint[..., 3:] / np.float32(255)
 
 
 def mean_basis(face: Decomposition) -> Float[np.ndarray, "9"]:
-    """Mean over the face of what each coefficient of an upright light adds to its shading."""
+    """Mean shading of the face by each coefficient of an upright light."""
     normal = face.normal @ upright(face.crop).T
     weighted = sh.basis(normal) * face.mask[..., None]
     return np.asarray(sh.ATTENUATION * weighted.sum((0, 1)) / face.mask.sum(), np.float64)
 
 
 def face_sample(face: Decomposition) -> Float16[np.ndarray, "rows columns 4"]:
-    """Upright normals and mask, thinned out: what `relight.exposed` measures a light's brightness on."""
+    """Upright normals and mask on a coarse grid, on which the page measures the brightness of a light."""
     grid = on_grid(face)
     normal = grid.normal @ upright(face.crop).T
     packed = np.concatenate([normal, grid.mask[..., None]], axis=-1)
@@ -161,7 +163,7 @@ def face_sample(face: Decomposition) -> Float16[np.ndarray, "rows columns 4"]:
 def reduced(
     photo: Photo, faces: Sequence[Decomposition], side: int
 ) -> tuple[UInt8[np.ndarray, "rows columns 3"], list[Decomposition]]:
-    """Photo and faces at 8 bits and at most `side` pixels a side; the faces' maps stay, their places move."""
+    """Convert a photo to 8 bits and at most `side` pixels a side. Faces keep their maps; their crops are moved."""
     codes = photo if photo.dtype == np.uint8 else np.round(as_float(photo) * 255).astype(np.uint8)
     height, width = codes.shape[:2]
     factor = side / max(height, width)
@@ -173,7 +175,7 @@ def reduced(
 
 
 def _moved(face: Decomposition, factor: float, photo_size: tuple[int, int]) -> Decomposition:
-    """The same face in a photo that was scaled; pixel centres are at integers."""
+    """The same face in the scaled photo (pixel centres at integers)."""
     shift = (factor - 1) / 2
     points = face.crop.face.landmarks * factor + np.array([shift, shift, 0])
     back = np.array([[1 / factor, 0, (1 / factor - 1) / 2], [0, 1 / factor, (1 / factor - 1) / 2], [0, 0, 1]])

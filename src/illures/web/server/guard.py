@@ -1,9 +1,9 @@
-"""What stands before every request: who may ask (host, origin, token), and what each answer says to the browser.
+"""Access control in front of every request (host, origin, token), and security headers on every response.
 
-A page on the web can make the browser of a visitor send requests to 127.0.0.1. It can't read answers across origins,
-unless its own name is made to point here (DNS rebinding), which the check of the Host header stops; and requests that
-do something are turned away unless they come from the studio's own page. A server for a network asks for a token
-besides: in the address of the page, which puts it into a cookie, or as `Authorization: Bearer TOKEN`.
+Any web page can make its visitor's browser send requests to 127.0.0.1. It can't read the responses across origins,
+except by DNS rebinding, which the check of the Host header prevents. API requests of other origins are refused. A
+server on a network also requires a token, either in the URL of the page, which stores it in a cookie, or as
+`Authorization: Bearer TOKEN`.
 """
 
 from __future__ import annotations
@@ -34,42 +34,42 @@ HEADERS = {
     "permissions-policy": "camera=(self), microphone=(), geolocation=(), browsing-topics=()",
 }
 COOKIE = "illures_token"
-# What a supervisor asks without a token: whether the server lives, and nothing else.
+# Paths for supervisors, which need no token: they tell only whether the server is up.
 OPEN = frozenset({"/health", "/ready"})
 _SECURE = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class Guard:
-    """ASGI middleware; see the module."""
+    """ASGI middleware that checks host, origin and token; see the module."""
 
     def __init__(self, app: App, names: Iterable[str] = (), token: str | None = None, most: int = 512) -> None:
         """Wrap an app.
 
         Args:
-            app: what to guard.
-            names: hosts by which the server may be called besides localhost and plain addresses.
-            token: that a request must know; None for none.
-            most: requests at a time; more are turned away, before anything else is looked at.
+            app: the application.
+            names: accepted host names besides localhost and IP addresses.
+            token: token that requests must present; None for none.
+            most: largest number of concurrent requests; others are refused before any other check.
         """
         self._app, self._token, self._most, self._inside = app, token, most, 0
         self._names = frozenset(name.casefold() for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or turn it away with 400, 401, 403 or 503."""
+        """Pass a request on, or refuse it with 400, 401, 403 or 503."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
         if self._inside >= self._most:
-            await _refuse(send, 503, "too many requests at a time", [*_SECURE, (b"retry-after", b"5")])
+            await _refuse(send, 503, "too many concurrent requests", [*_SECURE, (b"retry-after", b"5")])
             return
         self._inside += 1
         try:
-            await self._look(scope, receive, send)
+            await self._check(scope, receive, send)
         finally:
             self._inside -= 1
 
-    async def _look(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _check(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
 
@@ -83,18 +83,18 @@ class Guard:
             words = f"the host {host[:80]!r} is not served; start illures with --allow-host to add a name"
             await _refuse(secured, 400, words)
         elif scope["path"].startswith("/api/") and not same_origin(headers, host):
-            await _refuse(secured, 403, "requests of other sites are not answered")
+            await _refuse(secured, 403, "requests from other sites are refused")
         elif self._token is None or scope["path"] in OPEN or knows(headers, self._token, host):
             await self._app(scope, receive, secured)
         elif scope["path"] == "/" and _same(_token_of(scope), self._token):
             await _admit(secured, self._token, host)
         else:
-            words = "a token is needed: open the address that illures printed, or send Authorization: Bearer TOKEN"
+            words = "a token is required: open the address that illures printed, or send Authorization: Bearer TOKEN"
             await _refuse(secured, 401, words, [(b"www-authenticate", b"Bearer")])
 
 
 def knows(headers: MutableMapping[str, str], token: str, host: str) -> bool:
-    """Whether the headers of a request (lower case) hold the token, as a bearer's or in the cookie."""
+    """Whether the headers of a request (names in lower case) hold the token: as bearer token or in the cookie."""
     kind, _, given = headers.get("authorization", "").partition(" ")
     if kind.casefold() == "bearer" and _same(given.strip(), token):
         return True
@@ -106,7 +106,7 @@ def knows(headers: MutableMapping[str, str], token: str, host: str) -> bool:
 
 
 def _same(given: str, token: str) -> bool:
-    """Compared in a time that tells nothing of where they differ."""
+    """Compare in constant time, so that timing reveals nothing about the token."""
     return secrets.compare_digest(given.encode(), token.encode())
 
 
@@ -115,13 +115,13 @@ def _token_of(scope: Scope) -> str:
 
 
 def cookie_name(host: str) -> str:
-    """Browsers keep cookies by host; the port in the name lets two servers of one machine have a token each."""
+    """Name of the cookie for a Host header. It contains the port, as browsers share cookies between ports of a host."""
     port = urlsplit(f"//{host}").port
     return COOKIE if port is None else f"{COOKIE}_{port}"
 
 
 async def _admit(send: Send, token: str, host: str) -> None:
-    """On to the page itself, with the token in a cookie that no script can read and out of the address."""
+    """Redirect to the page, with the token in a cookie that scripts can't read instead of in the URL."""
     cookie = f"{cookie_name(host)}={token}; HttpOnly; SameSite=Lax; Path=/".encode()
     headers = [(b"location", b"/"), (b"set-cookie", cookie), (b"content-length", b"0")]
     await send({"type": "http.response.start", "status": 303, "headers": headers})
@@ -129,13 +129,13 @@ async def _admit(send: Send, token: str, host: str) -> None:
 
 
 def host_allowed(host: str, names: Iterable[str] = ()) -> bool:
-    """Whether a Host header names localhost, an address, or one of `names` (lower case).
+    """Whether a Host header names localhost, an IP address, or one of `names` (lower case).
 
-    Addresses are safe: a name is needed to make a browser believe that another server is this one.
+    IP addresses are safe, as DNS rebinding needs a name.
     """
     try:
         name = (urlsplit(f"//{host}").hostname or "").casefold()
-        urlsplit(f"//{host}").port  # noqa: B018 (raises where it is none)
+        urlsplit(f"//{host}").port  # noqa: B018 (raises if it is not a number)
     except ValueError:
         return False
     if name == "localhost" or name.endswith(".localhost") or name in names:
@@ -148,7 +148,7 @@ def host_allowed(host: str, names: Iterable[str] = ()) -> bool:
 
 
 def same_origin(headers: MutableMapping[str, str], host: str) -> bool:
-    """Whether a request comes from a page of this server, or from no page at all (curl)."""
+    """Whether a request comes from a page of this server, or from no page (curl)."""
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")

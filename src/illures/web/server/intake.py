@@ -1,4 +1,4 @@
-"""How requests come in: a line to wait in, bodies that keep a pace, and every error as JSON with its status."""
+"""Receive requests: a queue, limits on the size and speed of bodies, and errors as JSON."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from illures.web.server.worker import WorkError
 
 
 class Refusal(HTTPException):
-    """An answer with a status and words, no fault."""
+    """A response with an error status and a message that is not a bug."""
 
 
 class Gate:
-    """Lets so many requests in at a time; so many more wait in a line, first come, first served.
+    """Limits concurrent requests; a limited number waits in a queue, first come, first served.
 
-    What waits has not sent its body yet, so that a line costs no memory.
+    The bodies of waiting requests are not read yet, so the queue needs no memory.
     """
 
     def __init__(self, limits: Limits) -> None:
-        """Nobody is in."""
+        """Create the gate without requests."""
         self._most, self._places, self._wait_s = limits.at_work, limits.waiting, limits.wait_s
         self._inside = 0
         self._line: deque[asyncio.Future[None]] = deque()
 
     @property
     def inside(self) -> int:
-        """Requests at work."""
+        """Number of requests being processed."""
         return self._inside
 
     @property
     def waiting(self) -> int:
-        """Requests in the line."""
+        """Number of requests in the queue."""
         return len(self._line)
 
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[None]:
-        """One more for as long as the block runs.
+        """Count a request as in progress while the block runs; waits until there is room.
 
         Raises:
-            Refusal: 429, the line is full; 503, its turn did not come in time.
+            Refusal: 429 if the queue is full; 503 if it waited too long.
         """
         if self._inside < self._most:
             self._inside += 1
@@ -65,7 +65,7 @@ class Gate:
 
     async def _queue(self) -> None:
         if len(self._line) >= self._places:
-            words = f"{self._inside} requests are at work and {len(self._line)} wait; try again in a moment"
+            words = f"{self._inside} requests are in progress and {len(self._line)} wait; try again in a moment"
             raise Refusal(429, words, {"Retry-After": "5"})
         turn = asyncio.get_running_loop().create_future()
         self._line.append(turn)
@@ -73,12 +73,12 @@ class Gate:
             async with asyncio.timeout(self._wait_s):
                 await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():  # the place was handed over, and nobody takes it
+            if turn.done() and not turn.cancelled():  # the place was assigned to this request already
                 self._leave()
             elif turn in self._line:
                 self._line.remove(turn)
             if isinstance(error, TimeoutError):
-                words = f"waited {self._wait_s:.0f} seconds, and others are still at work; try again later"
+                words = f"waited {self._wait_s:.0f} seconds, and others are still in progress; try again later"
                 raise Refusal(503, words, {"Retry-After": "30"}) from None
             raise
 
@@ -86,26 +86,26 @@ class Gate:
         while self._line:
             turn = self._line.popleft()
             if not turn.done():
-                turn.set_result(None)  # the place goes on to the next one
+                turn.set_result(None)  # assigns the place to the next request
                 return
         self._inside -= 1
 
 
 async def read_upload(request: Request, name: str, most: int, limits: Limits) -> Upload:
-    """The body of a request as a file; see `read_body`."""
+    """Read the body of a request as an uploaded file; see `read_body`."""
     return Upload(new_id(), plain_name(name), await read_body(request, most, limits))
 
 
 async def read_body(request: Request, most: int, limits: Limits) -> bytes:
-    """The body of a request.
+    """Read the body of a request.
 
     Args:
-        request: whose body was not read yet.
-        most: bytes.
-        limits: of the pace.
+        request: a request whose body was not read yet.
+        most: largest size [bytes].
+        limits: limits of the speed.
 
     Raises:
-        Refusal: 413, longer than `most`, as soon as that is known; 408, slower than the limits allow.
+        Refusal: 413 if the body is larger than `most`; 408 if it comes more slowly than the limits allow.
     """
     words = f"the file is larger than {most / MEGABYTE:.3g} MB"
     declared = request.headers.get("content-length", "0")
@@ -119,8 +119,8 @@ async def read_body(request: Request, most: int, limits: Limits) -> bytes:
             async with asyncio.timeout_at(due):
                 part = await anext(parts, None)
         except TimeoutError:
-            words = f"the file comes too slowly: {len(data)} bytes so far; at least "
-            words += f"{limits.slowest_bytes_s / 1000:.3g} kB a second are asked for"
+            words = f"the upload is too slow: {len(data)} bytes so far; at least "
+            words += f"{limits.slowest_bytes_s / 1000:.3g} kB/s are required"
             raise Refusal(408, words, {"Connection": "close"}) from None
         if part is None:
             return bytes(data)
@@ -130,7 +130,7 @@ async def read_body(request: Request, most: int, limits: Limits) -> bytes:
 
 
 def say_errors_as_json(app: FastAPI) -> None:
-    """Every error is `{"error": words}` under the status that fits."""
+    """Register handlers that return every error as `{"error": message}` with its status."""
 
     def said(status: int, words: str, headers: dict[str, str] | None = None) -> JSONResponse:
         return JSONResponse({"error": words}, status, headers)
@@ -145,7 +145,7 @@ def say_errors_as_json(app: FastAPI) -> None:
 
     @app.exception_handler(ForgottenError)
     async def forgotten(request: Request, error: ForgottenError) -> JSONResponse:
-        return said(404, "this file is no longer held; open it again")
+        return said(404, "this file is no longer stored; open it again")
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
@@ -153,7 +153,7 @@ def say_errors_as_json(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def gone(request: Request, error: ClientDisconnect) -> JSONResponse:
-        return said(499, "the client went away")  # nobody reads it; as nginx counts such requests
+        return said(499, "the client disconnected")  # not read by anyone; the status that nginx logs
 
     @app.exception_handler(RequestValidationError)
     @app.exception_handler(ValidationError)

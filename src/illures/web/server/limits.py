@@ -1,4 +1,4 @@
-"""What the server of `illures studio` and `illures serve` accepts and holds."""
+"""Limits of the server of `illures studio` and `illures serve`."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one server; each keeps a hostile or a mistaken request from taking the machine.
+    """Limits of one server, so that no request can exhaust the machine.
 
     Attributes:
-        photo_bytes, clip_bytes: of one upload.
-        pixels: of one photo, map or frame of a clip.
-        batch_bytes: of a ZIP file of photos.
-        batch: photos in it.
-        answer_bytes: of the answer to a batch.
-        at_work: requests that are received or computed at a time; more wait.
-        waiting: requests that wait, their bodies not yet read; more are turned away.
-        wait_s: longest that one waits [s].
-        slowest_bytes_s: a body that comes more slowly than this on the whole is given up [bytes / s].
-        grace_s: time that any body has [s].
-        held: photos and clips that are kept; the one longest unused goes first.
-        held_bytes: of them all.
-        idle_s: after this time without use one is forgotten [s].
-        work_s: longest that one piece of work may take [s].
-        memory_bytes: of the process that decodes and computes, where the system can limit it.
-        texture_side: longest side of what the browser gets to work on [px].
+        photo_bytes, clip_bytes: largest upload of each kind.
+        pixels: largest photo, environment map or frame of a clip [px].
+        batch_bytes: largest ZIP file of photos, and largest sum of its unpacked files.
+        batch: most photos in a ZIP file.
+        answer_bytes: largest response to a ZIP file.
+        at_work: concurrent requests; further ones wait.
+        waiting: most waiting requests, whose bodies are not read yet; further ones are refused.
+        wait_s: longest waiting time [s].
+        slowest_bytes_s: least mean speed of an upload [bytes/s].
+        grace_s: time before the speed of an upload is checked [s].
+        held: most photos and clips stored; the least recently used is removed first.
+        held_bytes: largest sum of their sizes.
+        idle_s: time without use after which one is removed [s].
+        work_s: longest time for one call of the worker [s].
+        memory_bytes: memory of the worker process, on systems that can limit it.
+        texture_side: largest side of the maps sent to the browser [px].
     """
 
     photo_bytes: int = 64 * MEGABYTE

@@ -1,4 +1,4 @@
-"""Bytes that libraries which know files alone can open by a path, without going to the disk where the system can."""
+"""Give libraries that open only paths access to bytes in memory, without writing to disk where possible."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def as_file(data: bytes, suffix: str = "") -> Iterator[Path]:
-    """A path that holds `data` while the block runs.
+    """Yield a path whose content is `data`, valid while the block runs.
 
-    On Linux the bytes stay in memory (memfd_create(2)) and the path is a link to them. Elsewhere they lie in a
-    temporary folder of this user alone, which is removed when the block ends.
+    On Linux the bytes stay in memory (memfd_create(2)) and the path is a link to them. Elsewhere they are written to a
+    temporary folder that only this user can read, and removed after the block.
     """
     with tempfile.TemporaryDirectory(prefix="illures-") as folder:
         path = Path(folder) / f"upload{suffix}"

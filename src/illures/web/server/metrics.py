@@ -1,4 +1,4 @@
-"""What the server counts, in Prometheus' text format (version 0.0.4), as `/metrics` gives it."""
+"""Metrics of the server in the text format of Prometheus (version 0.0.4), for `/metrics`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Mapping
 from illures.web.server.guard import App, Receive, Scope, Send
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-# Upper ends of the classes of the durations [s].
+# Upper bounds of the histogram of durations [s].
 BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 90.0)
 
 
 class Metrics:
-    """Requests by route and status, and how long they took."""
+    """Counts requests by method, route and status, and their durations by route."""
 
     def __init__(self) -> None:
-        """Nothing has come yet."""
+        """Create empty counters."""
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._buckets: Counter[tuple[str, float]] = Counter()
         self._seconds: dict[str, float] = defaultdict(float)
         self._counts: Counter[str] = Counter()
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """One request that was answered; `route` is its pattern, so that ids make no series of their own."""
+        """Count a request; `route` is its pattern, so that ids do not create time series. `seconds` is its duration."""
         self._requests[method, route, status] += 1
         self._counts[route] += 1
         self._seconds[route] += seconds
@@ -32,15 +32,15 @@ class Metrics:
             self._buckets[route, edge] += seconds <= edge
 
     def text(self, gauges: Mapping[str, tuple[str, str, float]]) -> str:
-        """All of it.
+        """Format all metrics.
 
         Args:
-            gauges: further figures by name: type, help and value.
+            gauges: further metrics: name -> (type, help, value).
         """
-        lines = _head("illures_requests_total", "counter", "Requests that were answered.")
+        lines = _head("illures_requests_total", "counter", "Requests answered.")
         for (method, route, status), number in sorted(self._requests.items()):
             lines.append(f'illures_requests_total{{method="{method}",route="{route}",status="{status}"}} {number}')
-        lines += _head("illures_request_seconds", "histogram", "Time from a request to the end of its answer.")
+        lines += _head("illures_request_seconds", "histogram", "Duration of requests, to the end of the response.")
         for route, number in sorted(self._counts.items()):
             for edge in BUCKETS:
                 lines.append(
@@ -55,14 +55,14 @@ class Metrics:
 
 
 class Counted:
-    """ASGI middleware that tells `Metrics` of each request."""
+    """ASGI middleware that counts each request in `Metrics`."""
 
     def __init__(self, app: App, metrics: Metrics) -> None:
         """Wrap an app."""
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and count it when it is answered."""
+        """Pass a request on, and count it when the response is sent."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,7 +1,7 @@
-"""What the browser gets of one face: a line of JSON and its textures, in one binary answer.
+"""Pack the textures of one face for the browser: JSON and arrays in one binary response.
 
-Layout: 4 bytes, little endian: length of the JSON; the JSON; from the next multiple of 8 on the arrays, each beginning
-at a multiple of 8, row 0 at the top. Maps are half floats: their rounding is far below a step of an 8-bit picture.
+Layout: the length of the JSON in 4 bytes (little endian), the JSON, then the arrays, each starting at a multiple of 8
+bytes, row 0 at the top. Maps are half floats, whose rounding error is far below a step of an 8-bit image.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _ALIGNED = 8
 
 
 def pack_face(photo: Photo, faces: Sequence[Decomposition], index: int, side: int) -> bytes:
-    """Photo and maps of one face at no more than `side` pixels a side.
+    """Pack a photo and the maps of one of its faces, at most `side` pixels a side.
 
     Args:
         photo: sRGB-encoded.
-        faces: all of the photo.
-        index: of the face.
-        side: limit of the browser's textures.
+        faces: all faces of the photo.
+        index: index of the face.
+        side: largest side of the textures [px].
     """
     small, placed = reduced(photo, faces, side)
     face = placed[index]
@@ -59,7 +59,7 @@ def pack_face(photo: Photo, faces: Sequence[Decomposition], index: int, side: in
 
 
 def pack(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
-    """JSON and arrays in the layout of this module; the JSON gets the key `arrays`."""
+    """Pack JSON and arrays in the layout of this module. Key `arrays` is added to the JSON."""
     places: list[dict[str, Any]] = []
     offset = 0
     for name, array in arrays.items():
@@ -76,7 +76,7 @@ def pack(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The inverse of `pack`."""
+    """Inverse of `pack`."""
     (length,) = struct.unpack_from("<I", data)
     about = json.loads(data[4 : 4 + length])
     start, arrays = _up(4 + length), {}
@@ -88,4 +88,5 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _up(size: int) -> int:
+    """Round up to a multiple of 8."""
     return -(-size // _ALIGNED) * _ALIGNED

@@ -1,6 +1,6 @@
-"""The REST interface of `illures serve`: a photo in, maps or a relit photo out; and what supervisors ask.
+"""The REST interface of `illures serve`: a photo in, maps or a relit photo out. Also health checks and metrics.
 
-The body of a request is the photo's file as it is, or a ZIP file of photos. Nothing is kept between requests.
+The body of a request is the file of a photo, or a ZIP file of photos. Nothing is stored between requests.
 """
 
 from __future__ import annotations
@@ -29,36 +29,41 @@ from illures.web.server.uploads import Upload
 from illures.web.server.worker import Worker, WorkError
 
 _ZIP = "application/zip"
-_MOST_LIGHTS = 24  # room for `all`
+_MOST_LIGHTS = 24  # enough for `all`
 _MEDIA = {**{f".{kind}": media for kind, media in TYPES.items()}, ".exr": "image/x-exr"}
-Name = Annotated[str, Query(max_length=1000, description="of the photo, for errors and for names in a ZIP file")]
+Name = Annotated[str, Query(max_length=1000, description="name of the photo, for error messages and in ZIP files")]
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {"requestBody": {"required": True, "content": {"image/*": _BINARY, _ZIP: _BINARY}}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     401: {"description": "the token is missing or wrong"},
-    408: {"description": "the body came too slowly"},
-    413: {"description": "the body, or the answer to a batch, is larger than the limits"},
-    422: {"description": "no photo, no face in it, or a value out of its range; `error` says which"},
+    408: {"description": "the upload was too slow"},
+    413: {"description": "the body, or the response to a batch, exceeds the limits"},
+    422: {"description": "not a photo, no face found, or an invalid value; `error` says which"},
     429: {"description": "too many requests are waiting; see Retry-After"},
-    500: {"description": "a fault in illures"},
-    503: {"description": "waited or worked too long, or too many ask at a time"},
+    500: {"description": "a bug in illures"},
+    503: {"description": "waiting or processing took too long, or too many concurrent requests"},
 }
 
 
 def _gives(*media: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"description": "what was asked for", "content": {kind: _BINARY for kind in media}}, **_ERRORS}
+    return {200: {"description": "the result", "content": {kind: _BINARY for kind in media}}, **_ERRORS}
 
 
 class Desk:
-    """Where requests are served: read, worked on by the worker, packed."""
+    """Serves requests: reads the upload, calls the worker, packs the result."""
 
     def __init__(self, limits: Limits, worker: Worker, gate: Gate) -> None:
-        """Share what the server has."""
+        """Use the worker and the gate of the server."""
         self._limits, self._worker, self._gate = limits, worker, gate
 
     async def serve(self, request: Request, name: str, ask: Ask) -> Response:
-        """The answer to one photo, or to a ZIP file of them."""
+        """Process one photo, or a ZIP file of photos.
+
+        Raises:
+            Refusal: the body is a form, too large or too slow, or the queue is full.
+            InputError: a single photo can't be processed.
+        """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind.startswith("multipart/"):
             raise Refusal(415, "the body must be the file itself, not a form (curl: --data-binary @photo.jpg)")
@@ -76,7 +81,7 @@ class Desk:
         return _zip([*files, File("photo.json", _json(about))])
 
     async def _many(self, upload: Upload, ask: Ask) -> Response:
-        """A folder for each photo, and a report in which a bad one is a line with its error."""
+        """Return a ZIP file with a folder for each photo, and a report that lists the errors of photos that failed."""
         photos: list[Upload] = await self._worker.do("members", upload)
         report: list[dict[str, Any]] = []
         files: list[File] = []
@@ -92,18 +97,20 @@ class Desk:
             files += [File(f"{folder}/{file.name}", file.data) for file in found]
             size += sum(len(file.data) for file in found)
             if size > self._limits.answer_bytes:
-                words = f"the answer would be larger than {self._limits.answer_bytes / MEGABYTE:.3g} MB"
-                raise Refusal(413, f"{words}: send fewer photos, or ask for fewer maps")
+                words = f"the response would be larger than {self._limits.answer_bytes / MEGABYTE:.3g} MB"
+                raise Refusal(413, f"{words}: send fewer photos, or request fewer maps")
         if isinstance(ask, Faces):
             return JSONResponse({"photos": report})
         return await asyncio.to_thread(_zip, [*files, File("report.json", _json({"photos": report}))])
 
 
 def add_rest(app: FastAPI, limits: Limits, worker: Worker, gate: Gate) -> None:
-    """Hang the interface on an app."""
+    """Add the routes of the interface to an app."""
     desk = Desk(limits, worker, gate)
 
-    @app.post("/api/v1/faces", openapi_extra=_BODY, responses=_ERRORS, summary="Where the faces are, and their light")
+    @app.post(
+        "/api/v1/faces", openapi_extra=_BODY, responses=_ERRORS, summary="Positions of the faces, and their light"
+    )
     async def faces(request: Request, name: Name = "photo") -> Response:
         return await desk.serve(request, name, Faces())
 
@@ -112,11 +119,11 @@ def add_rest(app: FastAPI, limits: Limits, worker: Worker, gate: Gate) -> None:
         openapi_extra=_BODY,
         responses=_gives("image/png", "image/x-exr", _ZIP),
         response_class=Response,
-        summary="Maps of the photo's size: one as a picture, several as a ZIP file or as layers of an EXR file",
+        summary="Maps at the photo's size: one as an image, several as a ZIP file or as layers of an EXR file",
     )
     async def decompose(
         request: Request,
-        maps: Annotated[list[MapName], Query(description="which, one `maps=` each")] = list(_DEFAULT),  # noqa: B006
+        maps: Annotated[list[MapName], Query(description="repeat `maps=` for several")] = list(_DEFAULT),  # noqa: B006
         format: Annotated[MapFormat, Query(description="8 bits, 16 bits, or one file of linear half floats")] = "png",
         name: Name = "photo",
     ) -> Response:
@@ -157,27 +164,27 @@ def _add_relight(app: FastAPI, desk: Desk) -> None:
                 min_length=1,
                 max_length=_MOST_LIGHTS,
                 description="a name of /api/v1/lights, AZIMUTH,ELEVATION in degrees (90,0: image right), or 9 or 27 "
-                "SH numbers with commas, such as `light` of another photo's /api/v1/faces; one `light=` each",
+                "SH coefficients, such as `light` of another photo's /api/v1/faces; repeat `light=` for several",
             ),
         ],
-        format: Annotated[Kind, Query(description="8 bits, 8 bits, 16 bits")] = "jpg",
+        format: Annotated[Kind, Query(description="image format; png16 has 16 bits")] = "jpg",
         shadows: Annotated[bool, Query(description="faces cast shadows on themselves")] = True,
-        residual: Annotated[Residual, Query(description="what becomes of old shadows and highlights")] = "recompute",
+        residual: Annotated[Residual, Query(description="treatment of old shadows and highlights")] = "recompute",
         background: Annotated[Background, Query(description="clothes and background")] = "keep",
-        strength: Annotated[float, Query(ge=0, le=1, description="of the change")] = 1.0,
-        exposure: Annotated[float, Query(ge=-10, le=10, description="stops")] = 0.0,
-        ambient: Annotated[float, Query(ge=0, le=1, description="of AZIMUTH,ELEVATION: light from all around")] = 0.2,
-        radius: Annotated[float, Query(gt=0, le=90, description="of AZIMUTH,ELEVATION: of the lamp, degrees")] = 6.0,
+        strength: Annotated[float, Query(ge=0, le=1, description="strength of the change")] = 1.0,
+        exposure: Annotated[float, Query(ge=-10, le=10, description="exposure in stops")] = 0.0,
+        ambient: Annotated[float, Query(ge=0, le=1, description="share of ambient light, for AZIMUTH,ELEVATION")] = 0.2,
+        radius: Annotated[float, Query(gt=0, le=90, description="of the lamp, for AZIMUTH,ELEVATION, degrees")] = 6.0,
         name: Name = "photo",
     ) -> Response:
         ask = Relit(tuple(light), residual, background, strength, shadows, exposure, ambient, radius, format)
-        if (asked := len(ask.sources())) > _MOST_LIGHTS:  # told before the body is read
+        if (asked := len(ask.sources())) > _MOST_LIGHTS:  # refused before the body is read
             raise Refusal(422, f"light: {asked} lights; at most {_MOST_LIGHTS}")
         return await desk.serve(request, name, ask)
 
 
 def add_watch(app: FastAPI, worker: Worker, gate: Gate, metrics: Metrics) -> None:
-    """Hang on what supervisors ask: /health and /ready without the token, /metrics with it."""
+    """Add /health and /ready, which need no token, and /metrics."""
 
     @app.get("/health", summary="Whether the server answers")
     async def health() -> dict[str, str]:
@@ -188,13 +195,13 @@ def add_watch(app: FastAPI, worker: Worker, gate: Gate, metrics: Metrics) -> Non
         response.status_code = 200 if worker.ready else 503
         return {"status": "ready" if worker.ready else "loading"}
 
-    @app.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    @app.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
     async def figures() -> Response:
         gauges = {
-            "illures_requests_at_work": ("gauge", "Requests that are received or computed.", gate.inside),
-            "illures_requests_waiting": ("gauge", "Requests that wait for their turn.", gate.waiting),
-            "illures_worker_ready": ("gauge", "1 where a process has the network loaded.", int(worker.ready)),
-            "illures_worker_starts_total": ("counter", "Processes that were started for the work.", worker.started),
+            "illures_requests_at_work": ("gauge", "Requests in progress.", gate.inside),
+            "illures_requests_waiting": ("gauge", "Requests waiting.", gate.waiting),
+            "illures_worker_ready": ("gauge", "1 if a worker process has loaded the network.", int(worker.ready)),
+            "illures_worker_starts_total": ("counter", "Worker processes started.", worker.started),
         }
         return Response(metrics.text(gauges), media_type=MEDIA_TYPE)
 

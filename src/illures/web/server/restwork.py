@@ -1,4 +1,4 @@
-"""What the REST interface computes, in the worker process: files by name, made of one photo and its faces."""
+"""The computations of the REST interface, in the worker process: output files for one photo and its faces."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from illures.web.server.store import new_id
 from illures.web.server.uploads import Upload, plain_name
 
 MapFormat = Literal["png", "png16", "exr"]
-# What file managers add to archives.
+# Prefixes of files that file managers add to archives.
 _HIDDEN = ("__MACOSX", ".")
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of an answer: its name and its bytes."""
+    """A file of a response."""
 
     name: str
     data: bytes
@@ -45,16 +45,16 @@ class File:
 
 @dataclass(frozen=True)
 class Faces:
-    """Ask for what `described` says, and no picture."""
+    """Request the facts of `described`, and no image."""
 
 
 @dataclass(frozen=True)
 class Maps:
-    """Ask for maps of the photo's size.
+    """Request maps at the photo's size.
 
     Attributes:
-        names: which.
-        format: "png" and "png16" are a file each, "exr" one file of layers.
+        names: names of the maps.
+        format: "png" and "png16" give one file per map, "exr" one file with layers.
     """
 
     names: tuple[MapName, ...]
@@ -63,10 +63,10 @@ class Maps:
 
 @dataclass(frozen=True)
 class Relit:
-    """Ask for the photo under other lights; see `relighting.batch.Job`.
+    """Request the photo under other lights; see `relighting.batch.Job` for the options.
 
     Attributes:
-        lights: names, AZIMUTH,ELEVATION, or numbers; files are not named, as they would be files of the server.
+        lights: names, AZIMUTH,ELEVATION, or SH coefficients. No file names, which would be files of the server.
     """
 
     lights: tuple[str, ...]
@@ -80,7 +80,7 @@ class Relit:
     kind: Kind = "jpg"
 
     def sources(self) -> dict[str, Source]:
-        """The lights by file name; raises an InputError for a word that is none."""
+        """The lights by output file name; raises an InputError for an unknown light."""
         return distinct(recognised_words(self.lights, How(self.ambient, self.radius)))
 
 
@@ -88,7 +88,7 @@ Ask = Faces | Maps | Relit
 
 
 def described(photo: Photo, faces: Sequence[Decomposition]) -> dict[str, Any]:
-    """Size of the photo, and of each face its place, the finder's score and its light upright."""
+    """Size of the photo [px], and for each face its box [px], detection score in [0, 1], and upright light."""
     return {
         "width": photo.shape[1],
         "height": photo.shape[0],
@@ -105,10 +105,10 @@ def described(photo: Photo, faces: Sequence[Decomposition]) -> dict[str, Any]:
 
 
 def made(photo: Photo, faces: Sequence[Decomposition], ask: Ask) -> list[File]:
-    """The files that were asked for; none for `Faces`.
+    """Compute the requested files; none for `Faces`.
 
     Raises:
-        InputError: a light that is none.
+        InputError: a light is unknown.
     """
     if isinstance(ask, Maps):
         return _maps(photo, list(faces), ask)
@@ -118,10 +118,10 @@ def made(photo: Photo, faces: Sequence[Decomposition], ask: Ask) -> list[File]:
 
 
 def members(upload: Upload, limits: Limits) -> list[Upload]:
-    """The photos in a ZIP file.
+    """Unpack the photos of a ZIP file.
 
     Raises:
-        InputError: it is none, holds none, too many, or ones that unfold too far.
+        InputError: it is not a ZIP file, it holds no photos or too many, or they are too large when unpacked.
     """
     name = upload.name
     try:
@@ -149,10 +149,10 @@ def members(upload: Upload, limits: Limits) -> list[Upload]:
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, limits: Limits, room: int) -> Upload:
     most = min(limits.photo_bytes, room)
     with archive.open(info) as file:
-        data = file.read(most + 1)  # the size in the header may be a lie
+        data = file.read(most + 1)  # the size in the header may be wrong
     if len(data) > most:
         if most < limits.photo_bytes:
-            raise InputError(f"{name}: its photos unfold to more than {limits.batch_bytes / 1e6:.3g} MB")
+            raise InputError(f"{name}: its photos unpack to more than {limits.batch_bytes / 1e6:.3g} MB")
         raise InputError(f"{name}: {plain_name(info.filename)} is larger than {most / 1e6:.3g} MB")
     return Upload(new_id(), plain_name(info.filename), data)
 
@@ -184,6 +184,6 @@ def _relit(photo: Photo, faces: list[Decomposition], ask: Relit) -> list[File]:
 
 
 def _box(face: Decomposition) -> np.ndarray:
-    """Low and high (x, y) of a face's landmarks [photo px]."""
+    """Least and largest (x, y) of a face's landmarks [photo px]."""
     points = face.crop.face.landmarks[:, :2]
     return np.stack([points.min(0), points.max(0)])

@@ -1,4 +1,4 @@
-"""What the studio remembers between requests, in memory alone."""
+"""Storage between requests of the studio, in memory only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from illures.web.server.limits import Limits
 
 
 class ForgottenError(LookupError):
-    """There is nothing under this id: it never was, or its time is over."""
+    """No value has this id: it never existed, or was removed."""
 
 
 @dataclass
@@ -24,15 +24,15 @@ class _Entry:
 
 
 class Store:
-    """Values under random ids; the one longest unused goes first, and each after an idle time."""
+    """Stores values under random ids. Removes the least recently used beyond a limit, and all after an idle time."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
-        """Empty; `clock` gives seconds."""
+        """Create an empty store; `clock` returns seconds."""
         self._limits, self._clock = limits, clock
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     def put(self, value: Any, size: int, id: str | None = None) -> str:
-        """Keep a value of `size` bytes; its id, which nobody can guess."""
+        """Store a value of `size` bytes; returns its id, which can't be guessed."""
         id = id or new_id()
         self._entries[id] = _Entry(value, size, self._clock())
         self._entries.move_to_end(id)
@@ -41,10 +41,10 @@ class Store:
         return id
 
     def get(self, id: str, kind: type) -> Any:
-        """The value, which is of this type.
+        """Return the value with this id.
 
         Raises:
-            ForgottenError: there is none.
+            ForgottenError: there is none of type `kind`.
         """
         self._expire()
         entry = self._entries.get(id)
@@ -55,7 +55,7 @@ class Store:
         return entry.value
 
     def drop(self, id: str) -> None:
-        """Forget a value; nothing happens where there is none."""
+        """Remove a value, if there is one."""
         self._entries.pop(id, None)
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
-"""Files that came from a browser: their names, their sizes, and reading them, in the process that may end by them.
+"""Uploaded files: safe names, size checks, and decoding. Decoding runs in the worker process, which a file may crash.
 
-The size in pixels is read from the header and checked before a pixel is decoded.
+The number of pixels is read from the header and checked before any pixel is decoded.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _LONGEST_NAME = 80
 
 @dataclass(frozen=True)
 class Upload:
-    """A file as it came.
+    """An uploaded file.
 
     Attributes:
-        id: under which the server keeps it.
-        name: to be shown; made harmless by `plain_name`.
-        data: its bytes.
+        id: id in the `Store`.
+        name: name for messages and outputs, made safe by `plain_name`.
+        data: the content.
     """
 
     id: str
@@ -37,7 +37,7 @@ class Upload:
 
 
 def plain_name(name: str) -> str:
-    """The last part of a path in printable characters, short enough to show; never empty."""
+    """The last part of a path, with printable characters only, at most 80; never empty."""
     last = re.split(r"[\\/]", name)[-1]
     plain = "".join(c for c in last if c.isprintable()).strip(" .")
     if len(plain) > _LONGEST_NAME:
@@ -48,10 +48,10 @@ def plain_name(name: str) -> str:
 
 
 def decode_photo(upload: Upload, pixels: int) -> Photo:
-    """The photo at its own depth.
+    """Decode a photo at its own bit depth.
 
     Raises:
-        InputError: it is no photo, or has more than `pixels` pixels.
+        InputError: it is not a photo, or has more than `pixels` pixels.
     """
     if not upload.data:
         raise InputError(f"{upload.name}: the file is empty")
@@ -64,7 +64,7 @@ def decode_photo(upload: Upload, pixels: int) -> Photo:
 
 
 def reading(upload: Upload, suffix: str, read: Callable[[Path], T]) -> T:
-    """What `read` makes of the file; in its errors the upload's own name stands."""
+    """Call `read` with a path to the upload. InputErrors name the upload instead of that path."""
     with as_file(upload.data, suffix) as path:
         try:
             return read(path)
@@ -74,22 +74,25 @@ def reading(upload: Upload, suffix: str, read: Callable[[Path], T]) -> T:
 
 
 def check_pixels(width: int, height: int, pixels: int) -> None:
-    """Raise an InputError where a picture is too large."""
+    """Raise an InputError if an image has more than `pixels` pixels."""
     if width * height > pixels:
         limit = f"illures takes at most {pixels / 1e6:.3g} megapixels"
         raise InputError(f"{width} x {height} pixels; {limit}")
 
 
 def frame_at(upload: Upload, time_s: float, pixels: int) -> tuple[dict[str, Any], Photo]:
-    """One frame of a clip, and what the clip says of itself.
+    """Decode one frame of a clip.
 
     Args:
-        upload: of the clip.
-        time_s: the frame is the first one at or after this time; past the end, the last one that can be found.
-        pixels: largest frame that is taken.
+        upload: the clip.
+        time_s: the first frame at or after this time is returned [s]; past the end, one near the end.
+        pixels: largest frame accepted [px].
+
+    Returns:
+        Size, duration and rate of the clip and the frame's time; and the frame, sRGB.
 
     Raises:
-        InputError: no readable clip, or frames that are too large.
+        InputError: the clip can't be read, or its frames are too large.
     """
     from illures.video.read import open_clip, read_frames
 
@@ -112,6 +115,6 @@ def _check_frames(path: Path, pixels: int) -> None:
         with open_container(path) as container:
             sizes = [(s.codec_context.width, s.codec_context.height) for s in container.streams.video]
     except (av.error.FFmpegError, OSError, ValueError, AttributeError):
-        return  # `open_clip` says what is wrong
+        return  # `open_clip` raises the error
     for width, height in sizes:
         check_pixels(width, height, pixels)

@@ -1,4 +1,4 @@
-"""What the worker process does: each public method of `Workbench` is a piece of work, arguments and results travel."""
+"""The work of the worker process: each public method of `Workbench` is a call. Arguments and results are pickled."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from illures.web.server.pack import pack_face
 from illures.web.server.uploads import Upload, check_pixels, decode_photo, frame_at, reading
 
 LightKind = Literal["hdri", "json", "photo"]
-# Decoded photos that are kept.
+# Decoded photos in the cache.
 _KEPT_PHOTOS = 2
 _HDRI_SUFFIXES = (".hdr", ".exr", ".npy")
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A photo that was taken apart.
+    """A decomposed photo.
 
     Attributes:
-        upload: the file, which is decoded again when it is needed.
-        width, height: of the photo, upright [px].
+        upload: the file, which is decoded again when needed.
+        width, height: size of the photo, upright [px].
         faces: largest first.
     """
 
@@ -49,15 +49,15 @@ class Opened:
 
 @dataclass(frozen=True)
 class Order:
-    """A file that the browser asks for.
+    """A file requested by the browser.
 
     Attributes:
         what: the relit photo, one of the maps, or all as ZIP.
-        kind: of the picture files.
-        light: as JSON has it (`Light.to_dict`).
+        kind: format of the images.
+        light: the light as a dict of `Light.to_dict`.
         kept, shadows, match: see `export.Look`.
-        paint: PNG file, or empty.
-        side: longest side; 0 for that of the photo. The relit photo alone is made smaller.
+        paint: PNG file with alpha, or empty.
+        side: longest side of the relit photo [px]; 0 for that of the photo. Ignored for maps.
     """
 
     what: export.What
@@ -71,7 +71,7 @@ class Order:
 
 
 class Workbench:
-    """The network, and the photos that were worked on last."""
+    """Holds the network, and a cache of the last decoded photos."""
 
     def __init__(self, limits: Limits, weights: Path | None = None) -> None:
         """Load the network.
@@ -84,14 +84,14 @@ class Workbench:
         self._photos: OrderedDict[str, Photo] = OrderedDict()
 
     def ready(self) -> bool:
-        """Nothing but an answer: the process has started."""
+        """Return True; used to start the process before the first photo."""
         return True
 
     def open_photo(self, upload: Upload) -> Opened:
-        """Decode a photo and take its faces apart.
+        """Decode a photo and decompose its faces.
 
         Raises:
-            InputError: it can't be read or shows no face.
+            InputError: it can't be read, or shows no face.
         """
         photo = self._photo(upload)
         faces = self._decomposer(photo, name=upload.name)
@@ -100,26 +100,26 @@ class Workbench:
         return Opened(upload, photo.shape[1], photo.shape[0], faces)
 
     def members(self, upload: Upload) -> list[Upload]:
-        """The photos in a ZIP file; see `restwork.members`."""
+        """Unpack a ZIP file of photos; see `restwork.members`."""
         return restwork.members(upload, self._limits)
 
     def made(self, upload: Upload, ask: restwork.Ask) -> tuple[dict[str, Any], list[restwork.File]]:
-        """What the photo and its faces are, and the files that are asked for.
+        """Process a photo for the REST interface: its facts, and the requested files.
 
         Raises:
-            InputError: it can't be read or shows no face; or a light is none.
+            InputError: it can't be read, shows no face, or a light is unknown.
         """
         opened = self.open_photo(upload)
-        photo = self._photos.pop(upload.id)  # nobody comes back for it
+        photo = self._photos.pop(upload.id)  # not needed again
         return restwork.described(photo, opened.faces), restwork.made(photo, opened.faces, ask)
 
     def pack(self, opened: Opened, index: int, side: int) -> bytes:
-        """Textures of a face for the browser (see `pack`)."""
+        """Pack the textures of a face for the browser (see `pack`)."""
         side = max(64, min(side, self._limits.texture_side))
         return pack_face(self._photo(opened.upload), opened.faces, index, side)
 
     def presets(self, opened: Opened, index: int) -> list[dict[str, Any]]:
-        """All named lights as they suit a face."""
+        """All presets, at the strength that suits a face."""
         face = opened.faces[index]
         return [
             {"name": source.name, "about": PRESETS[source.name].about, "light": source.on(face).to_dict()}
@@ -129,10 +129,10 @@ class Workbench:
     def light(
         self, opened: Opened, index: int, upload: Upload, kind: LightKind, keep_colour: bool = False
     ) -> dict[str, Any]:
-        """A light from a file, at the strength that suits a face; one from JSON is taken as it is.
+        """Read a light from a file, at the strength that suits a face. A light from JSON keeps its strength.
 
         Raises:
-            InputError: the file is no such thing.
+            InputError: the file can't be read as this kind of light.
         """
         if not upload.data:
             raise InputError(f"{upload.name}: the file is empty")
@@ -144,10 +144,10 @@ class Workbench:
         return self._other_light(upload, keep_colour).on(face).to_dict()
 
     def make(self, opened: Opened, index: int, order: Order) -> bytes:
-        """A file.
+        """Make a file requested by the browser.
 
         Raises:
-            InputError: the light or the paint is none.
+            InputError: the light or the paint is invalid.
         """
         photo, faces = self._photo(opened.upload), opened.faces
         if order.what == "relit" or order.what == "zip":
@@ -162,7 +162,7 @@ class Workbench:
         return export.map_file(photo, faces, index, order.what, order.kind, self._paint(order))
 
     def frame(self, upload: Upload, time_s: float) -> tuple[dict[str, Any], bytes]:
-        """One frame of a clip as PNG (see `uploads.frame_at`)."""
+        """Decode one frame of a clip to PNG (see `uploads.frame_at`)."""
         about, image = frame_at(upload, time_s, self._limits.pixels)
         return about, export.picture(image, "png")
 

@@ -1,0 +1,84 @@
+"""The decomposition of a frame from what is remembered of its face: albedo A = I / E, with E found over known albedo.
+
+E is the median of I / A over each neighbourhood, with the remembered A. It follows the edges of shadows and ignores
+small features that are not light: lids, teeth, creases, noise of the landmarks. The detail of I / E is that of the
+frame, so no old expression shows and nothing swims. Detail fainter than noise comes from the atlas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from illures.decompose.decomposition import Decomposition
+from illures.decompose.full_resolution import upright
+from illures.faces import atlas
+from illures.math import sh
+from illures.math.normals import normalize
+from illures.math.quotient import BLACK, LEAST_ALBEDO, albedo_of
+from illures.video.memory import SOFT, FaceMemory
+
+# E is the median over a square of this side [of the crop's], in steps and within a range of log E around the face's.
+_NEAR, _STEP = 0.085, 1 / 64
+# A detail of log albedo that the atlas lacks shows by half from this size on: noise is less.
+_NOISE = 0.07
+_ATLAS_EDGE = 0.02  # of the crop's side: the mesh gives way to what the network last saw around it
+
+
+def recall(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "478 3"]) -> Decomposition:
+    """The decomposition of a crop, from memory; the residual is what is left of the image."""
+    side = seen.crop.size
+    wrap = atlas.wrap(points, side)
+    known = wrap(np.dstack([memory.albedo, memory.normal, memory.mask]))
+    covered = (wrap.on_mesh & (known[..., 6] > 0.5)).astype(np.float32)
+    edge = cv2.GaussianBlur(cv2.erode(covered, np.ones((3, 3))), (0, 0), _ATLAS_EDGE * side)
+    inside = (edge * covered)[..., None]
+    around, straight, mask = memory.beyond[..., :3], memory.beyond[..., 3:6], memory.beyond[..., 6]
+    illumination, gain = _lit(known[..., :3], seen.image, around, inside)
+    albedo = np.clip(_detailed(known[..., :3], albedo_of(seen.image, np.exp(illumination)), inside), LEAST_ALBEDO, 1)
+    turned = known[..., 3:6] @ atlas.head_rotation(points).T.astype(np.float32)
+    light = sh.rotate(memory.light * gain, upright(seen.crop).T).astype(np.float32)
+    made = replace(
+        seen,
+        albedo=albedo.astype(np.float32),
+        normal=np.ascontiguousarray(normalize(straight + inside * (turned - straight)), np.float32),
+        light=light,
+        mask=np.maximum(covered, np.clip(mask, 0, 1)),
+        regions=memory.beyond[..., 7:] if memory.beyond.shape[-1] > 7 else None,
+    )
+    return replace(made, residual=(made.image - albedo * made.shading).astype(np.float32))
+
+
+def _lit(
+    albedo: Float[np.ndarray, "side side 3"],
+    image: Float[np.ndarray, "side side 3"],
+    around: Float[np.ndarray, "side side 3"],
+    inside: Float[np.ndarray, "side side 1"],
+) -> tuple[Float[np.ndarray, "side side 3"], Float[np.ndarray, "3"]]:
+    """Log E of a frame, by the albedo that is known `inside`, and how much stronger it is than the E `around`."""
+    found = np.log(image + np.float32(BLACK)) - np.log(np.maximum(albedo, LEAST_ALBEDO))
+    known = inside[..., 0] > 0.5
+    if not known.any():
+        return around, np.ones(3, np.float32)
+    grown = np.median((found - around)[known], axis=0)
+    around = around + grown
+    middle = np.median(found[known], axis=0)
+    mixed = (around + inside * (found - around) - middle) / _STEP + 128
+    codes = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+    near = cv2.medianBlur(codes, 2 * round(_NEAR * len(image) / 2) + 1).astype(np.float32)
+    smooth = (cv2.GaussianBlur(near, (0, 0), SOFT * len(image)) - 128) * np.float32(_STEP) + middle
+    return around + inside * (smooth - around), np.exp(grown)
+
+
+def _detailed(
+    known: Float[np.ndarray, "side side 3"],
+    seen: Float[np.ndarray, "side side 3"],
+    inside: Float[np.ndarray, "side side 1"],
+) -> Float[np.ndarray, "side side 3"]:
+    """The frame's albedo, but for differences from the known one that may be noise."""
+    off = np.log(np.maximum(known, LEAST_ALBEDO) / np.maximum(seen, LEAST_ALBEDO))
+    grey = off.mean(axis=-1, keepdims=True)
+    return seen * np.exp(inside * off / (1 + (grey / _NOISE) ** 2))
