@@ -24,6 +24,7 @@ from illures.errors import InputError
 from illures.faces import draw_contour, points68
 from illures.train import augment
 from illures.train.augment import Frames
+from illures.train.camera import cut, drop_guide, expose, photograph
 from illures.train.distributed import Ranks
 from illures.train.recipe import GROUP, Recipe, Stage
 
@@ -146,17 +147,17 @@ class StepLoader:
         batch = self._cache.batch(self._drawn(start, GROUP), rng, recipe.repainted, recipe.mixing, recipe.walled)
         batch = augment.relight(batch, rng, everything=stage.kind == "local", walled=recipe.walled)
         batch = augment.flip(batch, rng)
-        batch = augment.expose(batch, camera, rng)
-        batch = augment.cut(batch, camera, rng)
-        batch = augment.drop_guide(batch, camera, rng)
-        image, context = augment.photograph(batch.image, batch.context, camera, rng)
+        batch = expose(batch, camera, rng)
+        batch = cut(batch, camera, rng)
+        batch = drop_guide(batch, camera, rng)
+        image, context = photograph(batch.image, batch.context, camera, rng)
         return Step(image, batch.guide, context, batch, None, None)
 
     def _synthetic_pairs(self, start: int, rng: np.random.Generator) -> Step:
         first = self._drawn(start, GROUP // 2)
         batch = self._cache.batch(np.concatenate([first, self._partners.draw(first, rng)]))
         batch = augment.relight(batch, rng, everything=False)
-        batch = augment.expose(augment.flip(batch, rng, tied=2), self._recipe.camera, rng, tied=2)
+        batch = expose(augment.flip(batch, rng, tied=2), self._recipe.camera, rng, tied=2)
         frames = Frames(batch.image, batch.mask, batch.guide, batch.landmarks, _contours(batch.landmarks, batch.image))
         return self._photographed(frames, rng)
 
@@ -164,13 +165,11 @@ class StepLoader:
         if self._videos is None:
             raise InputError("the recipe draws pairs of real frames: videos are needed")
         frames = _concatenated(self._videos.draw(rng, GROUP // 2))
-        return self._photographed(
-            augment.expose(augment.flip(frames, rng, tied=2), self._recipe.camera, rng, tied=2), rng
-        )
+        return self._photographed(expose(augment.flip(frames, rng, tied=2), self._recipe.camera, rng, tied=2), rng)
 
     def _photographed(self, frames: Frames, rng: np.random.Generator) -> Step:
-        frames = augment.drop_guide(frames, self._recipe.camera, rng)
-        seen, context = augment.photograph(frames.image, augment.crop_contexts(frames.image), self._recipe.camera, rng)
+        frames = drop_guide(frames, self._recipe.camera, rng)
+        seen, context = photograph(frames.image, augment.crop_contexts(frames.image), self._recipe.camera, rng)
         half = len(seen) // 2
         first, second = _each(frames, lambda value: value[:half]), _each(frames, lambda value: value[half:])
         return Step(seen, frames.guide, context, None, first, second)

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from illures.errors import InputError, nearest
 from illures.model.config import NetworkConfig
-from illures.train.augment import CameraConfig
+from illures.train.camera import CameraConfig
 from illures.train.losses import LossWeights
 
 GROUP = 8  # images that are drawn together, see `train.data_loader`
