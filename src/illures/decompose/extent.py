@@ -20,7 +20,7 @@ from illures.math.quotient import BLACK
 from illures.types import FaceCrop, Region
 
 # Over this part of the crop's side all falls to 0 at the end of the wide grid.
-END = 0.2
+END = 0.4
 # Probabilities of background from which the network has a say against the matte, and the last word.
 _SURE = (0.8, 0.97)
 # Beyond the crop it is forgotten over this distance [crop sides].
