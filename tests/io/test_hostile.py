@@ -19,6 +19,7 @@ from illures.io.photos import read_photo, write_exr
 from illures.model import read_weights
 from illures.model.weights import FAST, metadata, packaged
 from illures.relighting.light import Light
+from illures.relighting.recognise import kind_of
 from illures.video.read import open_clip
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n0 0 64 64 rectfill\nshowpage\n%%EOF\n"
@@ -94,6 +95,14 @@ def test_numbers_that_are_no_map(tmp_path):
     for name in ("none.npy", "huge.npy", "deep.npy", "bright.exr"):
         with pytest.raises(InputError, match=name):
             load_hdri(tmp_path / name)
+
+
+def test_numbers_that_are_no_light(tmp_path):
+    for name, header in (("deep.npy", "(" * 9000), ("open.npy", "{'descr': ("), ("short.npy", "")):
+        data = header.encode() + b"\n"
+        (tmp_path / name).write_bytes(b"\x93NUMPY\x01\x00" + len(data).to_bytes(2, "little") + data)
+        with pytest.raises(InputError, match=f"{name}: can't be read as an array of numbers"):
+            kind_of(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("field", ["config", "graph", "recipe", "metrics", "hash", "data", "format"])

@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 import warnings
 
 import cv2
@@ -46,16 +47,18 @@ def test_reads_heic(tmp_path, picture, name):
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_jpeg_that_ends_too_early_is_said(tmp_path, rng, progressive):
+@pytest.mark.parametrize("thumbnail", [False, True])
+def test_a_jpeg_that_ends_too_early_is_said(tmp_path, rng, progressive, thumbnail):
     """A mark that it is whole after half its data: what is left is read, and its part is named."""
     path, rows = tmp_path / "cut.jpg", 64
     rough = rng.integers(0, 256, (rows, 96, 3), np.uint8)
-    Image.fromarray(rough).save(path, quality=90, progressive=progressive)
+    exif = _exif_with_thumbnail(Image.fromarray(rough[::4, ::4])) if thumbnail else b""
+    Image.fromarray(rough).save(path, quality=90, progressive=progressive, exif=exif)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         whole = read_photo(path)
     data = path.read_bytes()
-    scan = data.index(b"\xff\xda")
+    scan = data.rindex(b"\xff\xc2" if progressive else b"\xff\xc0")
     path.write_bytes(data[: scan + (len(data) - scan) // 2] + b"\xff\xd9")
     with pytest.warns(InputWarning, match=r"cut\.jpg: ends too early") as said:
         cut = read_photo(path)
@@ -66,6 +69,15 @@ def test_a_jpeg_that_ends_too_early_is_said(tmp_path, rng, progressive):
     assert of == rows and 8 <= told < rows - 8
     same = (cut == whole).all(axis=(1, 2))
     assert same[: told - 1].all() and not same[told + 8 :].any()
+
+
+def _exif_with_thumbnail(small: Image.Image) -> bytes:
+    """As cameras write it: an empty first directory, and a second one with a whole JPEG file (EXIF 2.3, 4.6.3)."""
+    memory = io.BytesIO()
+    small.save(memory, "JPEG")
+    first = struct.pack("<HI", 0, 14)
+    second = struct.pack("<HHHIIHHIII", 2, 0x0201, 4, 1, 44, 0x0202, 4, 1, len(memory.getvalue()), 0)
+    return b"Exif\0\0II*\0" + struct.pack("<I", 8) + first + second + memory.getvalue()
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])

@@ -1,5 +1,7 @@
 """Temporary folders go with their process, however it ends, and with nobody else's."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -66,6 +68,18 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_holds_stays(owner
     (temporary / "illures-test-link").symlink_to(other)
     with WorkFolder("illures-test-") as folder:
         assert sorted(temporary.iterdir()) == sorted([folder.path, other, temporary / "illures-test-link"])
+
+
+def test_a_disk_without_locks(monkeypatch, temporary):
+    """It is used all the same; nobody can tell whether such folders are abandoned, and so they stay."""
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with WorkFolder("illures-test-") as first, WorkFolder("illures-test-") as second:
+        assert sorted(temporary.iterdir()) == sorted([first.path, second.path])
+    assert list(temporary.iterdir()) == []
 
 
 def test_no_place_for_it_is_a_clear_error(monkeypatch, temporary):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fake_jobs import Squares
-from illures.errors import InputError
+from illures.errors import InputError, InputWarning
 from illures.jobs.pool import RESTARTS, in_processes, one_writer
 from illures.jobs.ray_cluster import on_ray
 
@@ -45,6 +46,20 @@ def test_ray_does_the_same(tmp_path, monkeypatch) -> None:
     with closing(on_ray(Squares(tmp_path / "mark"), PIECES, 1, address="local")) as results:
         assert dict(results) == WANT
     assert (tmp_path / "mark").exists()
+
+
+def test_a_disk_without_locks_is_said_and_used(tmp_path, monkeypatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.warns(InputWarning, match="this disk has no locks"), one_writer(tmp_path / "out"):
+        (tmp_path / "out" / "written").touch()
+
+
+def test_an_error_of_the_work_is_not_taken_for_that_of_the_lock(tmp_path) -> None:
+    with pytest.raises(BlockingIOError, match="a full pipe"), one_writer(tmp_path / "out"):
+        raise BlockingIOError(errno.EAGAIN, "a full pipe")
 
 
 def test_a_folder_has_one_writer(tmp_path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from fake_jobs import PhotoSizes
 from illures.errors import InputError
+from illures.io import webdataset
 from illures.io.webdataset import add, grouped
 from illures.jobs.parts import Item, items, plan
 from illures.jobs.ray_photos import ShardWorker, digest
@@ -75,6 +76,46 @@ def test_tars(tmp_path) -> None:
         ("c", f"{tmp_path}/in.tar/c: holds no photo, but txt"),
     ]
     assert not list(scratch.iterdir())
+
+
+def test_keys_are_no_longer_than_names_may_be(tmp_path) -> None:
+    """In bytes, of which a letter may have four; what is cut stays apart."""
+    files = {f"{chr(0x9854) * 80}{k}.jpg": jpeg(9 + k) for k in range(3)}
+    found = all_items([tar_of(tmp_path / "in.tar", files)], tmp_path)
+    assert [width for _, width in found] == [9, 10, 11]
+    assert len({key for key, _ in found}) == 3 and all(len(key.encode()) < 150 for key, _ in found)
+
+
+def test_what_unfolds_to_more_than_memory_is_not_read(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(webdataset, "MOST_BYTES", 1 << 20)
+    with tarfile.open(tmp_path / "in.tar", "w:gz") as tar:
+        add(tar, "a.jpg", jpeg(9))
+        add(tar, "b.jpg", bytes(3 << 20))
+    (tmp_path / "scratch").mkdir()
+    (part,), _ = plan([tmp_path / "in.tar"], False, 2)
+    first, last = items(part, tmp_path / "scratch")
+    assert first.key == "a" and "b.jpg: unfolds to 3 MiB; at most 1 are read" in str(last.path)
+
+
+def test_folders_that_cannot_be_listed_and_links_that_loop(tmp_path, monkeypatch) -> None:
+    closed, loop = tmp_path / "closed", tmp_path / "loop.tar"
+    closed.mkdir()
+    loop.symlink_to(loop.name)
+    (tmp_path / "list.txt").write_text("loop.tar\n")
+    listed = Path.iterdir
+
+    def iterdir(path: Path):  # root may list everything
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    parts, problems = plan([closed, loop, tmp_path / "list.txt"], False, 2)
+    assert [str(problem) for _, problem in problems] == [
+        f"{closed}: can't be listed (Permission denied)",
+        f"{loop}: no such file or folder",
+    ]
+    assert all(isinstance(item.path, InputError) for part in parts for item in items(part, tmp_path))
 
 
 def test_a_tar_that_ends_early_gives_what_it_holds(tmp_path) -> None:

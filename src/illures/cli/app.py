@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import sys
 import warnings
@@ -13,10 +12,12 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter
 
 from illures import __version__
+from illures.cli import printing
 from illures.cli.interrupts import ended_like_ctrl_c
+from illures.cli.printing import BAD_INPUT
 from illures.errors import InputError, InputWarning
 
-OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
+OK, INTERRUPTED = 0, 130
 
 Flag = Parameter(negative="")
 
@@ -29,21 +30,25 @@ app = App(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal, or UTF-8, can't say
+    """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted.
+
+    141 says that nobody reads what is printed, as after `| head`.
+    """
+    printing.prepare()
     warnings.showwarning = _say_warning  # type: ignore[assignment]
     words = sys.argv[1:] if arguments is None else arguments
     words = [escape_direction(current_name(word)) for word in with_token(words)]
     try:
         with ended_like_ctrl_c():
             code = app(words, exit_on_error=False, result_action="return_value")
+            printing.flush()
     except CycloptsError:  # cyclopts has printed the error
         code = BAD_INPUT
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         code = BAD_INPUT
+    except printing.PrintError as error:
+        code = printing.given_up(error)
     except KeyboardInterrupt:
         print("interrupted; finished outputs are complete, the same command continues", file=sys.stderr)
         code = INTERRUPTED

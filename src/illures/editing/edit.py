@@ -19,7 +19,7 @@ from illures.decompose.photo_maps import photo_maps
 from illures.editing.retouch import Retouch, tone_gain
 from illures.errors import InputError
 from illures.faces import regions
-from illures.io.decoding import decoding
+from illures.io.decoding import decoding, read_codes
 from illures.io.formats import Format
 from illures.io.headers import header_size
 from illures.io.photos import Photo, as_linear
@@ -197,7 +197,7 @@ def _read_map(path: Path, photo: Photo) -> tuple[np.ndarray, Format]:
     if columns and (rows, columns) != (height, width):  # before a bomb of another size is decoded
         raise InputError(f"{path}: {columns} x {rows} pixels, but the photo has {width} x {height}")
     with decoding(path):
-        codes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        codes = read_codes(path)
     if codes is None or codes.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: can't be read; an edited map is a PNG or TIFF of 8 or 16 bits")
     if codes.ndim != 3 or codes.shape[2] not in (3, 4):

@@ -18,6 +18,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -84,6 +85,31 @@ def _register_heif(file: str | os.PathLike[str] | BytesIO) -> None:
             raise InputError(f'{name}: HEIC photos need the extra: pip install "illures[heic]"') from error
     else:
         pillow_heif.register_heif_opener()
+
+
+@contextmanager
+def name_for_libraries(path: str | os.PathLike[str]) -> Iterator[str]:
+    """A name by which libraries in C++ can open a file that is there, within the block.
+
+    They take names in UTF-8 alone; OpenCV even crashes on others.
+
+    Raises:
+        OSError: the file is not there, or can't be read.
+    """
+    name = os.fspath(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        with open(path, "rb") as file:
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        yield name
+
+
+def read_codes(path: str | os.PathLike[str]) -> np.ndarray | None:
+    """What OpenCV decodes: codes as they are stored, BGR; None where it can't."""
+    with name_for_libraries(path) as name:
+        return cv2.imread(name, cv2.IMREAD_UNCHANGED)
 
 
 def parse_json(text: str | bytes) -> Any:

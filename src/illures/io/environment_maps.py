@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.errors import InputError
-from illures.io.decoding import decoding, read_npy
+from illures.io.decoding import decoding, read_codes, read_npy
 from illures.io.exr import MOST_VALUES, read_exr_linear
 from illures.io.headers import header_size
 from illures.math.color import luminance
@@ -91,7 +91,7 @@ def _read(path: Path) -> np.ndarray:
     if 3 * width * height > MOST_VALUES:
         raise InputError(f"{path}: {width} x {height} pixels; at most {MOST_VALUES // 3_000_000} megapixels are read")
     with decoding(path, "a Radiance file"):
-        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if width else None
+        pixels = read_codes(path) if width else None
         if pixels is None or pixels.ndim != 3:
             raise ValueError("not a Radiance file")
         return pixels[..., 2::-1]

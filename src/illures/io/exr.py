@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from illures.errors import InputError
-from illures.io.decoding import decoding
+from illures.io.decoding import decoding, name_for_libraries
 from illures.io.exr_layers import write_exr_channels
 from illures.math.colorspace import CHROMATICITIES
 
@@ -44,7 +44,12 @@ def read_exr_linear(path: Path) -> Float[np.ndarray, "height width *channels"]:
     import OpenEXR
 
     exr_size(path)
-    with decoding(path, "an EXR file"), OpenEXR.File(str(path)) as file, np.errstate(over="ignore"):
+    with (
+        decoding(path, "an EXR file"),
+        name_for_libraries(path) as spelled,
+        OpenEXR.File(spelled) as file,
+        np.errstate(over="ignore"),
+    ):
         channels = {name: np.asarray(channel.pixels, np.float32) for name, channel in file.channels().items()}
     for name in ("RGBA", "RGB"):
         if name in channels:
@@ -64,8 +69,8 @@ def exr_size(path: Path) -> tuple[int, int]:
     """
     import OpenEXR
 
-    with decoding(path, "an EXR file"):
-        headers = [part.header for part in OpenEXR.File(str(path), header_only=True).parts]
+    with decoding(path, "an EXR file"), name_for_libraries(path) as name:
+        headers = [part.header for part in OpenEXR.File(name, header_only=True).parts]
         sizes = [_window(header) for header in headers]
         values = sum(w * h * len(header["channels"]) for (w, h), header in zip(sizes, headers, strict=True))
     if values > MOST_VALUES:

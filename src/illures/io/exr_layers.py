@@ -17,7 +17,8 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from illures.errors import InputError
-from illures.io.files import write_error
+from illures.io.decoding import name_for_libraries
+from illures.io.files import whole_file, write_error
 from illures.math.colorspace import CHROMATICITIES, ColorSpaceName, from_linear_srgb
 from illures.types import Region
 
@@ -42,21 +43,17 @@ def write_exr_channels(path: Path, channels: Mapping[str, Map], attributes: Mapp
     """
     import OpenEXR
 
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **attributes}
     try:
         # The library ignores strides: an array that is not contiguous would be written wrong, without an error.
         packed = {name: np.ascontiguousarray(pixels) for name, pixels in channels.items()}
-        with OpenEXR.File(header, packed) as file:
-            file.write(str(partial))
-        os.replace(partial, path)
-    except (RuntimeError, OSError) as error:  # the library gives the system's error only as text
-        partial.unlink(missing_ok=True)
+        with whole_file(path) as partial, OpenEXR.File(header, packed) as file:
+            partial.touch()
+            with name_for_libraries(partial) as name:
+                file.write(name)
+    except RuntimeError as error:  # the library gives the system's error only as text
         code = next((c for c in (errno.ENOSPC, errno.EDQUOT) if os.strerror(c) in str(error)), None)
         raise write_error(path, OSError(code, " ".join(str(error).split()))) from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def write_layers(
@@ -100,7 +97,7 @@ def read_layers(path: Path) -> dict[str, Float[np.ndarray, "height width *channe
     import OpenEXR
 
     try:
-        with OpenEXR.File(str(path), separate_channels=True) as file:
+        with name_for_libraries(path) as name, OpenEXR.File(name, separate_channels=True) as file:
             found = {name: np.asarray(channel.pixels, np.float32) for name, channel in file.channels().items()}
         held = {name: axes for name, axes in _AXES.items() if f"{name}.{axes[0]}" in found}
         layers = {name: np.stack([found[f"{name}.{c}"] for c in axes], axis=-1) for name, axes in held.items()}

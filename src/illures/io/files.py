@@ -7,7 +7,6 @@ half written under the final name.
 from __future__ import annotations
 
 import errno
-import glob
 import os
 import shutil
 import socket
@@ -19,7 +18,7 @@ from pathlib import Path
 from illures.errors import InputError
 
 _PARTIAL, _OLD = "partial", "old"
-_LONGEST = 200  # bytes of a name that hidden siblings take over: names have 255 at most
+_LONGEST = 254  # bytes of a name with what is added to it; one more is the dot that hides it
 _TRIES = 20  # to put a folder in its place while other runs do the same
 
 
@@ -63,9 +62,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         DiskFullError, InputError: the file can't be written.
     """
-    # On a disk that several machines share, their processes may have equal numbers.
-    partial = path.with_name(f".{path.name}.partial-{socket.gethostname()}-{os.getpid()}")
+    machine = socket.gethostname() + "-"  # on a shared disk, processes of several may have equal numbers
+    partial = _sibling(path, _PARTIAL, machine)
     try:
+        _remove_left_behind(path, machine)
         yield partial
         os.replace(partial, path)
     except BaseException as error:
@@ -138,36 +138,42 @@ def _put_in_place(partial: Path, target: Path) -> None:
     _remove(old)
 
 
-def _sibling(path: Path, kind: str) -> Path:
+def _sibling(path: Path, kind: str, machine: str = "") -> Path:
     """A hidden neighbour that names this process; of a long name the beginning."""
-    name = path.name
-    while len(os.fsencode(name)) > _LONGEST:
+    name, end = path.name, f".{kind}-{machine}{os.getpid()}"
+    while len(os.fsencode(name)) > _LONGEST - len(os.fsencode(end)):
         name = name[:-1]
-    return path.with_name(f".{name}.{kind}-{os.getpid()}")
+    return path.with_name(f".{name}{end}")
 
 
-def _remove_left_behind(target: Path) -> None:
+def _remove_left_behind(target: Path, machine: str = "") -> None:
     """What processes that are gone (killed, power cut) left of this target; an old folder goes back to its place."""
-    for kind in (_PARTIAL, _OLD):
-        pattern = _sibling(target, kind).name.rpartition("-")[0]
-        for left in target.parent.glob(glob.escape(pattern) + "-*"):
-            if _lives(left.name.rpartition("-")[2]):
+    begins = {kind: _sibling(target, kind, machine).name.removesuffix(str(os.getpid())) for kind in (_PARTIAL, _OLD)}
+    try:
+        names = os.listdir(target.parent)  # once, and no pattern: folders of results may hold many thousands
+    except OSError:
+        return
+    for kind, begin in begins.items():
+        for name in names:
+            number = name.removeprefix(begin)
+            if not name.startswith(begin) or not number.isdecimal() or _lives(int(number)):
                 continue
+            left = target.parent / name
             if kind == _OLD and not target.exists():
                 with suppress(OSError):
                     os.replace(left, target)
             _remove(left)
 
 
-def _lives(number: str) -> bool:
+def _lives(number: int) -> bool:
     """Whether another process has this number."""
     try:
-        os.kill(int(number), 0)
-    except (ProcessLookupError, ValueError):
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True
-    return int(number) != os.getpid()
+    return number != os.getpid()
 
 
 def _remove(path: Path) -> None:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from jaxtyping import Float, Num
 
 from illures.errors import InputError
 from illures.io import exr_layers
-from illures.io.decoding import decoding
+from illures.io.decoding import decoding, read_codes
 from illures.io.exr import read_exr_linear, write_exr
 from illures.io.files import write_whole
 from illures.io.photos import as_linear
@@ -141,7 +140,7 @@ class Format:
         if self.is_exr:
             return self.decode(name, _without_alpha(read_exr_linear(path)))
         with decoding(path):
-            codes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            codes = read_codes(path)
         if codes is None or codes.dtype != self.dtype:
             raise InputError(f"{path}: not a map in the format {self.name}")
         return self.decode(name, _without_alpha(codes)[..., ::-1] if codes.ndim == 3 else codes)

@@ -6,7 +6,6 @@ Such files come from repaired transfers, from recovery tools and from cameras th
 from __future__ import annotations
 
 import io
-import re
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +27,8 @@ def say_cut(path: Path, image: Image.Image) -> None:
     if image.format not in ("JPEG", "MPO") or not _may_be_cut(image):
         return
     data = path.read_bytes()
-    begin = re.search(rb"\xff\xda", data)  # of the scan
-    end = data.find(_END, begin.start()) if begin else -1
+    begin = _scan(data)
+    end = data.find(_END, begin) if begin else -1
     if end < 0:
         return
     try:
@@ -45,6 +44,20 @@ def say_cut(path: Path, image: Image.Image) -> None:
         return
     rows = int(changed[0]) // _BLOCK * _BLOCK
     note(path, f"ends too early: no more than the first {rows} of {image.height} rows are in the file")
+
+
+def _scan(data: bytes) -> int | None:
+    """Where the first scan begins; a small picture in the metadata has its own. None where the markers are broken."""
+    place = 2
+    while data[place : place + 1] == b"\xff":
+        marker = data[place + 1 : place + 2]
+        if marker == b"\xda":
+            return place
+        if marker == b"\xff":  # fill
+            place += 1
+            continue
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return None
 
 
 def _may_be_cut(image: Image.Image) -> bool:

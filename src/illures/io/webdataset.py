@@ -7,22 +7,24 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from illures.io.decoding import MOST_BYTES
+
 
 def grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Consecutive members that share the name up to the first dot, as WebDataset counts samples.
 
     Raises:
-        ValueError: a member is no plain file, or has no dot in its name.
+        ValueError: a member is no plain file, is too large for memory, or has no dot in its name.
     """
     key, files = "", dict[str, bytes]()
     for member in tar:
         if member.isdir():
             continue
-        if not member.isreg() or member.issparse():  # a link, a device, or a few bytes that unfold to terabytes
-            raise ValueError(f"{member.name}: not a plain file")
+        if wrong := _wrong(member):
+            if files:  # which is whole
+                yield key, files
+            raise ValueError(f"{member.name}: {wrong}")
         folder, slash, base = member.name.rpartition("/")
-        if "." not in base:
-            raise ValueError(f"{member.name}: has no suffix")
         name, extension = base.split(".", 1)
         name = folder + slash + name
         if files and name != key:
@@ -32,6 +34,15 @@ def grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
         key, files[extension] = name, content.read() if content else b""
     if files:
         yield key, files
+
+
+def _wrong(member: tarfile.TarInfo) -> str:
+    """Why a member is not read; nothing where it is."""
+    if not member.isreg() or member.issparse():  # a link, a device, or a few bytes that unfold to terabytes
+        return "not a plain file"
+    if member.size > MOST_BYTES:
+        return f"unfolds to {member.size >> 20} MiB; at most {MOST_BYTES >> 20} are read"
+    return "" if "." in member.name.rpartition("/")[2] else "has no suffix"
 
 
 def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -19,6 +20,8 @@ except ImportError:  # no such locks on this system: folders of killed processes
     fcntl = None  # type: ignore[assignment]
 
 from illures.io.files import write_error
+
+_TRIES = 10
 
 
 class WorkFolder:
@@ -35,12 +38,17 @@ class WorkFolder:
     """
 
     def __init__(self, prefix: str) -> None:
-        lock = None
-        while lock is None:
+        for _ in range(_TRIES):
             self.path = _made(prefix)
-            if fcntl is None:
+            lock = _locked(self.path)
+            # Not locked, where another start came between the two and took it for abandoned; or the disk has no locks,
+            # and then nobody takes it.
+            if lock is not None or fcntl is None:
                 break
-            lock = _locked(self.path)  # not, where another start came between the two and took it for abandoned
+            with suppress(OSError):
+                self.path.rmdir()
+        else:
+            self.path = _made(prefix)
         self._end = weakref.finalize(self, _remove, self.path, lock)
 
     def __enter__(self) -> WorkFolder:

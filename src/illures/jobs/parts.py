@@ -6,6 +6,7 @@ A part is a number of photo files, a WebDataset tar, or a row group of a Parquet
 from __future__ import annotations
 
 import json
+import os
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -102,10 +103,10 @@ def plan(paths: Sequence[Path], recursive: bool, size: int) -> tuple[list[Part],
         else:
             loose.append(path)
     found, missing = expand(loose, recursive)
-    photos += [str(path.resolve()) for path in found]
+    photos += [os.path.realpath(path) for path in found]
     photos = list(dict.fromkeys(photos))
     parts = [Part(0, "photos", tuple(photos[i : i + size]), i) for i in range(0, len(photos), size)]
-    for shard in dict.fromkeys(path.resolve() for path in shards):
+    for shard in dict.fromkeys(Path(os.path.realpath(path)) for path in shards):  # `resolve` fails at links that loop
         try:
             parts += _of_shard(shard)
         except InputError as error:
@@ -148,7 +149,11 @@ def _lines(path: Path) -> list[Path]:
 
 
 def _shards_in(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SHARDS and not p.name.startswith("."))
+    try:
+        inside = list(folder.iterdir())
+    except OSError:  # `expand` says it
+        return []
+    return sorted(p for p in inside if p.suffix.lower() in SHARDS and not p.name.startswith(".") and p.is_file())
 
 
 def _of_shard(path: Path) -> list[Part]:
@@ -207,8 +212,9 @@ def _columns(path: Path, schema: Any) -> tuple[str, str | None]:
 
 
 def _plain(name: str) -> str:
-    """Make a name a valid key: WebDataset keys end at the first dot, and keys are used as file names."""
-    return re.sub(r"[^\w\-]+", "_", name)[:120] or "photo"
+    """Make a name a valid key: WebDataset keys end at the first dot, and file names have 255 bytes at most."""
+    plain = re.sub(r"[^\w\-]+", "_", name)
+    return plain.encode()[:120].decode(errors="ignore") or "photo"
 
 
 def _free(key: str, taken: set[str]) -> str:

@@ -6,10 +6,12 @@ A job is called once in each process. It loads what the work needs and returns t
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import multiprocessing
 import os
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -17,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from illures.errors import InputError
+from illures.errors import InputError, InputWarning
 from illures.io.files import check_writable, write_error
 from illures.jobs.signals import terminal_signals_blocked
 
@@ -129,9 +131,19 @@ def one_writer(out: Path) -> Iterator[None]:
     except OSError as error:
         raise write_error(path, error) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, out)
         yield
-    except BlockingIOError as error:
-        raise InputError(f"{out}: another command is writing to this folder") from error
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, out: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(f"{out}: another command is writing to this folder") from error
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise write_error(out, error) from error
+        words = "this disk has no locks; see to it that no other command writes to the folder"
+        warnings.warn(f"{out}: {words}", InputWarning, stacklevel=4)

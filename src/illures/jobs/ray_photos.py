@@ -11,7 +11,6 @@ import logging
 import shutil
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -24,6 +23,7 @@ import numpy as np
 from illures import __version__
 from illures.errors import InputError
 from illures.io.files import DiskFullError
+from illures.io.workfolder import WorkFolder
 from illures.jobs.parts import Item, Part, items
 from illures.jobs.photos import Outcome, Report
 from illures.jobs.pool import one_writer
@@ -178,9 +178,10 @@ class ShardWorker:
         folder = self._folder
         if not folder.is_done(part.number):
             trying = folder.trying(part.number)
-            with tempfile.TemporaryDirectory(prefix="illures-") as scratch, folder.writing(part.number) as writer:
-                results = Path(scratch) / "results"
-                inputs = Path(scratch) / "inputs"
+            # What workers that were killed left is removed with it.
+            with WorkFolder("illures-photos-") as scratch, folder.writing(part.number) as writer:
+                results = scratch.path / "results"
+                inputs = scratch.path / "inputs"
                 inputs.mkdir()
                 for item in items(part, inputs):
                     row = Row(item.name, item.key, folder.name(part.number))

@@ -15,6 +15,7 @@ import numpy as np
 
 from illures.decompose.decomposition import Decomposition
 from illures.errors import InputError, nearest
+from illures.io.decoding import decoding, name_for_libraries
 from illures.relighting import sources
 from illures.relighting.light import PRESETS, Layout, Light
 from illures.relighting.sources import Source
@@ -148,10 +149,8 @@ def _kind_of_file(path: Path) -> Kind:
 
 
 def _dimensions(path: Path) -> int:
-    try:
+    with decoding(path, "an array of numbers"):
         return np.load(path, mmap_mode="r", allow_pickle=False).ndim
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: can't be read as an array of numbers ({' '.join(str(error).split())})") from error
 
 
 def _twice_as_wide(path: Path) -> bool:
@@ -159,7 +158,7 @@ def _twice_as_wide(path: Path) -> bool:
     import OpenEXR
 
     try:
-        with OpenEXR.File(str(path), header_only=True) as file:
+        with name_for_libraries(path) as name, OpenEXR.File(name, header_only=True) as file:
             low, high = file.header()["dataWindow"]
     except (RuntimeError, TypeError, KeyError):
         return False
