@@ -14,18 +14,16 @@ import csv
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Float
-from scipy.special import eval_hermitenorm, gamma, ndtr
 
 from illures.faces import find_faces
 from illures.faces.contour import INDICES, JAW
 from illures.synth.heads.embedding import load_embedding
 from illures.synth.heads.expressions import UNITS
-from illures.synth.heads.motion import VARIABLES
+from motion_statistics import statistics
 
 FRAMES = 28  # a clip, spread in time
 SURE = 0.9  # least probability that a face is there
@@ -37,10 +35,8 @@ DISTANCE = 0.9  # [m] of the camera; the clips do not tell theirs
 NOISE = 0.015  # of a landmark in the image [distance of the outer eye corners]
 DEPTH = 0.2  # trust in the network's depth against its image points
 RIDGE, SPARSE = 0.5, 3.0  # prior of a weight: deviation of a Gaussian, and slope of an exponential
-FRAMES_WORTH = 4.0  # independent frames a clip amounts to: errors on one face repeat from frame to frame
-SCORES = np.linspace(-3, 3, 33)  # normal scores of the stored quantiles
 POOR = 0.05  # root mean square residual of a frame that is not used [distance of the outer eye corners]
-ORDER = 16  # of the Hermite series that relates correlations of weights and of scores
+FRAMES_WORTH = 4.0  # independent frames a clip amounts to: errors on one face repeat from frame to frame
 
 
 @dataclass
@@ -267,74 +263,6 @@ def variables(clip: Clip) -> Float[np.ndarray, "frames variables"]:
     return np.concatenate([clip.weights, np.rad2deg(np.stack([yaw, pitch, roll], 1))], 1)
 
 
-def mirrored(values: Float[np.ndarray, "frames variables"]) -> Float[np.ndarray, "frames variables"]:
-    """The same moments seen in a mirror."""
-    swap = {"_L": "_R", "_R": "_L", "Left": "Right", "Right": "Left"}
-    names = [next((n.removesuffix(a) + b for a, b in swap.items() if n.endswith(a)), n) for n in VARIABLES]
-    signs = [-1 if name in ("yaw", "roll") else 1 for name in VARIABLES]
-    return values[:, [VARIABLES.index(name) for name in names]] * signs
-
-
-def quantiles(
-    values: Float[np.ndarray, "frames variables"], share: Float[np.ndarray, " frames"]
-) -> Float[np.ndarray, "variables levels"]:
-    """Weighted quantiles at the normal scores."""
-    rows = []
-    for column in values.T:
-        order = np.argsort(column)
-        rank = np.cumsum(share[order]) - share[order] / 2
-        rows.append(np.interp(ndtr(SCORES), rank, column[order]))
-    return np.array(rows)
-
-
-def score_correlation(
-    table: Float[np.ndarray, "variables levels"], observed: Float[np.ndarray, "variables variables"]
-) -> Float[np.ndarray, "variables variables"]:
-    """Correlations of the normal scores that give the variables the observed ones.
-
-    With f_i = sum_k a_ik He_k / sqrt(k!) the correlation of f_i and f_j is sum_k a_ik a_jk r^k / (|a_i| |a_j|), k > 0
-    (Mehler 1866): a curve that rises with r and is read backwards here.
-    """
-    z = np.linspace(-6, 6, 4801)
-    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) * (z[1] - z[0])
-    waves = np.stack([eval_hermitenorm(k, z) / np.sqrt(gamma(k + 1)) for k in range(1, ORDER + 1)])
-    series = np.stack([np.interp(z, SCORES, row) for row in table]) @ (waves * density).T
-    series /= np.maximum(np.linalg.norm(series, axis=1, keepdims=True), 1e-9)  # 0 where a unit never moves
-    trial = np.linspace(-0.99, 0.99, 397)
-    curves = np.einsum("ik,jk,kr->ijr", series, series, trial ** np.arange(1, ORDER + 1)[:, None], optimize=True)
-    found = trial[np.abs(curves - observed[..., None]).argmin(-1)]
-    np.fill_diagonal(found, 1)
-    spread, axes = np.linalg.eigh(found)
-    root = axes * np.sqrt(np.maximum(spread, 1e-3))  # pairs fitted one by one need not make a correlation matrix
-    root /= np.linalg.norm(root, axis=1, keepdims=True)
-    return root @ root.T
-
-
-def statistics(clips: list[Clip], model: Model) -> dict[str, Any]:
-    """The copula; people weigh equally, then their clips, then frames. Mirror images count as moments, too."""
-    people = [clip.person for clip in clips]
-    values, share = [], []
-    for clip in clips:
-        good = variables(clip)[residuals(clip, model) < POOR]
-        values += [good, mirrored(good)]
-        share += [np.full(2 * len(good), 0.5 / max(len(good), 1) / people.count(clip.person))]
-    everything, weight = np.concatenate(values), np.concatenate(share) / np.concatenate(share).sum()
-    table = quantiles(everything, weight)
-    return {
-        "scores": SCORES.astype(np.float32),
-        "quantiles": table.astype(np.float16),
-        "correlation": score_correlation(table, _correlation(everything, weight)).astype(np.float16),
-        "note": np.array(f"{len(clips)} clips of {len(set(people))} people, {len(everything) // 2} frames"),
-    }
-
-
-def _correlation(values: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Weighted Pearson correlation; variables that never move correlate with nothing."""
-    covariance = np.cov(values.T, aweights=share) + 1e-10 * np.eye(values.shape[1])
-    deviation = np.sqrt(np.diag(covariance))
-    return covariance / np.outer(deviation, deviation)
-
-
 def main() -> None:
     """Read the clips, fit, print what was found, write the statistics."""
     data = Path(os.environ.get("ILLURES_DATA", "data"))
@@ -349,7 +277,8 @@ def main() -> None:
     found = [(find_landmarks(options.clips / row["file"]), row["identity"]) for row in rows]
     clips = [start(points, person, model) for points, person in found if len(points)]
     fit(clips, model)
-    arrays = statistics(clips, model)
+    moments = [variables(clip)[residuals(clip, model) < POOR] for clip in clips]
+    arrays = statistics(moments, [clip.person for clip in clips])
     np.savez_compressed(options.output, **arrays)
     off = np.concatenate([residuals(clip, model) for clip in clips])
     print(f"{options.output}: {arrays['note']}; residual {100 * np.median(off):.2f} % of the eye distance (median)")

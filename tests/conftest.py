@@ -56,6 +56,7 @@ SLOW = [
     "tests/synth/renderer/test_views.py",
     "tests/synth/accessories/test_outfit.py",
     "tests/cli/test_cli.py",
+    "tests/cli/test_interrupted.py",
     "tests/cli/test_verbs.py",
     "tests/test_docs.py",
     "tests/test_examples.py",

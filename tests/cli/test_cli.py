@@ -1,8 +1,6 @@
-"""The command line as a user meets it: the folder it writes, bad input, resuming, and all-or-nothing output."""
+"""The command line as a user meets it: the folder it writes, bad input, and results of earlier runs."""
 
-import errno
 import json
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,28 +8,12 @@ import pytest
 from PIL import Image
 
 from command_line import run_captured
-from fake_network import FakePredictor, find_middle
 from illures import Decomposer, save_image
-from illures.decompose import folder as output
-from illures.io import files
 from illures.io.formats import CROP_MAPS, MAPS, Format
 from illures.io.photos import as_linear, read_photo
 from illures.math.color import linear_to_srgb
 
-
-@pytest.fixture(autouse=True)
-def fake_weights(monkeypatch):
-    made = classmethod(lambda cls, path=None, size=None: Decomposer(FakePredictor(), size, find_middle))
-    monkeypatch.setattr(Decomposer, "from_pretrained", made)
-
-
-@pytest.fixture
-def photos(tmp_path, rng) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in ("a.jpg", "b.png"):
-        save_image(folder / name, rng.random((90, 120, 3), np.float32))
-    return folder
+pytestmark = pytest.mark.usefixtures("fake_weights")
 
 
 def names(folder: Path) -> set[str]:
@@ -241,74 +223,6 @@ def test_crop_only_and_size(tmp_path, photos, capsys):
     assert Format("png").read(tmp_path / "a" / "face-1", "albedo").shape == (256, 256, 3)
     code, _, stderr = run_captured(capsys, "decompose", photos / "a.jpg", "-o", tmp_path, "--size", "100")
     assert code == 2 and stderr == "error: size 100: must be a multiple of 16 from 64 to 1024\n"
-
-
-def test_disk_full_leaves_nothing_half(tmp_path, photos, capsys, monkeypatch):
-    out = tmp_path / "out"
-    real, count = files.os.replace, 0
-
-    def full(source, target):
-        nonlocal count
-        count += 1
-        if count == 5:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        real(source, target)
-
-    monkeypatch.setattr(files.os, "replace", full)
-    code, stdout, stderr = run_captured(capsys, "decompose", photos, "-o", out)
-    assert (code, stdout) == (2, "")
-    lines = stderr.splitlines()
-    assert lines[0] == f"error: {out / 'a'}: not written, no space is left on the disk" and "stopped" in lines[1]
-    assert lines[2] == "2 photos: 1 failed, 1 not tried; 0 faces"
-    assert names(out) == set()
-
-
-@pytest.mark.parametrize("moment", ["contact_sheet", "write_maps"])
-def test_interrupt_leaves_nothing_half(tmp_path, photos, capsys, monkeypatch, moment):
-    out = tmp_path / "out"
-    run_captured(capsys, "decompose", photos / "a.jpg", "-o", out)
-    before = (out / "a" / "albedo.png").read_bytes()
-
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(output, moment, interrupt)
-    code, _, stderr = run_captured(capsys, "decompose", photos, "-o", out)
-    assert code == 130 and "interrupted" in stderr
-    assert names(out) == {"a"} and (out / "a" / "albedo.png").read_bytes() == before
-
-
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_interrupt_is_one_whatever_it_is_turned_into(photos, capsys, monkeypatch, name):
-    """A module that is being imported may turn the exception into another, as pybind11's do."""
-
-    def importing(*_, **__):
-        try:
-            signal.raise_signal(signal.Signals[name])
-        except KeyboardInterrupt as error:
-            raise ImportError("initialization failed") from error
-
-    monkeypatch.setattr(output, "write_maps", importing)
-    before = signal.getsignal(signal.Signals[name])
-    code, _, stderr = run_captured(capsys, "decompose", photos / "a.jpg", "-o", photos / "out")
-    assert code == 130 and stderr.splitlines()[-1].startswith("interrupted")
-    assert signal.getsignal(signal.Signals[name]) == before
-
-
-def test_error_without_a_signal_is_none(photos, capsys, monkeypatch):
-    def importing(*_, **__):
-        raise ImportError("initialization failed")
-
-    monkeypatch.setattr(output, "write_maps", importing)
-    with pytest.raises(ImportError, match="initialization failed"):
-        run_captured(capsys, "decompose", photos / "a.jpg", "-o", photos / "out")
-
-
-def test_what_a_killed_run_left_is_removed(tmp_path, photos, capsys):
-    out = tmp_path / "out"
-    (out / ".a.partial-999999999").mkdir(parents=True)
-    run_captured(capsys, "decompose", photos / "a.jpg", "-o", out)
-    assert names(out) == {"a"}
 
 
 def test_odd_file_names(tmp_path, capsys, rng):

@@ -25,7 +25,8 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1])] if __name__ == "__main__" else []
 
-from fuzz.corpus import SIZE, case  # noqa: E402
+from fuzz.corpus import SIZE  # noqa: E402
+from fuzz.damage import case  # noqa: E402
 
 HANG_S = 10.0  # of the processor; a busy machine may take many times as long
 STUCK_S = 120.0  # by the clock, less what it waited for a processor: it waits for something else

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.corpus import DAMAGES, FILES, case, whole
+from fuzz.corpus import FILES, whole
+from fuzz.damage import DAMAGES, case
 from fuzz.run import MOST_MB, attempt, read
 
 SEEDS = len(FILES) * len(DAMAGES)

@@ -1,6 +1,5 @@
-"""Reading and writing photos; the witness is the array that the file was made of, or LittleCMS."""
+"""Reading and writing photos; the witness is the array that the file was made of."""
 
-import io
 import re
 import struct
 import warnings
@@ -8,23 +7,12 @@ import warnings
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
 from illures.errors import InputError, InputWarning
-from illures.io import icc
 from illures.io.photos import as_float, as_linear, load_image, read_photo, save_image, to_photo
 from illures.math.color import linear_to_srgb, srgb_to_linear
-
-
-@pytest.fixture
-def picture() -> np.ndarray:
-    """40 x 60, smooth enough for lossy files, different at all four corners."""
-    y, x = np.mgrid[:40, :60].astype(np.float32)
-    return np.stack([x / 59, y / 39, (x + 2 * y) / 137], axis=-1)
-
-
-def codes(picture: np.ndarray, top: int = 255) -> np.ndarray:
-    return np.round(picture * top).astype(np.uint8 if top == 255 else np.uint16)
+from photo_files import codes, tiff16, with_exif_chunk
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "webp", "jpg", "ppm"])
@@ -101,9 +89,9 @@ def test_exif_orientation(tmp_path, picture, orientation, kind):
     image = Image.fromarray(codes(picture))
     if kind == "png16":
         save_image(path, picture, bits=16)
-        path.write_bytes(_with_exif_chunk(path.read_bytes(), exif.tobytes()))
+        path.write_bytes(with_exif_chunk(path.read_bytes(), exif.tobytes()))
     elif kind == "tif16":
-        path.write_bytes(_tiff16(codes(picture, 65535), orientation))
+        path.write_bytes(tiff16(codes(picture, 65535), orientation))
     else:
         image.save(path, exif=exif, **({"quality": 98} if kind == "jpg" else {}))
     tagged = image.copy()
@@ -153,80 +141,6 @@ def test_linear_table_is_the_curve(picture):
         np.testing.assert_allclose(as_linear(deep), srgb_to_linear(deep / top), rtol=1e-6, atol=1e-9)
 
 
-# Profiles: a wide-gamut RGB profile with gamma 2.2, built by hand (pillow can only make sRGB).
-
-
-def _profile(gamma: float = 2.2) -> bytes:
-    """A minimal matrix profile: Adobe RGB (1998) primaries (D50), one gamma."""
-    import struct
-
-    def fixed(value: float) -> bytes:
-        return struct.pack(">i", round(value * 65536))
-
-    def xyz(*values: float) -> bytes:
-        return b"XYZ \0\0\0\0" + b"".join(map(fixed, values))
-
-    text = b"wide"
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
-    tags = {
-        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(text) + 1) + text + b"\0" + b"\0" * 78 + b"\0" * 1,
-        b"wtpt": xyz(0.9642, 1.0, 0.8249),
-        b"rXYZ": xyz(0.60974, 0.31111, 0.01947),
-        b"gXYZ": xyz(0.20528, 0.62567, 0.06087),
-        b"bXYZ": xyz(0.14919, 0.06322, 0.74457),
-        b"rTRC": curve,
-        b"gTRC": curve,
-        b"bTRC": curve,
-        b"cprt": b"text\0\0\0\0none\0\0\0\0",
-    }
-    offset, table, body = 128 + 4 + 12 * len(tags), b"", b""
-    for name, data in tags.items():
-        data += b"\0" * (-len(data) % 4)
-        table += name + struct.pack(">II", offset + len(body), len(data))
-        body += data
-    head = struct.pack(">I4sI4s4s4s", offset + len(body), b"lcms", 0x02400000, b"mntr", b"RGB ", b"XYZ ")
-    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + b"\0" * 28 + xyz(0.9642, 1, 0.8249)[8:]
-    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
-
-
-def test_profile_eight_bits(tmp_path, picture):
-    soft = 0.25 + picture / 2
-    Image.fromarray(codes(soft)).save(tmp_path / "a.png", icc_profile=_profile())
-    source = ImageCms.ImageCmsProfile(io.BytesIO(_profile()))
-    expected = ImageCms.profileToProfile(Image.fromarray(codes(soft)), source, ImageCms.createProfile("sRGB"))
-    image = load_image(tmp_path / "a.png")
-    np.testing.assert_array_equal(image, as_float(np.asarray(expected)))
-    assert np.abs(image - soft).max() > 0.02  # the profile matters
-
-
-@pytest.mark.parametrize("profile", ["wide", "srgb"])
-def test_profile_sixteen_bits_agrees_with_littlecms(picture, profile):
-    soft = 0.25 + picture / 2
-    data = _profile() if profile == "wide" else ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    source = ImageCms.ImageCmsProfile(io.BytesIO(data))
-    eight = codes(soft)
-    expected = np.asarray(ImageCms.profileToProfile(Image.fromarray(eight), source, ImageCms.createProfile("sRGB")))
-    deep = icc.to_srgb16(eight.astype(np.uint16) * 257, data)
-    np.testing.assert_allclose(deep / 65535, expected / 255, rtol=0, atol=1.2 / 255)
-
-
-def test_profile_in_a_sixteen_bit_file(tmp_path, picture):
-    soft = 0.4 + picture / 5  # inside sRGB, where rounding is not enlarged
-    Image.fromarray(codes(soft)).save(tmp_path / "8.png", icc_profile=_profile())
-    save_image(tmp_path / "16.png", soft, bits=16)
-    tagged = Image.open(tmp_path / "8.png")
-    assert tagged.info["icc_profile"] == _profile()
-    (tmp_path / "16.png").write_bytes(_with_icc_chunk((tmp_path / "16.png").read_bytes(), _profile()))
-    deep = read_photo(tmp_path / "16.png")
-    assert deep.dtype == np.uint16
-    np.testing.assert_allclose(as_float(deep), load_image(tmp_path / "8.png"), rtol=0, atol=2 / 255)
-
-
-def test_broken_profile_is_ignored(tmp_path, picture):
-    Image.fromarray(codes(picture)).save(tmp_path / "a.png", icc_profile=b"nonsense")
-    np.testing.assert_allclose(load_image(tmp_path / "a.png"), picture, rtol=0, atol=1 / 255)
-
-
 # Bad input
 
 
@@ -274,45 +188,6 @@ def test_bad_saves(tmp_path, picture):
         with pytest.raises(InputError):
             save_image(tmp_path / name, picture, bits=bits)
     assert not list(tmp_path.iterdir())
-
-
-def _with_exif_chunk(png: bytes, exif: bytes) -> bytes:
-    return _with_chunk(png, b"eXIf", exif.removeprefix(b"Exif\0\0"))
-
-
-def _with_icc_chunk(png: bytes, profile: bytes) -> bytes:
-    import zlib
-
-    return _with_chunk(png, b"iCCP", b"p\0\0" + zlib.compress(profile))
-
-
-def _with_chunk(png: bytes, name: bytes, data: bytes) -> bytes:
-    import struct
-    import zlib
-
-    chunk = struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-    return png[:33] + chunk + png[33:]  # after the signature and IHDR
-
-
-def _tiff16(codes: np.ndarray, orientation: int) -> bytes:
-    """A minimal little-endian TIFF with one uncompressed strip."""
-    import struct
-
-    height, width = codes.shape[:2]
-    data = codes.astype("<u2").tobytes()
-    entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, None), (259, 3, 1, 1), (262, 3, 1, 2)]
-    entries += [
-        (273, 4, 1, None),
-        (274, 3, 1, orientation),
-        (277, 3, 1, 3),
-        (278, 4, 1, height),
-        (279, 4, 1, len(data)),
-    ]
-    after = 8 + 2 + 12 * len(entries) + 4
-    values = {258: after, 273: after + 6}
-    table = b"".join(struct.pack("<HHII", t, k, n, values.get(t, v)) for t, k, n, v in entries)
-    head = b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(entries)) + table + struct.pack("<I", 0)
-    return head + struct.pack("<3H", 16, 16, 16) + data
 
 
 def test_exr_of_other_layouts(tmp_path):

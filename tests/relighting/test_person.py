@@ -8,7 +8,7 @@ import pytest
 
 import illures
 from face_scene import crop_at, scene
-from illures.decompose.full_resolution import own_share
+from illures.decompose.extent import own_share
 from illures.decompose.photo_maps import photo_maps
 from illures.faces import find_faces, to_crop, to_photo
 from illures.faces.crop import crop_face

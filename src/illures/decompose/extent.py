@@ -1,4 +1,4 @@
-"""How far what is said of a face holds around its crop: over the person, up to where others or the background begin."""
+"""The part of a photo to which the maps of a face extend: its person, up to other faces and the background."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import Fields, own_share, prepare
-from illures.faces import extract
+from illures.decompose.full_resolution import Fields, prepare
+from illures.faces import extract, to_crop, to_photo
 from illures.faces.matte import MARGIN, widened
 from illures.io.photos import Photo, as_linear
 from illures.math.color import luminance
@@ -19,17 +19,19 @@ from illures.math.curves import smoothstep
 from illures.math.quotient import BLACK
 from illures.types import FaceCrop, Region
 
-# Over this part of the crop's side all falls to 0 at the end of the wide grid.
+# Width of the transition to 0 at the border of the wide grid [crop sides].
 END = 0.4
-# Probabilities of background from which the network has a say against the matte, and the last word.
+# Width of the transition between two neighbouring faces: difference of the distances to them [crop sides].
+BETWEEN = 0.15
+# Probabilities of background at which the network begins to overrule the matte, and does so fully.
 _SURE = (0.8, 0.97)
-# Beyond the crop it is forgotten over this distance [crop sides].
+# Distance beyond the crop over which that fades out [crop sides].
 _UNSURE = 0.3
 # Skin around the crop is no brighter than this percentile of the face's, and has its colour within this [log].
 _BRIGHT, _COLOUR = 90, 0.3
 # What is raised is smoothed by this, and fades into the crop over this [crop sides].
 _SMOOTH, _RIM = 0.015, 0.1
-# Of the face's mask, this share at least must be in a matte that shows the person.
+# Least share of the face's mask inside a matte that shows this person.
 _SEEN = 0.5
 
 
@@ -68,9 +70,32 @@ def _log_chromaticity(linear: Float[np.ndarray, "*grid 3"]) -> Float[np.ndarray,
 
 
 def limits(face: Decomposition, others: Sequence[FaceCrop]) -> Float[np.ndarray, "wide wide"]:
-    """1 on the grid of the widened crop, 0 where another face is nearer, at the grid's end and on sure background."""
+    """Weight on the grid of the widened crop: 0 near other faces, at the border of the grid, and on background."""
     wide = widened(face.crop)
     return own_share(face.crop, wide, others) * _ending(wide.size, face.crop.size, END) * _no_background(face)
+
+
+def own_share(crop: FaceCrop, grid: FaceCrop, others: Sequence[FaceCrop]) -> Float[np.ndarray, "size size"]:
+    """1 where this face is the nearest of the photo, 0 where another one is, on a grid of the photo.
+
+    Distances are measured from the centres of the crops, in units of their sides, so that a small face keeps its
+    surroundings.
+    """
+    side = grid.size
+    share = np.ones((side, side), np.float32)
+    if not others:
+        return share
+    x, y = np.meshgrid(np.arange(side, dtype=np.float64), np.arange(side, dtype=np.float64))
+    points = to_photo(np.stack([x.ravel(), y.ravel()], axis=-1), grid)
+
+    def distance(other: FaceCrop) -> Float[np.ndarray, "size size"]:
+        from_middle = to_crop(points, other) - (other.size - 1) / 2
+        return np.asarray(np.linalg.norm(from_middle, axis=-1).reshape(side, side) / other.size)
+
+    mine = distance(crop)
+    for other in others:
+        share = np.minimum(share, np.clip(0.5 + (distance(other) - mine) / BETWEEN, 0, 1))
+    return share.astype(np.float32)
 
 
 def on_wide(field: Shaped[np.ndarray, "size size"], crop: FaceCrop) -> Shaped[np.ndarray, "wide wide"]:
@@ -79,19 +104,19 @@ def on_wide(field: Shaped[np.ndarray, "size size"], crop: FaceCrop) -> Shaped[np
 
 
 def seen_by(alpha: Float[np.ndarray, "*grid"], mask: Float[np.ndarray, "*grid"], share: float = _SEEN) -> bool:
-    """Whether a matte shows the person whose skin the mask is: this share of it, at least."""
+    """Whether at least a `share` of the skin mask lies in the matte, so that the matte shows this person."""
     return bool((alpha * mask).sum() > share * mask.sum())
 
 
 def _ending(size: int, side: int, reach: float) -> Float[np.ndarray, "size size"]:
-    """1, falling to 0 toward the end of a grid over this part of the crop's side."""
+    """Weight that falls to 0 at the border of a grid, over this part of the crop's side."""
     at = np.arange(size) + 0.5
     ramp = smoothstep(np.minimum(at, size - at) / (reach * side))
     return np.asarray(ramp[:, None] * ramp, np.float32)
 
 
 def _no_background(face: Decomposition) -> Float[np.ndarray, "wide wide"]:
-    """0 where the network is sure of background, 1 where it is not; around the crop less and less as at its edge."""
+    """0 where the network is certain of background, else 1; beyond the crop its border is continued, and fades to 1."""
     wide, side = widened(face.crop).size, face.crop.size
     if face.regions is None:
         return np.ones((wide, wide), np.float32)

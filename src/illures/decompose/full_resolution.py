@@ -9,7 +9,6 @@ the rest, I - A ∘ f(N, L), so the sum is exact for any prediction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -19,7 +18,7 @@ from jaxtyping import Bool, Float
 
 from illures.decompose.maps import Maps
 from illures.errors import InputError
-from illures.faces import at_size, extract, padded, scale_of, to_crop, to_photo
+from illures.faces import at_size, extract, padded, scale_of, to_photo
 from illures.io.photos import Photo, as_linear
 from illures.math import sh
 from illures.math.color import luminance
@@ -40,8 +39,6 @@ DETAIL = (2.0, 0.7)
 SHADING_FLOOR = 0.1
 # The maps fade out toward the crop's edge over this part of its side.
 FADE = 0.04
-# Width of the transition between two neighbouring faces: difference of the distances to them [crop sides].
-BETWEEN = 0.15
 # Beyond the crop what was known at its edge falls to 1/e over this part of the side of the grid with its margin: a neck
 # goes on below the dark underside of the chin.
 FAR = 0.05
@@ -254,29 +251,6 @@ def _fading(known: Bool[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows 
     """1 where something is known, falling to 0 with the distance from there."""
     distance = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
     return np.exp(-distance / (FAR * len(known)))[..., None].astype(np.float32)
-
-
-def own_share(crop: FaceCrop, grid: FaceCrop, others: Sequence[FaceCrop]) -> Float[np.ndarray, "size size"]:
-    """1 where this face is the nearest of the photo, 0 where another one is, on a grid of the photo.
-
-    Distances are measured from the centres of the crops, in units of their sides, so that a small face keeps its
-    surroundings.
-    """
-    side = grid.size
-    share = np.ones((side, side), np.float32)
-    if not others:
-        return share
-    x, y = np.meshgrid(np.arange(side, dtype=np.float64), np.arange(side, dtype=np.float64))
-    points = to_photo(np.stack([x.ravel(), y.ravel()], axis=-1), grid)
-
-    def distance(other: FaceCrop) -> Float[np.ndarray, "size size"]:
-        from_middle = to_crop(points, other) - (other.size - 1) / 2
-        return np.asarray(np.linalg.norm(from_middle, axis=-1).reshape(side, side) / other.size)
-
-    mine = distance(crop)
-    for other in others:
-        share = np.minimum(share, np.clip(0.5 + (distance(other) - mine) / BETWEEN, 0, 1))
-    return share.astype(np.float32)
 
 
 def feathered(mask: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:

@@ -15,14 +15,13 @@ import numpy as np
 from jaxtyping import Float, Num, UInt8
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.extent import limits, prepare_wide, seen_by
+from illures.decompose.extent import limits, own_share, prepare_wide, seen_by
 from illures.decompose.full_resolution import (
     Fields,
     Window,
     bounds,
     check_photo,
     inside,
-    own_share,
     prepare,
     sample,
     warped,

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.extent import limits, on_wide, seen_by
-from illures.decompose.full_resolution import FINER, Rect, bounds, feathered, inside, own_share, surely, warped
+from illures.decompose.extent import limits, on_wide, own_share, seen_by
+from illures.decompose.full_resolution import FINER, Rect, bounds, feathered, inside, surely, warped
 from illures.faces import at_size, extract, to_crop
 from illures.faces.matte import eight_bit, face_matte, on_grid, widened
 from illures.io.photos import Photo, as_float
