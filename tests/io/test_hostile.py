@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from clips import write_clip
 from illures.cli import main
+from illures.decompose.folder import is_done
 from illures.errors import InputError
 from illures.io.environment_maps import load_hdri
 from illures.io.photos import read_photo, write_exr
@@ -95,6 +96,12 @@ def test_numbers_that_are_no_map(tmp_path):
     for name in ("none.npy", "huge.npy", "deep.npy", "bright.exr"):
         with pytest.raises(InputError, match=name):
             load_hdri(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "null", "\xff", "9" * 5000, '{"photo": 7}'])
+def test_a_folder_whose_index_is_not_ours_is_not_done(tmp_path, text):
+    (tmp_path / "photo.json").write_text(text, encoding="latin1")
+    assert not is_done(tmp_path, tmp_path / "a.jpg")
 
 
 def test_numbers_that_are_no_light(tmp_path):

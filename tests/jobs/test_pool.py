@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import multiprocessing
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +23,17 @@ WANT = {k: k * k for k in PIECES}
 def test_every_piece_is_done(workers) -> None:
     assert dict(in_processes(Squares(), PIECES, workers)) == WANT
     assert dict(in_processes(Squares(), [], workers)) == {}
+
+
+def test_without_semaphores_one_process_does_all(monkeypatch) -> None:
+    """As in a container whose /dev/shm can't be written."""
+
+    def lock(_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(multiprocessing.context.SpawnContext, "Lock", lock)
+    with pytest.warns(InputWarning, match="workers = 2: one process does the work .*Read-only file system"):
+        assert dict(in_processes(Squares(), PIECES, 2)) == WANT
 
 
 def test_a_killed_process_loses_nothing(tmp_path) -> None:

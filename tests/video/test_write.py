@@ -98,6 +98,13 @@ def test_a_folder_of_that_name_that_is_not_ours_is_left_alone(tmp_path: Path) ->
     assert (tmp_path / "out.mp4.parts" / "mine.txt").exists()
 
 
+def test_a_damaged_note_of_the_job_is_that_of_another_job(tmp_path: Path) -> None:
+    parts = Parts(tmp_path / "out.mp4", {"clip": "a"})
+    parts.path(0).touch()
+    (parts.folder / "job.json").write_bytes(b"\xff\xfe{")
+    assert Parts(tmp_path / "out.mp4", {"clip": "a"}).done() == 0 and not parts.path(0).exists()
+
+
 def test_unknown_suffix() -> None:
     with pytest.raises(InputError, match="must end in .mp4"):
         coding_for(Path("out.avi"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
 import warnings
@@ -49,6 +51,11 @@ def main(arguments: list[str] | None = None) -> None:
         code = BAD_INPUT
     except printing.PrintError as error:
         code = printing.given_up(error)
+    except (OSError, ImportError) as error:
+        if os.strerror(errno.EMFILE) not in str(error):
+            raise
+        print("error: needs more open files than it may have here; `ulimit -n` tells how many", file=sys.stderr)
+        code = BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted; finished outputs are complete, the same command continues", file=sys.stderr)
         code = INTERRUPTED

@@ -18,6 +18,7 @@ from illures.decompose.map_files import OUTPUTS, Alpha, with_alpha, write_exr_ma
 from illures.errors import InputError
 from illures.faces import extract, to_photo
 from illures.io import exr_layers
+from illures.io.decoding import parse_json
 from illures.io.files import whole_folder, write_text, write_whole
 from illures.io.formats import CROP_MAPS, Format
 from illures.io.inputs import folder_for_each
@@ -190,9 +191,10 @@ def _face_json(source: Path, face: Decomposition, format: Format, weights: dict[
 def _written_from(target: Path) -> str | None:
     """Name of the photo of a folder written by illures; None for other folders."""
     try:
-        return json.loads((target / INDEX).read_text(encoding="utf-8")).get("photo")
+        photo = parse_json((target / INDEX).read_text(encoding="utf-8")).get("photo")
     except (OSError, ValueError, AttributeError):
         return None
+    return photo if isinstance(photo, str) else None
 
 
 def _empty(folder: Path) -> bool:

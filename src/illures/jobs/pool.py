@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from illures.errors import InputError, InputWarning
+from illures.io.decoding import one_line
 from illures.io.files import check_writable, write_error
 from illures.jobs.signals import terminal_signals_blocked
 
@@ -46,6 +47,9 @@ def in_processes(job: Job, pieces: Sequence[int], workers: int | None = None) ->
         InputError: the job can't be opened, or processes were killed repeatedly.
     """
     workers = min(workers or os.cpu_count() or 1, len(pieces))
+    if workers > 1 and (reason := _why_alone()):
+        warnings.warn(f"workers = {workers}: one process does the work ({reason})", InputWarning, stacklevel=2)
+        workers = 1
     if workers <= 1:
         work = job()
         for piece in pieces:
@@ -63,6 +67,16 @@ def in_processes(job: Job, pieces: Sequence[int], workers: int | None = None) ->
             if losses > RESTARTS:
                 reason = f"worker processes were killed {losses} times in a row, perhaps as memory ran out"
                 raise InputError(f"workers = {workers}: {reason}; try fewer") from error
+
+
+def _why_alone() -> str:
+    """Why processes can't work together here, as without a /dev/shm that can be written; "" where they can."""
+    try:
+        with started_deaf_to_terminals():
+            multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError) as error:  # the second where the system has no semaphores at all
+        return f"this system gives it no semaphores: {one_line(error)}"
+    return ""
 
 
 def _until_broken(job: Job, pieces: Sequence[int], workers: int) -> Results:

@@ -235,7 +235,7 @@ class Parts:
     def _read_job(self) -> str:
         try:
             return (self.folder / _JOB).read_text(encoding="utf-8")
-        except OSError:
+        except (OSError, ValueError):
             return ""
 
 
