@@ -69,6 +69,7 @@ def serving() -> Iterator[str]:
             yield process.stdout.readline().split()[2]
         finally:
             process.terminate()
+            process.communicate()  # reads its last words; into a closed pipe they would end as BrokenPipeError
 
 
 def page_of(

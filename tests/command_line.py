@@ -1,5 +1,7 @@
 """The command line, called in this process."""
 
+from pathlib import Path
+
 import pytest
 
 from illures import cli
@@ -17,3 +19,7 @@ def run_captured(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[in
     code = run(*words)
     out, err = capsys.readouterr()
     return code, out, err
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}

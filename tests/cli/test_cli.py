@@ -1,23 +1,18 @@
 """The command line as a user meets it: the folder it writes, bad input, and results of earlier runs."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from command_line import run_captured
+from command_line import names, run_captured
 from illures import Decomposer, save_image
 from illures.io.formats import CROP_MAPS, MAPS, Format
 from illures.io.photos import as_linear, read_photo
 from illures.math.color import linear_to_srgb
 
 pytestmark = pytest.mark.usefixtures("fake_weights")
-
-
-def names(folder: Path) -> set[str]:
-    return {p.name for p in folder.iterdir()}
 
 
 @pytest.mark.parametrize("format", ["png", "png16", "exr", "exr32", "split"])

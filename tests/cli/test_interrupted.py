@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from command_line import run_captured
+from command_line import names, run_captured
 from illures.decompose import folder as output
 from illures.io import files
 

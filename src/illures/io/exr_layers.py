@@ -75,10 +75,9 @@ def write_layers(
     Raises:
         InputError: the file can't be written.
     """
-    rgba = np.concatenate([photo, np.ones_like(photo[..., :1])], axis=-1)
-    if alpha is not None:
-        rgba = (rgba * alpha[..., None]).astype(photo.dtype)
-    channels: dict[str, Map] = {"RGBA": rgba}
+    opaque = np.ones(photo.shape[:2], photo.dtype) if alpha is None else alpha.astype(photo.dtype)
+    channels: dict[str, Map] = {"RGB": photo if alpha is None else (photo * alpha[..., None]).astype(photo.dtype)}
+    channels["A"] = opaque
     channels |= {name: maps[name] for name, axes in _AXES.items() if axes == "RGB" and name in maps}
     if "normal" in maps:
         channels |= {f"normal.{axis}": maps["normal"][..., i] for i, axis in enumerate(_AXES["normal"])}
