@@ -72,7 +72,7 @@ def in_processes(job: Job, pieces: Sequence[int], workers: int | None = None) ->
 def _why_alone() -> str:
     """Why processes can't work together here, as without a /dev/shm that can be written; "" where they can."""
     try:
-        with started_deaf_to_terminals():
+        with terminal_signals_blocked():
             multiprocessing.get_context("spawn").Lock()
     except (OSError, ImportError) as error:  # the second where the system has no semaphores at all
         return f"this system gives it no semaphores: {one_line(error)}"
