@@ -74,7 +74,8 @@ def in_processes(job: Job, pieces: Sequence[int], workers: int | None = None) ->
 
 def _is_of_semaphores(error: OSError) -> bool:
     """Whether processes can't wait for each other here, as without a /dev/shm that can be written."""
-    return Path(traceback.extract_tb(error.__traceback__)[-1].filename).name == "synchronize.py"
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(Path(frame.filename).name == "synchronize.py" for frame in frames)
 
 
 def _until_broken(job: Job, pieces: Sequence[int], workers: int) -> Results:
