@@ -295,6 +295,16 @@ def test_interrupt_is_one_whatever_it_is_turned_into(photos, capsys, monkeypatch
     assert signal.getsignal(signal.Signals[name]) == before
 
 
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), ImportError("Too many open files")])
+def test_too_few_open_files_are_no_fault_of_ours(photos, capsys, monkeypatch, error):
+    def opening(*_, **__):
+        raise error
+
+    monkeypatch.setattr(output, "write_maps", opening)
+    code, _, stderr = run_captured(capsys, "decompose", photos / "a.jpg", "-o", photos / "out")
+    assert code == 2 and stderr.splitlines()[-1].startswith("error: ") and "open files" in stderr
+
+
 def test_error_without_a_signal_is_none(photos, capsys, monkeypatch):
     def importing(*_, **__):
         raise ImportError("initialization failed")

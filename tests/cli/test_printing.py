@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-import illures.cli  # noqa: F401
 
 PROGRAM = [sys.executable, "-m", "illures"]
 
@@ -30,21 +27,6 @@ def test_nothing_is_said_to_a_reader_that_has_gone(words: list[str]) -> None:
     process.stdout.close()  # before anything is printed: Python takes longer to start
     err = process.stderr.read()
     assert (process.wait(300), err) == (141, "")
-
-
-@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), ImportError("Too many open files")])
-def test_too_few_open_files_are_no_fault_of_ours(
-    error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def opening(*_: object, **__: object) -> None:
-        raise error
-
-    module = sys.modules["illures.cli.app"]
-    monkeypatch.setattr(module, "app", opening)
-    with pytest.raises(SystemExit) as ended:
-        module.main(["lights"])
-    said = capsys.readouterr().err
-    assert ended.value.code == 2 and said.startswith("error: needs more open files") and said.count("\n") == 1
 
 
 def test_a_photo_is_written_before_it_is_told_of(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import multiprocessing.synchronize
+import multiprocessing
 from contextlib import closing
 from pathlib import Path
 
@@ -28,10 +28,10 @@ def test_every_piece_is_done(workers) -> None:
 def test_without_semaphores_one_process_does_all(monkeypatch) -> None:
     """As in a container whose /dev/shm can't be written."""
 
-    def semaphore(*_: object) -> None:
+    def lock(_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(multiprocessing.synchronize._multiprocessing, "SemLock", semaphore)
+    monkeypatch.setattr(multiprocessing.context.SpawnContext, "Lock", lock)
     with pytest.warns(InputWarning, match="workers = 2: one process does the work .*Read-only file system"):
         assert dict(in_processes(Squares(), PIECES, 2)) == WANT
 

@@ -13,6 +13,7 @@ import pytest
 
 from fake_jobs import wait_for
 from illures.jobs.signals import held_back, started_deaf_to_terminals
+from robustness.kills import group_lives
 
 TESTS = Path(__file__).parents[1]
 # A command with two workers, each at a piece that takes until it is ended; says "ready" when both are.
@@ -53,19 +54,7 @@ def test_a_signal_to_all_ends_all_without_a_word(tmp_path: Path, name: str, at_w
     os.killpg(process.pid, signal.Signals[name])
     out, err = process.communicate(timeout=60)
     assert (out, err, process.returncode) == ("interrupted\n", "", 0)
-    wait_for(lambda: not _lives(process.pid))
-
-
-def _lives(group: int) -> bool:
-    """Not one that has ended, and that nobody has asked about yet."""
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, found = path.read_text(errors="replace").rpartition(")")[2].split()[:3]
-        except OSError:  # it has ended meanwhile
-            continue
-        if int(found) == group and state != "Z":
-            return True
-    return False
+    wait_for(lambda: not group_lives(process.pid))
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP", "SIGTERM"])

@@ -205,11 +205,11 @@ def _ended(process: subprocess.Popen[str], number: signal.Signals, drain: Callab
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         return "does not end"
-    while _group_lives(process.pid):
+    while group_lives(process.pid):
         if time.monotonic() > deadline:
             os.killpg(process.pid, signal.SIGKILL)
             return "its children live on"
-        time.sleep(0.01)
+        time.sleep(0.05)
     _, err = drain()
     if "Traceback" in err and not _of_python_alone(err):
         return f"traceback: {_last(err)}"
@@ -227,12 +227,14 @@ def _of_python_alone(err: str) -> bool:
     return err.strip().endswith("KeyboardInterrupt") and all(before.fullmatch(name) for name in files)
 
 
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def group_lives(group: int) -> bool:
+    """Whether a process of a group is there; not one that has ended, and that nobody has asked about yet."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, found = path.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            if int(found) == group and state != "Z":
+                return True
+    return False
 
 
 def _last(text: str) -> str:

@@ -10,7 +10,6 @@ import fcntl
 import multiprocessing
 import os
 import threading
-import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from illures.errors import InputError, InputWarning
+from illures.io.decoding import one_line
 from illures.io.files import check_writable, write_error
 from illures.jobs.signals import started_deaf_to_terminals
 
@@ -46,6 +46,9 @@ def in_processes(job: Job, pieces: Sequence[int], workers: int | None = None) ->
         InputError: the job can't be opened, or processes are killed again and again.
     """
     workers = min(workers or os.cpu_count() or 1, len(pieces))
+    if workers > 1 and (reason := _why_alone()):
+        warnings.warn(f"workers = {workers}: one process does the work ({reason})", InputWarning, stacklevel=2)
+        workers = 1
     if workers <= 1:
         work = job()
         for piece in pieces:
@@ -63,19 +66,16 @@ def in_processes(job: Job, pieces: Sequence[int], workers: int | None = None) ->
             if losses > RESTARTS:
                 reason = f"worker processes were killed {losses} times in a row, perhaps as memory ran out"
                 raise InputError(f"workers = {workers}: {reason}; try fewer") from error
-        except OSError as error:
-            if not _is_of_semaphores(error):
-                raise
-            words = f"one process does the work, as this system gives it no semaphores ({error.strerror})"
-            warnings.warn(f"workers = {workers}: {words}", InputWarning, stacklevel=2)
-            yield from in_processes(job, tuple(missing), 1)
-            return
 
 
-def _is_of_semaphores(error: OSError) -> bool:
-    """Whether processes can't wait for each other here, as without a /dev/shm that can be written."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return any(Path(frame.filename).name == "synchronize.py" for frame in frames)
+def _why_alone() -> str:
+    """Why processes can't work together here, as without a /dev/shm that can be written; "" where they can."""
+    try:
+        with started_deaf_to_terminals():
+            multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError) as error:  # the second where the system has no semaphores at all
+        return f"this system gives it no semaphores: {one_line(error)}"
+    return ""
 
 
 def _until_broken(job: Job, pieces: Sequence[int], workers: int) -> Results:
