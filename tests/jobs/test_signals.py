@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from fake_jobs import wait_for
-from illures.jobs.signals import held_back, started_deaf_to_terminals
-from robustness.kills import group_lives
+from illures.jobs.signals import signals_held_back, terminal_signals_blocked
+from robustness.ending import group_lives
 
 TESTS = Path(__file__).parents[1]
 # A command with two workers, each at a piece that takes until it is ended; says "ready" when both are.
@@ -62,7 +62,7 @@ def test_what_is_held_back_comes_at_the_end(name: str) -> None:
     number, came = signal.Signals[name], []
     before = signal.signal(number, lambda number, frame: came.append(number))
     try:
-        with held_back():
+        with signals_held_back():
             os.kill(os.getpid(), number)
             assert not came
         assert came == [number]
@@ -73,7 +73,7 @@ def test_what_is_held_back_comes_at_the_end(name: str) -> None:
 def test_mask_and_handlers_are_given_back() -> None:
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)]
-    with started_deaf_to_terminals():
+    with terminal_signals_blocked():
         assert {signal.SIGINT, signal.SIGHUP} <= signal.pthread_sigmask(signal.SIG_BLOCK, [])
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == mask
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)] == handlers
@@ -83,7 +83,7 @@ def test_threads_may_start_processes_too() -> None:
     masks = []
 
     def start() -> None:
-        with started_deaf_to_terminals():
+        with terminal_signals_blocked():
             masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, []))
 
     thread = threading.Thread(target=start)

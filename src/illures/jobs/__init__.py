@@ -1,5 +1,5 @@
-"""Work in many pieces: photos one after the other, processes of this machine, a Ray cluster.
+"""Run work that consists of many pieces: a loop over photos, a pool of processes, a Ray cluster.
 
-Knows nothing of what the work is.
+The caller passes the work as a function; nothing here depends on what it does.
 May import `io` and what is below it.
 """

@@ -1,6 +1,6 @@
-"""Photos by the million in parts: what one worker does at a time, and what becomes one shard.
+"""Split a large set of photos into parts. A worker processes one part at a time, and its results become one shard.
 
-A part is a run of files, a WebDataset tar, or a row group of a Parquet file.
+A part is a number of photo files, a WebDataset tar, or a row group of a Parquet file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from illures.io.inputs import SUFFIXES, Problem, expand
 
 LISTS = frozenset({".txt", ".lst"})
 SHARDS = frozenset({".tar", ".parquet"})
-# Columns of Parquet files, the likeliest first.
+# Names of columns in Parquet files, in order of preference.
 _IMAGES = ("image", "jpg", "jpeg", "png", "webp", "bytes", "content")
 _PATHS = ("path", "photo", "file", "filename", "file_name")
 _KEYS = ("__key__", "key", "id")
@@ -29,13 +29,13 @@ _KEYS = ("__key__", "key", "id")
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the work.
+    """One part of the work.
 
     Attributes:
-        number: from 0.
-        kind: what `sources` are: photos, or one tar, or one Parquet file.
-        sources: paths.
-        first: of photos: how many lie in the parts before; of a Parquet file: the row group.
+        number: index of the part, from 0.
+        kind: kind of the sources: photos, one tar, or one Parquet file.
+        sources: absolute paths.
+        first: for photos, the index of the first one in the whole set; for a Parquet file, the index of the row group.
     """
 
     number: int
@@ -44,12 +44,12 @@ class Part:
     first: int = 0
 
     def to_json(self) -> str:
-        """As text, to travel."""
+        """Serialise, to send it to another process."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Part:
-        """What `to_json` gave."""
+        """Inverse of `to_json`."""
         facts = json.loads(text)
         return cls(**facts | {"sources": tuple(facts["sources"])})
 
@@ -59,9 +59,9 @@ class Item:
     """A photo of a part.
 
     Attributes:
-        key: in its shard; holds no dot.
-        name: of the photo, for people.
-        path: where it can be read now, or why it can't.
+        key: key of its sample in the shard, without a dot.
+        name: name of the photo for messages.
+        path: file to read it from, or the error if there is none.
     """
 
     key: str
@@ -70,23 +70,23 @@ class Item:
 
 
 def is_shards(path: Path) -> bool:
-    """Whether a path holds many photos in a way that only parts can read."""
+    """Whether a path is a shard, a list of photos, or a folder of shards."""
     if path.is_dir():
         return bool(_shards_in(path))
     return path.suffix.lower() in SHARDS | LISTS
 
 
 def plan(paths: Sequence[Path], recursive: bool, size: int) -> tuple[list[Part], list[Problem]]:
-    """All photos in parts, in an order that depends on the paths alone.
+    """Split all photos into parts. The order depends on the paths alone, so that a later run gets the same parts.
 
     Args:
-        paths: photos, folders of photos or of shards, shards, and lists (a text file with a path a line, relative ones
-            from the list's folder).
-        recursive: search the subfolders of folders, too.
-        size: photos of a part; tars and row groups stay whole.
+        paths: photos, shards, folders of either, and lists (text files with one path per line; relative paths start at
+            the folder of the list).
+        recursive: also search subfolders.
+        size: photos in a part. Tars and row groups are not split.
 
     Returns:
-        The parts, and an error for each path that gives none.
+        The parts, and an error for each path that could not be used.
     """
     photos: list[str] = []
     shards: list[Path] = []
@@ -116,7 +116,10 @@ def plan(paths: Sequence[Path], recursive: bool, size: int) -> tuple[list[Part],
 
 
 def items(part: Part, scratch: Path) -> Iterator[Item]:
-    """The photos of a part; those of a shard lie in `scratch`, each until the next is asked for."""
+    """Yield the photos of a part. One of a shard is written to `scratch`, and deleted when the next is requested.
+
+    A shard that can't be read to its end yields an item with the error as its last.
+    """
     if part.kind == "photos":
         for k, source in enumerate(part.sources, part.first):
             yield Item(f"{k:09d}-{_plain(Path(source).stem)}", source, Path(source))
@@ -134,12 +137,12 @@ def items(part: Part, scratch: Path) -> Iterator[Item]:
                 path.unlink(missing_ok=True)
             else:
                 yield Item(key, name if isinstance(data, Path) else f"{source}/{name}", data)
-    except InputError as error:  # what came before stays
+    except InputError as error:  # the photos before it have been yielded already
         yield Item(_free("broken", taken), source, error)
 
 
 def _lines(path: Path) -> list[Path]:
-    """The paths of a list; empty lines and those that begin with # are left out."""
+    """Read the paths of a list; empty lines and lines that begin with # are ignored."""
     with decoding(path, "a list of photos"):
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     return [path.resolve().parent / line for line in lines if line and not line.startswith("#")]
@@ -164,7 +167,7 @@ def _of_shard(path: Path) -> list[Part]:
 
 
 def _of_tar(source: str) -> Iterator[tuple[str, str, bytes | InputError]]:
-    """Key, name and photo of each sample."""
+    """Yield key, name and photo of each sample of a tar."""
     with decoding(source, "a tar"), tarfile.open(source, "r:*") as tar:
         for key, files in webdataset.grouped(tar):
             kinds = [name for name in files if "." + name.rpartition(".")[2].lower() in SUFFIXES]
@@ -175,7 +178,7 @@ def _of_tar(source: str) -> Iterator[tuple[str, str, bytes | InputError]]:
 
 
 def _of_rows(source: str, group: int) -> Iterator[tuple[str, str, bytes | Path | InputError]]:
-    """Likewise of the rows of a row group."""
+    """Yield key, name and photo of each row of a row group."""
     import pyarrow.parquet as pq
 
     with decoding(source, "a Parquet file"), pq.ParquetFile(source) as file:
@@ -191,7 +194,7 @@ def _of_rows(source: str, group: int) -> Iterator[tuple[str, str, bytes | Path |
 
 
 def _photo(value: Any, name: str, folder: Path) -> bytes | Path | InputError:
-    """A cell: bytes, a path, or the two in one as Hugging Face's data sets have them."""
+    """Read a cell: bytes, a path relative to `folder`, or a struct of both as in Hugging Face datasets."""
     if isinstance(value, dict):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
@@ -200,7 +203,7 @@ def _photo(value: Any, name: str, folder: Path) -> bytes | Path | InputError:
 
 
 def _columns(path: Path, schema: Any) -> tuple[str, str | None]:
-    """The column of the photos, and that of the keys if there is one."""
+    """Find the column of the photos, and that of the keys if there is one."""
     found = next((name for name in (*_IMAGES, *_PATHS) if name in schema.names), None)
     if found is None:
         known = f"{', '.join(_IMAGES)} (bytes) or {', '.join(_PATHS)}"
@@ -209,12 +212,13 @@ def _columns(path: Path, schema: Any) -> tuple[str, str | None]:
 
 
 def _plain(name: str) -> str:
-    """A key for WebDataset, which ends it at the first dot, and for file names, which have 255 bytes at most."""
+    """Make a name a valid key: WebDataset keys end at the first dot, and file names have 255 bytes at most."""
     plain = re.sub(r"[^\w\-]+", "_", name)
     return plain.encode()[:120].decode(errors="ignore") or "photo"
 
 
 def _free(key: str, taken: set[str]) -> str:
+    """Append a number to a key that is taken already."""
     number, free = 2, key
     while free in taken:
         free, number = f"{key}-{number}", number + 1

@@ -1,4 +1,4 @@
-"""Many photos, one after the other: what a failure of one does to the rest, and what is said about each."""
+"""Process photos one after the other, report on each, and continue after a failure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ from illures.io.files import DiskFullError
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo: the line that `--json` prints."""
+    """Result for one photo, printed as a line by `--json`.
+
+    Attributes:
+        photo: path of the input.
+        output: path of the result; None if there is none.
+        faces: number of faces found.
+        seconds: processing time [s].
+        skipped: whether the result existed already.
+        error: error message; None without one.
+    """
 
     photo: str
     output: str | None = None
@@ -27,45 +36,49 @@ class Outcome:
 
 
 class Report:
-    """Says what became of each photo (results on stdout, errors on stderr), and counts."""
+    """Prints the outcome of each photo (results on stdout, errors on stderr), and counts them."""
 
     def __init__(self, as_json: bool, total: int) -> None:
-        """Begin.
+        """Create the report.
 
         Args:
-            as_json: print a line of JSON for each photo, failed ones too, instead of words.
-            total: how many photos there are.
+            as_json: print a line of JSON for each photo, including failed ones, instead of text.
+            total: number of photos.
         """
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._json, self._total = as_json, total
-        self._results = sys.stdout  # also where libraries' words are kept from there
+        self._results = sys.stdout  # kept, as callers may redirect the output of libraries
         self._done = self._faces = self._failed = self._skipped = 0
 
     def more(self, count: int) -> None:
-        """There are more photos than were known."""
+        """Add to the total number of photos."""
         self._total += count
 
     def done(self, outcome: Outcome) -> None:
-        """A photo is written."""
+        """Report a photo whose result is written."""
         self._done += 1
         self._faces += outcome.faces
         faces = "1 face" if outcome.faces == 1 else f"{outcome.faces} faces"
         self._print(outcome, f"{outcome.photo}: {faces} -> {outcome.output}")
 
     def skipped(self, source: Path, target: Path) -> None:
-        """A photo's results are there already."""
+        """Report a photo whose result existed already."""
         self._skipped += 1
         self._print(Outcome(str(source), str(target), skipped=True), f"{source}: is there already, in {target}")
 
     def failed(self, source: Path, error: Exception) -> None:
-        """A photo could not be done; the others go on."""
+        """Report a photo that failed."""
         self._failed += 1
         if self._json:
             self._print(Outcome(str(source), error=str(error)), "")
         self.say(f"error: {error}")
 
     def summary(self) -> bool:
-        """Say the counts where there was more than one photo; whether all went well."""
+        """Print the counts if there was more than one photo.
+
+        Returns:
+            Whether every photo was processed or done before.
+        """
         untried = self._total - self._done - self._failed - self._skipped
         counts = {"done": self._done, "already there": self._skipped, "failed": self._failed, "not tried": untried}
         if self._total > 1:
@@ -74,7 +87,7 @@ class Report:
         return not (self._failed or untried)
 
     def say(self, line: str) -> None:
-        """One line on stderr, as it is: brackets in file names are no markup."""
+        """Print a line to stderr, without interpreting brackets in file names as markup."""
         self.console.print(line, markup=False, emoji=False)
 
     def _print(self, outcome: Outcome, words: str) -> None:
@@ -84,12 +97,12 @@ class Report:
 def for_each(
     sources: Iterable[Path], work: Callable[[Path], None], report: Report, advance: Callable[[], None] = lambda: None
 ) -> None:
-    """Work on each photo; bad ones are reported and the rest still done, unless the disk is full.
+    """Process each photo. A failure is reported and the next photo processed, unless the disk is full.
 
     Args:
         sources: the photos.
-        work: reports what became of a photo, or raises.
-        report: is told what failed.
+        work: processes a photo and reports its outcome, or raises.
+        report: receives the failures.
         advance: called after each photo.
     """
     for source in sources:
@@ -97,7 +110,7 @@ def for_each(
             work(source)
         except DiskFullError as error:
             report.failed(source, error)
-            report.say("stopped: the photos after it would fail in the same way")
+            report.say("stopped: the remaining photos would fail in the same way")
             return
         except InputError as error:
             report.failed(source, error)

@@ -1,6 +1,7 @@
-"""Long work in numbered pieces, done by processes of this machine or on a Ray cluster; what dies is done again.
+"""Run numbered pieces of work in a pool of processes. Pieces of a process that was killed are run again.
 
-A job opens in each process once, which loads what the work needs, and gives the function that does a piece.
+A job is called once in each process. It loads what the work needs and returns the function that does a piece.
+`ray_cluster` runs the same jobs on a Ray cluster.
 """
 
 from __future__ import annotations
@@ -21,29 +22,29 @@ from typing import Any
 from illures.errors import InputError, InputWarning
 from illures.io.decoding import one_line
 from illures.io.files import check_writable, write_error
-from illures.jobs.signals import started_deaf_to_terminals
+from illures.jobs.signals import terminal_signals_blocked
 
-Work = Callable[[int], Any]  # the number of a piece to its result, which travels between processes
-Job = Callable[[], Work]  # opened in each process; may raise InputError
-Results = Generator[tuple[int, Any], None, None]  # number and result of each piece, in any order
+Work = Callable[[int], Any]  # maps the number of a piece to its result, which is pickled
+Job = Callable[[], Work]  # called once in each process; may raise InputError
+Results = Generator[tuple[int, Any], None, None]  # (number, result) of each piece, in any order
 
-LOCK = ".lock"  # in a folder that one process writes to
-RESTARTS = 3  # in a row that finish no piece
-_LOSSES = 3  # of each actor on average, in a row and without a finished piece
+LOCK = ".lock"  # name of the lock file in an output folder
+RESTARTS = 3  # restarts of the pool in a row without a finished piece, before giving up
+LOSSES = 3  # the same for actors on Ray: deaths per actor
 
-_WORK: Work | InputError | None = None  # of this worker process, or why there is none
+_WORK: Work | InputError | None = None  # of this worker process, or the error of opening the job
 
 
 def in_processes(job: Job, pieces: Sequence[int], workers: int | None = None) -> Results:
-    """Do pieces of work in a pool; closing the generator ends the processes.
+    """Run pieces of work in a pool of processes. Closing the generator ends the processes.
 
     Args:
-        job: what to do.
-        pieces: numbers of those to do.
-        workers: processes; None: as many as there are CPUs. One works in this process.
+        job: the work.
+        pieces: numbers of the pieces to run.
+        workers: number of processes; None for the number of CPUs. With 1 the work runs in this process.
 
     Raises:
-        InputError: the job can't be opened, or processes are killed again and again.
+        InputError: the job can't be opened, or processes were killed repeatedly.
     """
     workers = min(workers or os.cpu_count() or 1, len(pieces))
     if workers > 1 and (reason := _why_alone()):
@@ -71,7 +72,7 @@ def in_processes(job: Job, pieces: Sequence[int], workers: int | None = None) ->
 def _why_alone() -> str:
     """Why processes can't work together here, as without a /dev/shm that can be written; "" where they can."""
     try:
-        with started_deaf_to_terminals():
+        with terminal_signals_blocked():
             multiprocessing.get_context("spawn").Lock()
     except (OSError, ImportError) as error:  # the second where the system has no semaphores at all
         return f"this system gives it no semaphores: {one_line(error)}"
@@ -79,17 +80,17 @@ def _why_alone() -> str:
 
 
 def _until_broken(job: Job, pieces: Sequence[int], workers: int) -> Results:
-    """Work with one pool; raises BrokenProcessPool when a process died: pieces that are not out yet are lost."""
+    """Run pieces in one pool. Raises BrokenProcessPool if a process died; pieces not yielded yet must be run again."""
     waiting = list(reversed(pieces))
     running: dict[Future[Any], int] = {}
-    with started_deaf_to_terminals():  # also Python's own helper, which the first lock starts
+    with terminal_signals_blocked():  # also Python's resource tracker
         # Spawned, as threads of native libraries do not survive a fork.
         executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (job,))
     try:
         while waiting or running:
-            # One more each than they work on: nobody waits, and results do not pile up in memory.
+            # Two pieces per worker: none is idle, and results do not accumulate in memory.
             while waiting and len(running) < 2 * workers:
-                with started_deaf_to_terminals():  # which are this process's business
+                with terminal_signals_blocked():  # handled by this process
                     future = executor.submit(_worker_piece, waiting[-1])
                 running[future] = waiting[-1]
                 waiting.pop()
@@ -97,7 +98,7 @@ def _until_broken(job: Job, pieces: Sequence[int], workers: int) -> Results:
             for future in sorted(done, key=lambda future: future.exception() is not None):
                 yield running.pop(future), future.result()
     finally:
-        # At the end nobody works; after Ctrl-C or a failure nobody should.
+        # After Ctrl-C or an error, pieces in progress are not waited for.
         processes = list((executor._processes or {}).values())
         executor.shutdown(wait=False, cancel_futures=True)
         for process in processes:
@@ -111,12 +112,12 @@ def _start_worker(job: Job) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _WORK = job()
-    except InputError as error:  # raised here, it would reach the user as a broken pool
+    except InputError as error:  # raised here, it would become a BrokenProcessPool
         _WORK = error
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed could not end its workers; they end themselves."""
+    """Exit with the parent process: if it was killed, it could not end its workers."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -132,10 +133,10 @@ def _worker_piece(piece: int) -> Any:
 
 @contextmanager
 def one_writer(out: Path) -> Iterator[None]:
-    """Hold a folder for this process; the lock goes with the process, however it ends.
+    """Lock an output folder for this process. The operating system releases the lock when the process ends.
 
     Raises:
-        InputError: another process holds it, or it can't be written to.
+        InputError: another process holds the lock, or the folder can't be written to.
     """
     check_writable(out)
     path = out / LOCK

@@ -1,6 +1,6 @@
-"""Long work says where it stands: a bar on a terminal; where nobody watches, a plain line now and then.
+"""Progress of long work: a bar on a terminal, otherwise a line of text every 30 seconds.
 
-A line says what is done of how much, how fast, how long it will still take, and the figures of the moment.
+A line gives the count, the rate, the time left, and the current figures (a loss, for example).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TaskID, TimeRemainingColumn
 from rich.progress import Progress as _RichProgress
 
-EVERY_S = 30.0  # from one plain line to the next
+EVERY_S = 30.0  # interval between lines [s]
 
 
 @dataclass
 class _Stage:
-    """A task as plain lines need it: its name, where and when it began, and whether its end was told."""
+    """State of a task for lines of text: name, unit, count and time at its start, and whether its end was printed."""
 
     name: str
     unit: str
@@ -32,17 +32,17 @@ class _Stage:
 
 
 class Progress(_RichProgress):
-    """Rich's progress display; without a terminal (or a notebook) plain lines on the same console.
+    """Rich's progress display; without a terminal or notebook, lines of text on the same console.
 
-    A task's first description is its name; what it is changed to later are figures.
+    The first description of a task is its name. Later descriptions are its current figures.
 
     Args:
-        columns: of the display.
-        console: where to.
-        shown: False says nothing at all.
-        stages: without a terminal, also say when a task begins and ends.
-        unit: what is counted, for the rate.
-        options: of rich's display.
+        columns: columns of the display.
+        console: console to print to.
+        shown: False prints nothing.
+        stages: without a terminal, also print a line when a task begins and ends.
+        unit: unit of the rate.
+        options: further options of `rich.progress.Progress`.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Progress(_RichProgress):
         super().__init__(*columns, console=console, disable=self._plain or not shown, **options)
 
     def start(self) -> None:
-        """Begin to show, or to tell."""
+        """Start the display."""
         super().start()
         if self._plain and self._ticker is None:
             self._ticker = threading.Thread(target=self._tick, daemon=True, name="illures-progress")
             self._ticker.start()
 
     def stop(self) -> None:
-        """End; the last line of each task is told."""
+        """Stop the display."""
         self._ended.set()
         if self._ticker is not None:
             self._ticker.join()
@@ -87,7 +87,7 @@ class Progress(_RichProgress):
     def add_task(  # type: ignore[override]
         self, description: str, *, unit: str = "", total: float | None = 100.0, completed: int = 0, **fields: Any
     ) -> TaskID:
-        """Begin a task; `unit` is what it counts, if that is not the display's."""
+        """Begin a task; `unit` is that of its count, if it differs from the display's."""
         task = super().add_task(description, total=total, completed=completed, **fields)
         self._known[task] = _Stage(description, unit or self._unit, completed, time.monotonic())
         if self._plain and self._stages:
@@ -101,7 +101,7 @@ class Progress(_RichProgress):
         super().remove_task(task_id)
 
     def tell(self, task_id: TaskID) -> None:
-        """Say now where a task stands, unless a bar shows it."""
+        """Print a line for a task now, unless a bar shows it."""
         if self._plain:
             self._say(task_id)
 
@@ -139,7 +139,7 @@ class Progress(_RichProgress):
 
 
 def _duration(seconds: float) -> str:
-    """In words, to two digits or so."""
+    """Format a duration to about two digits."""
     whole = round(seconds)
     if whole < 90:
         return f"{whole} s"
@@ -150,7 +150,7 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def bar(total: int, console: Console, what: str = "photos") -> Iterator[Callable[[], None]]:
-    """A bar or lines where there are several things to do; yields what to call after each."""
+    """Show progress if `total` exceeds 1. Yields a function to be called after each item."""
     columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, shown=total > 1, stages=False, transient=True) as shown:
         task = shown.add_task(what, total=total)

@@ -1,4 +1,4 @@
-"""Pieces of work on a Ray cluster, an actor a CPU."""
+"""Run numbered pieces of work (`pool.Job`) on a Ray cluster, with one actor per CPU."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from contextlib import contextmanager
 from typing import Any
 
 from illures.errors import InputError
-from illures.jobs.pool import _LOSSES, Job, Results
+from illures.jobs.pool import LOSSES, Job, Results
 
-# Until the first worker runs, where none does [s]: clusters that grow on demand take minutes.
+# Longest time until the first actor runs [s]: clusters that start machines on demand take minutes.
 _START_S = 900
 # Of a cluster on this machine: Ray gives it 30 s, which a busy machine may not keep.
 _STARTS = 3
 
 
 def on_ray(job: Job, pieces: Sequence[int], workers: int | None = None, *, address: str) -> Results:
-    """Do pieces of work on a Ray cluster, an actor a CPU; closing the generator ends the actors.
+    """Run pieces of work on a Ray cluster. Closing the generator ends the actors.
 
     Args:
-        job: what to do; the files that it names must be at the same paths on each node.
-        pieces: numbers of those to do.
-        workers: actors; None: as many as the cluster has CPUs, which may join and leave meanwhile.
-        address: "local" starts a cluster on this machine, "auto" joins the one that runs there.
+        job: the work; its files must have the same paths on each node.
+        pieces: numbers of the pieces to run.
+        workers: number of actors; None for the number of CPUs of the cluster. Nodes may join and leave during the run.
+        address: "local" starts a cluster on this machine, "auto" connects to the one that runs there; or an address.
 
     Raises:
-        InputError: there is no cluster, the job can't be opened on a node, or actors die again and again.
+        InputError: there is no cluster, the job can't be opened on a node, or actors died repeatedly.
     """
     with connected(address, workers):
         crew = _Crew(job, workers)
@@ -40,32 +40,33 @@ def on_ray(job: Job, pieces: Sequence[int], workers: int | None = None, *, addre
 
 
 class _Actor:
-    """What runs in a Ray actor."""
+    """The process of one Ray actor."""
 
     def start(self, job: Job) -> None:
-        """Open the job; what is wrong names the node."""
+        """Open the job; an InputError names the node."""
         try:
             self._work = job()
         except InputError as error:
             raise InputError(f"node {socket.gethostname()}: {error}") from error
 
     def do(self, piece: int) -> Any:
+        """Run one piece."""
         return self._work(piece)
 
 
 class _Crew:
-    """The actors of a run: those that start (and wait for a CPU, maybe long), and those that work."""
+    """The actors of a run: those that are starting (they may wait long for a CPU), and those that work."""
 
     def __init__(self, job: Job, most: int | None) -> None:
         import ray
 
         self._ray, self._job, self._most = ray, job, most
         self._actor: Any = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
-        self._starting: dict[Any, Any] = {}  # reference to the result -> actor
-        self._working: dict[Any, tuple[Any, int]] = {}  # likewise -> actor and piece
+        self._starting: dict[Any, Any] = {}  # result reference -> actor
+        self._working: dict[Any, tuple[Any, int]] = {}  # result reference -> actor, piece
 
     def do(self, pieces: Sequence[int]) -> Results:
-        """Deal pieces to actors as these become free."""
+        """Assign pieces to actors as they become free, and yield the results."""
         waiting, losses = deque(pieces), 0
         while waiting or self._working:
             wanted = self._fill(len(waiting) + len(self._working))
@@ -78,7 +79,7 @@ class _Crew:
                 if piece is not None:
                     waiting.appendleft(piece)
                 losses += 1
-                if losses > _LOSSES * wanted:
+                if losses > LOSSES * wanted:
                     raise InputError(f"Ray: {losses} workers in a row died; the last: {first_line(error)}") from error
                 continue
             if waiting:
@@ -91,7 +92,7 @@ class _Crew:
                 yield piece, result
 
     def _next(self) -> Any:
-        """The first call that ends; a worker may take as long as it likes, but one must begin."""
+        """Wait for the next call to end. Work has no time limit, but the first actor must start within `_START_S`."""
         limit = None if self._working else _START_S
         done, _ = self._ray.wait([*self._working, *self._starting], num_returns=1, fetch_local=False, timeout=limit)
         if not done:
@@ -104,7 +105,7 @@ class _Crew:
             self._ray.kill(actor)
 
     def _fill(self, pieces: int) -> int:
-        """Start actors on CPUs that have none, up to one a piece; returns how many there should be."""
+        """Start actors on free CPUs, at most one per piece; returns the number wanted."""
         cpus = max(1, int(self._ray.cluster_resources().get("CPU", 0)))
         wanted = min(cpus, self._most or cpus, pieces)
         while len(self._starting) + len(self._working) < wanted:
@@ -113,7 +114,7 @@ class _Crew:
         return wanted
 
     def _result(self, reference: Any) -> Any:
-        """What a call returned or raised; a `RayError` if it was lost."""
+        """Return what a call returned, or raise what it raised; a `RayError` if its actor died."""
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
@@ -122,11 +123,11 @@ class _Crew:
 
 @contextmanager
 def connected(address: str, workers: int | None) -> Iterator[None]:
-    """Be a quiet driver of the cluster.
+    """Connect to a Ray cluster, without its log output.
 
     Args:
-        address: "local" starts a cluster on this machine, "auto" joins the one that runs there; or an address.
-        workers: CPUs of a cluster that is started; None: all.
+        address: "local" starts a cluster on this machine, "auto" connects to the one that runs there; or an address.
+        workers: CPUs of a cluster that is started; None for all.
 
     Raises:
         InputError: Ray is not installed, or there is no cluster.
@@ -152,5 +153,5 @@ def connected(address: str, workers: int | None) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an exception says."""
+    """First line of an exception's message, or its type if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,6 +1,6 @@
-"""Photos by the million over Ray Data: parts in, shards out. Ray deals the parts to nodes, and again where one dies.
+"""Process a large set of photos with Ray Data: parts in, shards out. Parts of a node that dies are assigned again.
 
-The nodes share the folder that results go to, and see photos and weights at the same paths.
+All nodes must see the output folder, the photos and the weights at the same paths.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from illures.jobs.progress import bar
 from illures.jobs.ray_cluster import connected, first_line
 from illures.jobs.shards import Kind, Row, ShardFolder
 
-# A photo, and a folder that is to be made for its results; how many faces it has. Raises an InputError.
+# (photo, folder to create for its results) -> number of faces. May raise an InputError.
 PhotoWork = Callable[[Path, Path], int]
-# Opened once in each worker; a dataclass, so that it can be told from others.
+# Called once in each worker. A dataclass, as `digest` compares jobs by their fields.
 PhotoJob = Callable[[], PhotoWork]
 
-_MOST_BLOCKS = 10_000
+_MOST_BLOCKS = 10_000  # blocks of Ray Data; with more, its scheduling gets slow
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where and how many.
+    """The cluster to use.
 
     Attributes:
-        address: "local" starts a cluster on this machine, "auto" joins the one that runs there; or an address.
-        workers: at most, each on a CPU; None: as many as there are CPUs.
+        address: "local" starts a cluster on this machine, "auto" connects to the one that runs there; or an address.
+        workers: largest number of workers, each on one CPU; None for the number of CPUs.
     """
 
     address: str
@@ -55,18 +55,18 @@ class Cluster:
 def photos_on_ray(
     job: PhotoJob, parts: Sequence[Part], out: Path, kind: Kind, report: Report, cluster: Cluster
 ) -> None:
-    """Do all parts that are not done yet; a bad photo is a row with its error.
+    """Process all parts that are not finished yet. A photo that fails becomes a row with its error.
 
     Args:
-        job: what is done with each photo.
-        parts: all of them.
-        out: folder of the shards (see `jobs.shards`), which all nodes see.
-        kind: of the shards.
-        report: is told what became of each photo.
-        cluster: who works.
+        job: the work on each photo.
+        parts: all parts, including finished ones.
+        out: folder of the shards (see `jobs.shards`), visible to all nodes.
+        kind: format of the shards.
+        report: receives the outcome of each photo.
+        cluster: the cluster to use.
 
     Raises:
-        InputError: there is no cluster, the folder holds another job or is not seen by a node, the disk is full.
+        InputError: there is no cluster, the folder holds another job or is not visible to a node, or the disk is full.
     """
     folder = ShardFolder(out.resolve(), kind)
     settings = digest([__version__, kind, job, list(parts)])
@@ -91,7 +91,7 @@ def photos_on_ray(
 
 
 def digest(value: Any) -> str:
-    """A short hash that tells jobs apart: dataclasses by their fields, arrays by their bytes."""
+    """Short hash of a job: dataclasses by their fields, arrays by their bytes."""
     return hashlib.sha256(repr(_canonical(value)).encode()).hexdigest()[:16]
 
 
@@ -110,17 +110,17 @@ def _canonical(value: Any) -> Any:
 def _results(
     job: PhotoJob, parts: Sequence[Part], folder: ShardFolder, settings: str, workers: int | None
 ) -> Iterator[list[Row]]:
-    """The rows of each part, once, in the order in which they are done."""
+    """Yield the rows of each part once, in the order in which the parts are finished."""
     if not parts:
         return
     import ray
     import ray.data
 
     for name in ("ray.data", "ray.data._internal"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes as an exception
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors arrive as exceptions
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
-    context.target_max_block_size = 1 << 20  # what travels is text; the default needs a quarter of a gigabyte a worker
+    context.target_max_block_size = 1 << 20  # blocks are text; the default needs 256 MB per worker
     most = max(1, min(workers or int(ray.cluster_resources().get("CPU", 1)), len(parts)))
     blocks = min(len(parts), _MOST_BLOCKS)
     planned = ray.data.from_items([{"part": part.to_json()} for part in parts], override_num_blocks=blocks)
@@ -136,33 +136,33 @@ def _results(
         for each in done.iter_rows():
             if each["fatal"]:
                 raise InputError(each["fatal"])
-            if each["number"] not in seen:  # a part that was dealt twice is told once
+            if each["number"] not in seen:  # a part may be assigned twice
                 seen.add(each["number"])
                 yield [Row(**row) for row in json.loads(each["rows"])]
     except InputError:
         raise
-    except Exception as error:  # of many kinds
+    except Exception as error:  # Ray has many kinds
         raise InputError(f"Ray: {first_line(error)}") from error
 
 
 class ShardWorker:
-    """What runs in each of Ray's actors: takes parts, writes shards, gives rows."""
+    """Runs in each of Ray's actors: processes parts, writes shards, returns rows."""
 
     def __init__(self, job: PhotoJob, folder: ShardFolder, settings: str) -> None:
-        """Open the job once; what is wrong is told by the first part, as Ray tells little of a failed start."""
+        """Open the job. The first part raises its error, as Ray reports little of a failed constructor."""
         import cv2
 
         cv2.setNumThreads(1)  # each worker has one CPU
         self._folder, self._error = folder, None
         try:
             if folder.settings() != settings:
-                raise InputError(f"{folder.path}: is not the folder of the machine that gave the command")
+                raise InputError(f"{folder.path}: is not the folder of the machine that runs the command")
             self._work: PhotoWork = job()
         except InputError as error:
             self._error = InputError(f"node {socket.gethostname()}: {error}")
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[Any]]:
-        """Do the part of a batch of one; what ends all work is told as a word, as Ray wraps what is raised."""
+        """Process a batch of one part. A fatal error is returned as text, as Ray wraps exceptions."""
         (text,) = batch["part"]
         part, rows, fatal = Part.from_json(str(text)), list[Row](), ""
         try:
@@ -174,7 +174,7 @@ class ShardWorker:
         return {"number": [part.number], "rows": [json.dumps([asdict(row) for row in rows])], "fatal": [fatal]}
 
     def rows_of(self, part: Part) -> list[Row]:
-        """Do a part, unless it is done: Ray may deal one again whose worker died after it was written."""
+        """Process a part, unless its shard exists: Ray may assign it again if its worker died after writing it."""
         folder = self._folder
         if not folder.is_done(part.number):
             trying = folder.trying(part.number)
@@ -209,7 +209,7 @@ class ShardWorker:
 
 
 def _named(error: InputError, item: Item) -> str:
-    """The error's line with the name that the user knows."""
+    """Error message with the photo's name instead of the path of its temporary copy."""
     words = str(error) if isinstance(item.path, InputError) else str(error).replace(str(item.path), item.name)
     return words if item.name in words else f"{item.name}: {words}"
 

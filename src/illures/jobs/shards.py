@@ -1,9 +1,9 @@
-"""A folder of shards: one for each part, with a table of its photos; all that another process needs to go on.
+"""An output folder of shards, one for each part. It holds all that a later run needs to resume.
 
-- `shard-000012.tar` (or .parquet): the results of part 12;
-- `index/shard-000012.parquet`: a row a photo, those that failed too; written last, so that it says "done";
-- `.trying/12.json`: the photo in hand, for as long as the part is being done;
-- `job.json`: what these shards are made of.
+- `shard-000012.tar` (or .parquet): the results of part 12.
+- `index/shard-000012.parquet`: one row per photo, including failed ones. Written last: it marks the part as finished.
+- `.trying/12.json`: the photo in progress, while the part is being processed.
+- `job.json`: hash of the job that these shards belong to.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ JOB = "job.json"
 
 @dataclass(frozen=True)
 class Row:
-    """What became of a photo.
+    """The outcome of one photo.
 
     Attributes:
-        photo: its path, or its place in a shard.
-        key: of its sample.
-        shard: the file that holds its results.
-        faces: how many were found.
-        seconds: that it took.
-        error: why there is no result; None where there is one.
+        photo: its path, or shard and name.
+        key: key of its sample.
+        shard: name of the file that holds its results.
+        faces: number of faces found.
+        seconds: processing time [s].
+        error: error message; None if there is a result.
     """
 
     photo: str
@@ -47,10 +47,10 @@ class Row:
 
 
 class Writer(Protocol):
-    """Takes the results of one part."""
+    """Writes the results of one part."""
 
     def add(self, row: Row, folder: Path | None) -> None:
-        """Add a photo: the files of a folder, or none where it failed."""
+        """Add a photo with the files of a folder; None if it failed."""
         ...
 
 
@@ -59,21 +59,21 @@ class ShardFolder:
     """The folder of all shards.
 
     Attributes:
-        path: absolute; the same on every machine.
-        kind: of the shards: WebDataset tars, or Parquet files with the results' files as bytes.
+        path: absolute path, the same on every machine.
+        kind: format of the shards: WebDataset tars, or Parquet files with the result files as bytes.
     """
 
     path: Path
     kind: Kind
 
     def claim(self, settings: str) -> None:
-        """Hold the folder to one job; for the one that has the lock.
+        """Reserve the folder for one job. The caller must hold its lock (`pool.one_writer`).
 
         Raises:
-            InputError: it holds another job's shards, or can't be written.
+            InputError: the folder holds shards of another job, or can't be written to.
         """
         note = self.path / JOB
-        content = {"about": "shards of illures; the same command goes on where it stopped", "settings": settings}
+        content = {"about": "shards of illures; the same command resumes where it stopped", "settings": settings}
         if note.exists() and self.settings() != settings:
             raise InputError(f"{self.path}: holds shards of other photos or options; choose another folder")
         for folder in (self.path, self.path / "index", self.path / ".trying"):
@@ -82,21 +82,21 @@ class ShardFolder:
         write_whole(note, (json.dumps(content, indent=2) + "\n").encode())
 
     def tidy(self) -> None:
-        """Remove what processes that were killed left behind; while nobody works."""
+        """Remove partial files of killed processes. No worker may be running."""
         for folder in (self.path, self.path / "index", self.path / ".trying"):
             for left in folder.glob(".*.partial-*"):
                 left.unlink(missing_ok=True)
 
     def settings(self) -> str | None:
-        """What the folder was claimed for; None where it is not ours, or is not there."""
+        """Hash of the job that claimed the folder; None if there is none."""
         note = self.path / JOB
         if not note.is_file():
             return None
-        with decoding(note, "our note"):
+        with decoding(note, "a note of illures"):
             return str(parse_json(note.read_bytes()).get("settings"))
 
     def done(self) -> set[int]:
-        """Numbers of the parts that are finished."""
+        """Numbers of the finished parts."""
         paths = (self.path / "index").glob("shard-*.parquet")
         return {int(path.stem.removeprefix("shard-")) for path in paths}
 
@@ -105,23 +105,23 @@ class ShardFolder:
         return self._index(number).is_file()
 
     def name(self, number: int) -> str:
-        """Of a shard's file."""
+        """File name of a shard."""
         return f"shard-{number:06d}.{self.kind}"
 
     def rows(self, number: int) -> list[Row]:
-        """The table of a finished part.
+        """Read the rows of a finished part.
 
         Raises:
-            InputError: it can't be read.
+            InputError: the index can't be read.
         """
         import pyarrow.parquet as pq
 
-        with decoding(self._index(number), "a table of ours"):
+        with decoding(self._index(number), "an index of illures"):
             return [Row(**row) for row in pq.read_table(self._index(number)).to_pylist()]
 
     @contextmanager
     def writing(self, number: int) -> Iterator[Writer]:
-        """Write a part: shard and table appear when the block ends well, and else nothing.
+        """Write a part. Shard and index appear only if the block ends without an error.
 
         Raises:
             DiskFullError, InputError: the files can't be written.
@@ -141,7 +141,7 @@ class ShardFolder:
             pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], _schema()), partial)
 
     def trying(self, number: int) -> Trying:
-        """The note of the photo in hand."""
+        """The note about the photo in progress."""
         return Trying(self.path / ".trying" / f"{number}.json")
 
     def _index(self, number: int) -> Path:
@@ -149,12 +149,12 @@ class ShardFolder:
 
 
 class Trying:
-    """Remembers which photo is in hand, so that one that kills its worker again and again is given up."""
+    """Notes the photo in progress, so that one that kills its worker repeatedly is skipped."""
 
-    MOST = 3  # deaths at one photo
+    MOST = 3  # deaths of workers at one photo
 
     def __init__(self, path: Path) -> None:
-        """Count what was in hand when the worker before died."""
+        """Read the note of an earlier worker; the photo it was processing counts as a death."""
         self._path = path
         self._deaths: dict[str, int] = {}
         try:
@@ -166,17 +166,17 @@ class Trying:
             pass
 
     def begin(self, key: str) -> None:
-        """A photo is taken in hand.
+        """Note that a photo is begun.
 
         Raises:
-            InputError: workers have died at it.
+            InputError: `MOST` workers have died at it.
         """
         if self._deaths.get(key, 0) >= self.MOST:
             raise InputError(f"{self.MOST} workers died while they worked on it, perhaps as memory ran out")
         write_whole(self._path, json.dumps({"now": key, "deaths": self._deaths}).encode())
 
     def end(self) -> None:
-        """The part is done."""
+        """Remove the note, as the part is finished."""
         try:
             self._path.unlink(missing_ok=True)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What signals reach: the process that the user started, and not those that it starts."""
+"""Keep signals of the terminal away from child processes: only the process that the user started handles them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _OF_TERMINALS = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasat
 
 
 @contextmanager
-def started_deaf_to_terminals() -> Iterator[None]:
-    """Processes that are started in the block never see Ctrl-C or a closed terminal: who starts them ends them.
+def terminal_signals_blocked() -> Iterator[None]:
+    """Processes that are started in the block ignore Ctrl-C and a closed terminal; their parent ends them.
 
-    They do not see them while they start either, when Python would answer with a traceback. In this process these
-    signals, and SIGTERM, take effect when the block ends: no process is half started.
+    They ignore them even while they start, when Python would print a traceback. In this process these signals, and
+    SIGTERM, take effect when the block ends: no process is half started.
     """
-    with held_back():
+    with signals_held_back():
         if not hasattr(signal, "pthread_sigmask"):
             yield
             return
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
         try:
-            # It inherits the mask, and would end with the terminal; SIGINT, which it ignores, it lets through again.
+            # It is started here, so that it inherits the mask; CPython 3.11 unblocks SIGINT when it starts it.
             resource_tracker.ensure_running()
             signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
             yield
@@ -35,7 +35,7 @@ def started_deaf_to_terminals() -> Iterator[None]:
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def signals_held_back() -> Iterator[None]:
     """What would end this process by an exception (SIGINT, SIGTERM, SIGHUP) does so when the block has ended.
 
     Only the main thread gets such exceptions: in others nothing changes.

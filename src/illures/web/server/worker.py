@@ -1,6 +1,6 @@
-"""The process that decodes and computes, apart from the server: a hostile file can end it, and nothing else.
+"""Runs decoding and computation in a separate process, so that a malicious file can crash only that process.
 
-Work is done one piece after the other. What takes too long is killed; what died is started anew for the next piece.
+Calls run one after the other. A call that takes too long is killed, and the process is restarted for the next call.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import Any
 
 from illures.errors import InputError
 from illures.io.workfolder import WorkFolder
-from illures.jobs.signals import started_deaf_to_terminals
+from illures.jobs.signals import terminal_signals_blocked
 from illures.web.server.limits import Limits
 
-FOLDER = "illures-studio-"  # how names of temporary folders begin
+FOLDER = "illures-studio-"  # prefix of temporary folders
 _BEGUN, _DONE, _BAD, _FAILED = "begun", "done", "bad", "failed"
 
 
 class WorkError(Exception):
-    """A piece of work that was not finished, with words for the user; the server goes on.
+    """A call that failed, with a message for the user. The server continues.
 
     Attributes:
-        status: of the answer (HTTP): 422 the input's, 500 ours, 503 it took too long.
+        status: HTTP status: 422 caused by the input, 500 a bug in illures, 503 it took too long.
     """
 
     def __init__(self, words: str, status: int) -> None:
@@ -39,14 +39,14 @@ class WorkError(Exception):
 
 
 class Worker:
-    """Does the methods of `illures.web.server.workbench.Workbench` in a process of its own."""
+    """Calls methods of `illures.web.server.workbench.Workbench` in a process of its own."""
 
     def __init__(self, limits: Limits, weights: Path | None = None) -> None:
-        """Nothing is started yet.
+        """Create the worker; the process starts with the first call.
 
         Args:
-            limits: of time and memory.
-            weights: of the network; None for those in the package.
+            limits: limits of time and memory.
+            weights: weights of the network; None for those in the package.
         """
         self._limits, self._weights = limits, weights
         self._turn = threading.Lock()
@@ -57,31 +57,31 @@ class Worker:
         self._folder: WorkFolder | None = None
 
     async def do(self, method: str, *arguments: Any) -> Any:
-        """Do one piece of work; others wait for their turn.
+        """Call a method; concurrent calls wait.
 
         Raises:
-            InputError: the input is bad.
-            WorkError: it took too long, or ended the process, or there is a fault in illures.
+            InputError: the input is invalid.
+            WorkError: the call took too long, crashed the process, or hit a bug in illures.
         """
         return await asyncio.to_thread(self._do, method, arguments)
 
     @property
     def started(self) -> int:
-        """How often a process was started; all but the first took the place of one that ended."""
+        """Number of processes started so far; all but the first replaced one that ended."""
         return self._started
 
     @property
     def ready(self) -> bool:
-        """Whether a process has the network loaded."""
+        """Whether the process has loaded the network."""
         return self._loaded
 
     @property
     def folder(self) -> Path | None:
-        """Where the process has its temporary files; None before the first start and after `close`."""
+        """Folder of the process's temporary files; None before the first start and after `close`."""
         return self._folder.path if self._folder is not None else None
 
     def close(self) -> None:
-        """End the process, for good."""
+        """End the process. Later calls fail."""
         self._closed = True
         self._end()
         if self._folder is not None:
@@ -96,9 +96,9 @@ class Worker:
                 self._end()
                 words = f"stopped, as it took longer than {self._limits.work_s:.0f} seconds"
                 raise WorkError(words, 503) from None
-            except InputError:  # there is no place for temporary files
+            except InputError:  # the temporary folder can't be created
                 raise
-            except (EOFError, OSError, ValueError):  # the last from a process that `close` closed
+            except (EOFError, OSError, ValueError):  # ValueError: the process was closed by `close`
                 self._end()
                 words = "the process that works on files ended (the file is damaged, or too large for the memory)"
                 raise WorkError(words, 422) from None
@@ -113,7 +113,7 @@ class Worker:
             self._hand_over(method, arguments)
         except (TimeoutError, InputError):
             raise
-        except (EOFError, OSError, ValueError):  # it had ended while it had nothing to do: that is not the file's doing
+        except (EOFError, OSError, ValueError):  # it ended while idle, so the file is not the cause
             self._end()
             self._hand_over(method, arguments)
         answer = self._received()
@@ -121,7 +121,7 @@ class Worker:
         return answer
 
     def _hand_over(self, method: str, arguments: tuple[Any, ...]) -> None:
-        """Send the work to a process, and wait until it has begun."""
+        """Send the call to the process, and wait until it has begun."""
         process = self._process
         if process is None or not process.is_alive():
             self._start()
@@ -147,13 +147,13 @@ class Worker:
         self._pipe, theirs = context.Pipe()
         arguments = (theirs, self._weights, self._folder.path, self._limits)
         self._process = context.Process(target=_serve, args=arguments, daemon=True, name="illures-studio-worker")
-        with started_deaf_to_terminals():  # which reach the server, and it ends the process
+        with terminal_signals_blocked():  # the server handles them, and ends the process
             self._process.start()
         self._started += 1
         theirs.close()
 
     def _end(self) -> None:
-        # Taken first: `close` may come from another thread than the one that waits for an answer.
+        # Copied first, as `close` may be called from another thread than the one that waits for a result.
         process, pipe = self._process, self._pipe
         self._process = self._pipe = None
         self._loaded = False
@@ -162,13 +162,13 @@ class Worker:
         if process is not None:
             process.kill()
             process.join()
-            process.close()  # its handles are not left to the collector, which would warn
+            process.close()  # else the garbage collector would warn of open handles
         if self._folder is not None:
-            self._folder.clear()  # of what a process that was killed left
+            self._folder.clear()  # removes files of a killed process
 
 
 def _serve(pipe: Connection, weights: Path | None, folder: Path, limits: Limits) -> None:
-    """The life of the process: pieces of work until the server closes the pipe."""
+    """Main loop of the process: runs calls until the server closes the pipe."""
     tempfile.tempdir = str(folder)
     _limit_memory(limits.memory_bytes)
     from illures.web.server.workbench import Workbench
@@ -180,7 +180,7 @@ def _serve(pipe: Connection, weights: Path | None, folder: Path, limits: Limits)
             pipe.send(_BEGUN)
             pipe.send(_answer(bench, method, arguments))
     server = multiprocessing.parent_process()
-    if server is not None and not server.is_alive():  # it was killed, and can't do that itself
+    if server is not None and not server.is_alive():  # it was killed, and can't remove the folder itself
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -190,8 +190,8 @@ def _answer(bench: Any, method: str, arguments: tuple[Any, ...]) -> tuple[str, A
     except InputError as error:
         return _BAD, str(error)
     except MemoryError:
-        return _BAD, "needs more memory than one request may take; try a smaller picture"
-    except Exception as error:  # a fault of ours, which must not end the process and is shown where it can be read
+        return _BAD, "needs more memory than one request may use; try a smaller image"
+    except Exception as error:  # a bug; it must not end the process, and is printed to the terminal
         traceback.print_exc(file=sys.stderr)
         return _FAILED, f"a fault in illures ({type(error).__name__}); the terminal says more"
 
