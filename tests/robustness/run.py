@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 
 sys.path[:0] = [str(Path(__file__).parents[1])] if __name__ == "__main__" else []
 
-from robustness.kills import Row, kill_verb  # noqa: E402
+from robustness.ending import Row  # noqa: E402
+from robustness.kills import kill_verb  # noqa: E402
 from robustness.surroundings import SURROUNDINGS, Case, try_all  # noqa: E402
 from robustness.verbs import VERBS, make_inputs  # noqa: E402
 

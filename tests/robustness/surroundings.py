@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from robustness.kills import RUNS_S
+from robustness.ending import RUNS_S
 from robustness.verbs import VERBS, Surroundings, Verb, contents
 
 # Bytes of the disk that is full: the first files go onto it, no result does.

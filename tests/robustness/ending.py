@@ -1,0 +1,118 @@
+"""End a process by a signal, and see how it ends and what it leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from robustness.verbs import Surroundings
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+# By the clock, on a busy machine.
+ENDS_S, RUNS_S = 120.0, 600.0
+
+
+INTERRUPTED = 130
+
+
+@dataclass
+class Row:
+    """What became of the kills of one verb."""
+
+    verb: str
+    killed: int = 0
+    too_late: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def fresh_place(folder: Path) -> Path:
+    (folder / "temporary").mkdir(parents=True)
+    return folder
+
+
+def surroundings_in(place: Path, shared: Path) -> Surroundings:
+    """Temporary files of its own; a home that all share, as libraries keep what they compile there."""
+    home = shared / "home"
+    home.mkdir(exist_ok=True)
+    return Surroundings(home, place / "temporary")
+
+
+def drained(process: subprocess.Popen[str]) -> Callable[[], tuple[str, str]]:
+    """Read the pipes in a thread, so that they never fill; returns what waits for the process and gives both texts."""
+    texts: list[tuple[str, str]] = []
+    thread = threading.Thread(target=lambda: texts.append(process.communicate()), daemon=True)
+    thread.start()
+
+    def done() -> tuple[str, str]:
+        thread.join(RUNS_S)
+        return texts[0] if texts else ("", "hangs")
+
+    return done
+
+
+def send(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """To the process alone, as `kill` does; Ctrl-C and a closed terminal reach its children, too."""
+    group = number in (signal.SIGINT, signal.SIGHUP)
+    with contextlib.suppress(ProcessLookupError):
+        (os.killpg if group else os.kill)(process.pid, number)
+
+
+def ended(process: subprocess.Popen[str], number: signal.Signals, drain: Callable[[], tuple[str, str]]) -> str:
+    """What is wrong with how it ended, it and its children; or nothing."""
+    deadline = time.monotonic() + ENDS_S
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return "does not end"
+    while group_lives(process.pid):
+        if time.monotonic() > deadline:
+            os.killpg(process.pid, signal.SIGKILL)
+            return "its children live on"
+        time.sleep(0.05)
+    _, err = drain()
+    if "Traceback" in err and not _of_python_alone(err):
+        return f"traceback: {last_line(err)}"
+    if process.returncode not in (0, INTERRUPTED, -number):
+        return f"exit code {process.returncode}: {last_line(err)}"
+    return ""
+
+
+def _of_python_alone(err: str) -> bool:
+    """Whether Python was interrupted while it started, in the few milliseconds before it runs any code of ours."""
+    files = re.findall(r'^  File "(.*?)"', err, re.MULTILINE)
+    before = re.compile(
+        r"<frozen .*|<string>|.*[/\\]lib[/\\]python3[^/\\]*[/\\][^/\\]*\.py|.*[/\\]illures[/\\]__init__\.py"
+    )
+    return err.strip().endswith("KeyboardInterrupt") and all(before.fullmatch(name) for name in files)
+
+
+def group_lives(group: int) -> bool:
+    """Whether a process of a group is there; not one that has ended, and that nobody has asked about yet."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, found = path.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            if int(found) == group and state != "Z":
+                return True
+    return False
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or [""])[-1][:200]
+
+
+def left_among_temporary(place: Path) -> list[str]:
+    """Files of ours; what libraries leave, as ONNX Runtime does, is theirs."""
+    names = sorted(path.name for path in (place / "temporary").iterdir())
+    return [f"left in the temporary folder: {name}" for name in names if name.startswith(("illures", "tmp", "pymp"))]
