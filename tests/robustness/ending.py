@@ -82,9 +82,10 @@ def ended(process: subprocess.Popen[str], number: signal.Signals, drain: Callabl
             return "its children live on"
         time.sleep(0.05)
     _, err = drain()
-    if "Traceback" in err and not _of_python_alone(err):
+    python_alone = "Traceback" in err and _of_python_alone(err)
+    if "Traceback" in err and not python_alone:
         return f"traceback: {last_line(err)}"
-    if process.returncode not in (0, INTERRUPTED, -number):
+    if process.returncode not in (0, INTERRUPTED, -number) and not python_alone:
         return f"exit code {process.returncode}: {last_line(err)}"
     return ""
 

@@ -1,5 +1,6 @@
 """From shards and frames of videos to weights, as `illures train` does it."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -134,5 +135,7 @@ def test_the_command_says_what_is_wrong_in_a_line(tmp_path, capsys):
     code, _, words = train("no-such", str(tmp_path), "-o", str(tmp_path / "run"))
     assert code == 2 and words.startswith("error: no-such: no such recipe; the package has ") and words.count("\n") == 1
     assert not (tmp_path / "run").exists()
+    code, _, words = train("tiny", str(tmp_path), "-o", str(tmp_path / os.fsdecode(b"caf\xe9")))
+    assert code == 2 and words.startswith("error: ") and "TensorBoard" in words and words.count("\n") == 1
     code, _, words = train("tiny")
     assert code == 2 and "--output" in words
