@@ -41,6 +41,9 @@ LIGHT_S = 0.3
 _NEAR, _STEP, _SOFT = 0.085, 1 / 64, 0.012
 # A detail of log albedo that the atlas lacks shows by half from this size on: noise is less.
 _NOISE = 0.07
+# Detail is a mean over so many seconds, unless it changes: the log change, in a neighbourhood of this part of the side,
+# at which the frame counts by half.
+DETAIL_S, _CHANGE, _CHANGE_SOFT = 0.15, 0.1, 0.008
 _ODD_LEARNT = 0.4  # a difference of log albedo that is learnt at a quarter of the speed
 _LEAST_LEARNT = 0.1  # what is odd, but stays, is learnt at this part of the speed
 # Of the mean illumination: what is darker teaches less, down to a part; above this value of the image, nothing.
@@ -81,6 +84,7 @@ class FaceMemory:
         around: what the network last gave of the whole crop, for what the mesh does not cover: log E (continued from
             the head), normals, mask, and the classes where there are any.
         beyond: the same, smoothed as the light is.
+        detail: log of the last albedo over that of the atlas, in the crop's frame.
     """
 
     track: int
@@ -98,6 +102,7 @@ class FaceMemory:
     light_s: float
     around: Float[np.ndarray, "side side channels"]
     beyond: Float[np.ndarray, "side side channels"]
+    detail: Float[np.ndarray, "side side 3"]
 
 
 class Stabilizer:
@@ -196,6 +201,7 @@ class Stabilizer:
             light_s=0.0,
             around=np.zeros((0, 0, 7), np.float32),
             beyond=np.zeros((0, 0, 7), np.float32),
+            detail=np.zeros((0, 0, 3), np.float32),
         )
 
     def _next(self, memory: FaceMemory, image: np.ndarray, face: Face, time_s: float, run: bool) -> Decomposition:
@@ -212,7 +218,7 @@ class Stabilizer:
             _learn(memory, seen, points, step_s * self._every)
         _approach(memory, step_s)
         memory.time_s, memory.points = time_s, face.landmarks
-        return _recall(memory, seen, points)
+        return _recall(memory, seen, points, step_s)
 
     def _undecomposed(self, image: np.ndarray, face: Face) -> Decomposition:
         """The crop alone, where the network does not run."""
@@ -321,7 +327,9 @@ def _share(
     return added / seconds, seconds
 
 
-def _recall(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "478 3"]) -> Decomposition:
+def _recall(
+    memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "478 3"], step_s: float
+) -> Decomposition:
     """The decomposition of a crop, from memory; the residual is what is left of the image."""
     side = seen.crop.size
     wrap = atlas.wrap(points, side)
@@ -331,7 +339,11 @@ def _recall(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "
     inside = (edge * covered)[..., None]
     around, straight, mask = memory.beyond[..., :3], memory.beyond[..., 3:6], memory.beyond[..., 6]
     illumination, gain = _lit(known[..., :3], seen.image, around, inside)
-    albedo = np.clip(_detailed(known[..., :3], albedo_of(seen.image, np.exp(illumination)), inside), LEAST_ALBEDO, 1)
+    detail = _detail(known[..., :3], albedo_of(seen.image, np.exp(illumination)), inside)
+    if memory.detail.shape == detail.shape and step_s > 0:
+        detail = _steadied(memory.detail, detail, step_s)
+    memory.detail = detail
+    albedo = np.clip(np.maximum(known[..., :3], LEAST_ALBEDO) * np.exp(detail), LEAST_ALBEDO, 1)
     turned = known[..., 3:6] @ atlas.head_rotation(points).T.astype(np.float32)
     light = sh.rotate(memory.light * gain, upright(seen.crop).T).astype(np.float32)
     made = replace(
@@ -366,12 +378,25 @@ def _lit(
     return around + inside * (smooth - around), np.exp(grown)
 
 
-def _detailed(
+def _detail(
     known: Float[np.ndarray, "side side 3"],
     seen: Float[np.ndarray, "side side 3"],
     inside: Float[np.ndarray, "side side 1"],
 ) -> Float[np.ndarray, "side side 3"]:
-    """The frame's albedo, but for differences from the known one that may be noise."""
-    off = np.log(np.maximum(known, LEAST_ALBEDO) / np.maximum(seen, LEAST_ALBEDO))
+    """Log of the frame's albedo over the known one; where they differ by what may be noise, `inside` by less."""
+    off = np.log(np.maximum(seen, LEAST_ALBEDO) / np.maximum(known, LEAST_ALBEDO))
     grey = off.mean(axis=-1, keepdims=True)
-    return seen * np.exp(inside * off / (1 + (grey / _NOISE) ** 2))
+    return off * (1 - inside / (1 + (grey / _NOISE) ** 2))
+
+
+def _steadied(
+    before: Float[np.ndarray, "side side 3"], now: Float[np.ndarray, "side side 3"], step_s: float
+) -> Float[np.ndarray, "side side 3"]:
+    """Detail without what changes little from frame to frame, which is noise; what changes much is the frame's at once.
+
+    A recursive filter whose share of the new frame grows with the change in its neighbourhood.
+    """
+    change = now - before
+    size = np.abs(cv2.GaussianBlur(change.mean(axis=-1), (0, 0), _CHANGE_SOFT * len(now)))
+    share = np.maximum(_gain(1 / (2 * math.pi * DETAIL_S), step_s), size**2 / (size**2 + _CHANGE**2))
+    return np.asarray(before + share[..., None] * change, np.float32)
