@@ -18,8 +18,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import torch
 from jaxtyping import Bool, Float
+from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -112,12 +114,13 @@ def main() -> None:
     verb = verbs.add_parser("train")
     verb.add_argument("folder", type=Path)
     verb.add_argument("-o", "--out", type=Path, required=True)
-    verb.add_argument("--minutes", type=float, default=15.0)
+    verb.add_argument("--minutes", type=float, default=30.0, help="on one core")
+    verb.add_argument("--initial", type=Path, help="an ONNX file that this program wrote, to go on from")
     options = parser.parse_args()
     if options.verb == "render":
         render(options.folder, options.people, tuple(options.models))
     else:
-        train(options.folder, options.out, options.minutes)
+        train(options.folder, options.out, options.minutes, options.initial)
 
 
 def render(folder: Path, count: int, models: tuple[str, ...]) -> None:
@@ -178,11 +181,14 @@ def _backdrop(rng: np.random.Generator) -> Float[np.ndarray, "side side 3"]:
     return np.clip(smooth + rng.uniform(0, 0.8, 3), 0, 1).astype(np.float32)
 
 
-def train(folder: Path, out: Path, minutes: float) -> None:
+def train(folder: Path, out: Path, minutes: float, initial: Path | None = None) -> None:
     """Train for some minutes on one core, and write the ONNX file."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rng, net = np.random.default_rng(0), HeadDepth().to(memory_format=torch.channels_last)
+    if initial is not None:
+        stored = {value.name: numpy_helper.to_array(value) for value in onnx.load(str(initial)).graph.initializer}
+        net.load_state_dict({name: torch.tensor(stored[name]) for name in net.state_dict()})
     held_out, views = load(folder)
     optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-3)
     begin, step = time.monotonic(), 0
