@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from illures.faces.mesh import mesh_mask, triangles
+from illures.faces.atlas import rasterised
+from illures.faces.mesh import mesh_mask
 from illures.faces.network import network
 from illures.math.fill import filled
 from illures.types import Region
@@ -89,9 +90,9 @@ def _resized(field: Float[np.ndarray, "a a *c"], side: int) -> Float[np.ndarray,
         return field
     channels = np.split(field, range(4, field.shape[2], 4), axis=2) if field.ndim == 3 else [field]
     method = cv2.INTER_AREA if len(field) > side else cv2.INTER_LINEAR
-    return np.dstack([cv2.resize(np.ascontiguousarray(c), (side, side), interpolation=method) for c in channels]).reshape(
-        side, side, *field.shape[2:]
-    )
+    return np.dstack(
+        [cv2.resize(np.ascontiguousarray(c), (side, side), interpolation=method) for c in channels]
+    ).reshape(side, side, *field.shape[2:])
 
 
 def _slopes(normal: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size 2"]:
@@ -105,17 +106,9 @@ def _mesh_seen(landmarks: Float[np.ndarray, "478 3"], size: int) -> Bool[np.ndar
 
 
 def _mesh_depth(landmarks: Float[np.ndarray, "478 3"], size: int) -> Map:
-    """Depth of the triangles that face the viewer, smoothed to their size and continued around them."""
-    corners = landmarks[triangles()].astype(np.float64)
-    side_a, side_b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    front = side_a[:, 0] * side_b[:, 1] - side_a[:, 1] * side_b[:, 0] < 0  # y goes down
-    centres = corners[front].mean(axis=1)
-    column, row = np.rint(np.clip(centres[:, :2], 0, size - 1)).astype(int).T
-    sums, count = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
-    np.add.at(sums, (row, column), centres[:, 2])
-    np.add.at(count, (row, column), 1)
-    known = np.minimum(count, 1)
-    return filled((sums / np.maximum(count, 1))[..., None], known)[..., 0]
+    """Depth of the mesh where it faces the viewer, continued smoothly around it."""
+    on_mesh, depth = rasterised(landmarks, size, landmarks[:, 2:].astype(np.float32))
+    return filled(depth, on_mesh.astype(np.float32))[..., 0]
 
 
 def _integrated(slopes: Float[np.ndarray, "size size 2"], target: Map, wide: float) -> Map:

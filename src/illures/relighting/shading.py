@@ -101,10 +101,10 @@ def facing_disc(cosine: Float[np.ndarray, "*grid"], radius_deg: float) -> Float[
 
 
 def sheen(normal: Float[np.ndarray, "rows columns 3"], ambient: Float[np.ndarray, "9 3"]) -> Field:
-    """Specular reflection of ambient light, seen from the camera (+z): much at grazing angles, all that dark hair shows.
+    """Specular reflection of ambient light, seen from the camera (+z): strong at grazing angles and on dark hair.
 
-    The split sum of Karis ("Physically Based Shading on Mobile", 2014): the reflectance of the lobe for even light, times
-    the light from the mirrored direction, blurred as by a matte surface.
+    The split sum of Karis ("Physically Based Shading on Mobile", 2014): the reflectance of the lobe for even light,
+    times the light from the mirrored direction, blurred as by a matte surface.
     """
     facing = np.clip(normal[..., 2:], 0, 1)
     mirrored = 2 * facing * normal - np.array([0, 0, 1], np.float32)

@@ -34,7 +34,7 @@ def first_hits(surface: Surface, view: View, lamps: Sequence[Float[np.ndarray, "
         view: the camera.
         lamps: unit vectors toward them, in the crop's frame.
     """
-    dr, mi = kernels.device()
+    _, mi = kernels.device()
     size, to_frame = view.size, view.to_crop_frame
     row, column = np.mgrid[:size, :size]
     x, y = view.plane @ np.stack([column.ravel(), row.ravel(), np.ones(size * size)])
@@ -46,12 +46,11 @@ def first_hits(surface: Surface, view: View, lamps: Sequence[Float[np.ndarray, "
     # At the distance of the head's origin, from which heights count.
     per_metre = 1 / (np.hypot(view.plane[0, 0], view.plane[1, 0]) * np.linalg.norm(view.translation))
     height = np.where(valid, ((points - view.translation) @ to_frame[2]) * per_metre, np.nan)
-    visible = []
-    for lamp in lamps:
+    visible = np.empty((len(lamps), size, size), bool)
+    for lamp, seen in zip(lamps, visible, strict=True):
         toward = _vectors(np.broadcast_to(to_frame.T @ lamp, rays.shape))
-        visible.append(valid & ~geometry.shadowed(kernels.above(hit), toward, hit.valid).numpy())
-    shape = size, size
-    return FirstHits(height.reshape(shape).astype(np.float32), np.reshape(visible, (len(lamps), *shape)))
+        seen.ravel()[:] = valid & ~geometry.shadowed(kernels.above(hit), toward, hit.valid).numpy()
+    return FirstHits(height.reshape(size, size).astype(np.float32), visible)
 
 
 def _vectors(values: Float[np.ndarray, "rays 3"]) -> object:
