@@ -2,8 +2,10 @@
 
     python benchmarks/lamps.py --models makehuman ict=ict_head.npz --people 8 --lamps 8 --renders FOLDER
 
-Each person is rendered once under a soft light (the photo) and once under each lamp; the photo is relit to each lamp,
-from the maps of the renders themselves and from those of the network. With --renders they are kept and used again.
+Each person is rendered once under a soft light (the photo) and once under each lamp. The photo is relit to each lamp
+from the maps of the network and from those of the renders themselves, alone, with their true depth and with the true
+visibility of the lamps. With --renders the renders are kept and used again; others than the report's people, for
+development, by --seed.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from illures.synth.heads.models import people
 from illures.synth.lighting import split
 from illures.synth.renderer import kernels
 from illures.synth.renderer.denoise import denoised
+from illures.synth.renderer.first_hits import first_hits
 from illures.synth.renderer.scene import Pose, merge, place
 from illures.synth.renderer.transport import Transport
 from illures.synth.sets import Recipe
@@ -35,6 +38,7 @@ from record import record
 
 SEED = 3_000_000
 _BACKGROUND = 0.18
+ROWS = ("network", "true_maps", "true_maps_and_depth", "true_maps_and_visibility", "photo_unchanged")
 
 
 def main() -> None:
@@ -43,6 +47,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["makehuman"], help="as for `illures synth`")
     parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--lamps", type=int, default=8, help="of each person; 20 at most")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the people")
     parser.add_argument("--size", type=int, default=256, help="side of the renders [px]")
     parser.add_argument("--samples", type=int, default=48, help="paths a pixel")
     parser.add_argument("--renders", type=Path, help="folder that keeps the renders")
@@ -50,16 +55,21 @@ def main() -> None:
     options = parser.parse_args()
     if not 1 <= options.lamps <= 20:
         parser.error(f"--lamps {options.lamps}: must be from 1 to 20")
-    recipe = Recipe(identities=options.people, occluders=0.0, models=tuple(options.models), seed=SEED)
+    recipe = Recipe(identities=options.people, occluders=0.0, models=tuple(options.models), seed=options.seed)
     lights = lamps.lamps(options.lamps)
     decomposer = Decomposer.from_pretrained(options.weights)
-    scores: dict[str, list[LampScore]] = {"true_maps": [], "network": [], "photo_unchanged": []}
+    scores: dict[str, list[LampScore]] = {name: [] for name in ROWS}
     for person in range(options.people):
         view = _view(recipe, person, lights, options)
         decomposer.find_faces = partial(_known_face, view.face)
+        known, depth = lamps.known(view), partial(lamps.true_depth, view)
         images = {
-            "true_maps": lamps.relit(view, lamps.known(view), lights),
             "network": lamps.relit(view, decomposer(view.srgb)[0], lights),
+            "true_maps": lamps.relit(view, known, lights),
+            "true_maps_and_depth": lamps.relit(view, known, lights, depth),
+            "true_maps_and_visibility": lamps.relit(
+                view, known, lights, partial(lamps.true_visibility, view, lights=lights)
+            ),
             "photo_unchanged": [view.photo] * len(lights),
         }
         for name, found in images.items():
@@ -88,7 +98,7 @@ def _known_face(face: Face, photo: Photo) -> list[Face]:
 
 def _view(recipe: Recipe, person: int, lights: list[Light], options: argparse.Namespace) -> LampView:
     """From the folder of renders, or rendered."""
-    name = f"{person:03d}-{options.size}-{options.lamps}.npz"
+    name = f"{recipe.seed}-{person:03d}-{options.size}-{options.lamps}.npz"
     path = options.renders / name if options.renders else None
     if path is not None and path.exists():
         return LampView(**np.load(path))
@@ -103,12 +113,14 @@ def render(recipe: Recipe, person: int, lights: list[Light], size: int, samples:
     """One person, little turned, upright in the crop, under the soft light and under each lamp."""
     os.environ["OIDN_NUM_THREADS"] = "1"
     kernels.start(threads=1)
-    rng = np.random.default_rng([SEED, person])
+    rng = np.random.default_rng([recipe.seed, person])
     head = people(recipe)(person).head(random_expression(rng))
     pose = Pose(float(rng.normal(0, 15)), float(rng.normal(0, 6)), 0.0, 1.2)
     view = place(head.landmarks, pose, size)
-    transport = Transport(merge(head, view), view, samples, depth=3, seed=person)
+    surface = merge(head, view)
+    transport = Transport(surface, view, samples, depth=3, seed=person)
     guides = transport.guides
+    hits = first_hits(surface, view, [light.lamps[0].direction for light in lights])
     behind = (1 - guides.coverage[..., None]) * np.float32(_BACKGROUND)
 
     def under(light: Light) -> np.ndarray:
@@ -122,6 +134,8 @@ def render(recipe: Recipe, person: int, lights: list[Light], size: int, samples:
         region=guides.region,
         mask=guides.mask,
         landmarks=view.landmarks,
+        height=hits.height,
+        visible=hits.visible,
         photo=under(lamps.soft_light()),
         images=np.stack([under(light) for light in lights]),
     )

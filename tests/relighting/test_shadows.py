@@ -1,7 +1,5 @@
 """Heights out of normals, and what they hide."""
 
-from importlib.resources import files
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,7 @@ from illures.relighting.light import direction_of
 from illures.relighting.shadows import occlusion
 from illures.types import Region
 
-SIZE = 96
+SIZE, SIDE = 96, 128
 NO_MESH = np.zeros((478, 3), np.float32)
 
 
@@ -83,44 +81,58 @@ def test_nothing_outside_the_mask_casts_a_shadow():
     assert shadow[SIZE // 2, : SIZE // 4].max() < 0.1
 
 
-def one_hot(region: np.ndarray) -> np.ndarray:
-    return (region[..., None] == np.arange(len(Region))).astype(np.float32)
+@pytest.fixture(scope="module", params=[0, 1])
+def rendered(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A head that the fit never saw: normals, classes, landmarks, and its true height (NaN where nothing is)."""
+    from illures.math.normals import turn
+    from illures.synth.heads.expressions import random_expression
+    from illures.synth.heads.models import people
+    from illures.synth.renderer import kernels
+    from illures.synth.renderer.first_hits import first_hits
+    from illures.synth.renderer.scene import Jitter, Pose, merge, place
+    from illures.synth.renderer.transport import Transport
+    from illures.synth.sets import Recipe
+
+    kernels.start(threads=1)
+    head = people(Recipe(identities=2, seed=77))(request.param).head(random_expression(np.random.default_rng(1)))
+    # As small and high in the crop as landmarks make it, which then shows the neck.
+    view = place(head.landmarks, Pose(15 * request.param, 0, 0, 1.0), SIDE, Jitter(0.92, (0, -0.04)))
+    surface = merge(head, view)
+    guides = Transport(surface, view, 4, depth=0).guides
+    classes = (guides.region[..., None] == np.arange(len(Region))).astype(np.float32)
+    height = first_hits(surface, view, []).height
+    normal = turn(guides.normal, view.to_crop_frame)
+    normal[np.isnan(height) | ~np.any(normal, axis=-1)] = (0, 0, 1)
+    return normal.astype(np.float32), classes, view.landmarks.astype(np.float32), height
 
 
-def head(chin_row: float = 0.62) -> tuple[np.ndarray, np.ndarray]:
-    """The mesh of a real face, its chin at a row of the map, and normals that all face the viewer."""
-    with np.load(str(files("illures.faces") / "weights" / "face_mesh.npz")) as mesh:
-        points = mesh["positions"].astype(np.float64)
-    points = np.concatenate([points, np.repeat(points[:1], 478 - len(points), axis=0)])
-    scale = 0.5 * SIZE / np.ptp(points[:468, 0])
-    points = (points - points[152]) * scale * [1, -1, 1] + [SIZE / 2, chin_row * SIZE, 0]
-    flat = np.zeros((SIZE, SIZE, 3), np.float32)
-    flat[..., 2] = 1
-    return points.astype(np.float32), flat
+def test_heights_are_those_of_the_head_with_neck_and_hair(rendered):
+    """Against the traced head: nearer than the landmark mesh says, and the neck lies behind the chin as it does."""
+    normal, classes, landmarks, true = rendered
+    known = ~np.isnan(true)
+    mask = known.astype(np.float32)
+    skin = known & (classes[..., Region.SKIN] > 0.5)
 
+    def error(height: np.ndarray) -> float:
+        off = (height - true)[known]
+        return float(np.abs(off - np.median(off)).mean())
 
-def test_the_chin_shades_the_neck_and_not_the_chest_before_it():
-    points, flat = head()
-    skin = one_hot(np.full((SIZE, SIZE), Region.SKIN))
-    mask = np.ones((SIZE, SIZE), np.float32)
-    above = direction_of(0, 60)
-    neck = slice(round(0.67 * SIZE), round(0.75 * SIZE)), slice(SIZE // 2 - 3, SIZE // 2 + 4)
-    found = occlusion(flat, mask, points, skin).shadow(above, 4.0)
-    assert found[neck].mean() > 0.8
-    assert occlusion(flat, mask, points).shadow(above, 4.0)[neck].mean() < 0.5 * found[neck].mean()
-    # A lamp beside the camera sees under the chin.
-    assert occlusion(flat, mask, points, skin).shadow(direction_of(0, 5), 4.0)[neck].mean() < 0.1
-
-
-def test_a_cap_shades_the_brow_below_it_alone():
-    points, flat = head(chin_row=0.9)
-    region = np.full((SIZE, SIZE), Region.SKIN)
-    edge = SIZE // 4
-    region[:edge] = Region.CLOTHES
-    mask = np.ones((SIZE, SIZE), np.float32)
-    bare, capped = (
-        occlusion(flat, mask, points, one_hot(r)).shadow(direction_of(0, 55), 4.0)[:, SIZE // 2]
-        for r in (np.full_like(region, Region.SKIN), region)
+    found = height_map(normal, mask, landmarks, classes)
+    assert error(found) < 0.04 * SIDE and error(found) < 0.7 * error(height_map(normal, mask, landmarks))
+    chin = np.rint(landmarks[152, :2]).astype(int)
+    column = np.flatnonzero(skin[:, chin[0]])
+    above, below = chin[1] - 3, column[column > chin[1] + 6][:6]
+    step = true[above, chin[0]] - true[below, chin[0]].mean()
+    assert step > 0.05 * SIDE  # there is one
+    assert found[above, chin[0]] - found[below, chin[0]].mean() == pytest.approx(
+        float(step), rel=0, abs=0.4 * float(step)
     )
-    assert capped[edge + 1 : edge + 4].mean() > bare[edge + 1 : edge + 4].mean() + 0.5
-    np.testing.assert_allclose(capped[edge + 24 :], bare[edge + 24 :], rtol=0, atol=0.05)
+
+
+def test_a_lamp_above_leaves_the_neck_in_the_shadow_of_the_chin(rendered):
+    normal, classes, landmarks, true = rendered
+    around = occlusion(normal, (~np.isnan(true)).astype(np.float32), landmarks, classes)
+    chin = np.rint(landmarks[152, :2]).astype(int)
+    neck = slice(chin[1] + 6, chin[1] + 10), slice(chin[0] - 2, chin[0] + 3)
+    assert around.shadow(direction_of(0, 60), 4.0)[neck].mean() > 0.7
+    assert around.shadow(direction_of(0, 0), 4.0)[neck].mean() < 0.2

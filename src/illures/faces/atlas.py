@@ -102,7 +102,7 @@ def wrap(landmarks: Float[np.ndarray, "478 3"], side: int, size: int = SIZE) -> 
         side: of the image [px].
         size: of the atlas [texels].
     """
-    on_mesh, place = _rasterised(landmarks, side, vertices(size).astype(np.float32))
+    on_mesh, place = rasterised(landmarks, side, vertices(size).astype(np.float32))
     filled = nearest(place, on_mesh) if on_mesh.any() else place
     return Wrap(np.ascontiguousarray(filled[..., 0]), np.ascontiguousarray(filled[..., 1]), on_mesh)
 
@@ -137,8 +137,8 @@ def vertices(size: int) -> Float[np.ndarray, "468 2"]:
     return _RIM + (uv - low) / (high - low) * (size - 1 - 2 * _RIM)
 
 
-def _rasterised(
-    landmarks: Float[np.ndarray, "478 3"], side: int, values: Float[np.ndarray, "468 c"]
+def rasterised(
+    landmarks: Float[np.ndarray, "478 3"], side: int, values: Float[np.ndarray, "_ c"]
 ) -> tuple[Bool[np.ndarray, "side side"], Float[np.ndarray, "side side c"]]:
     """Rasterise the mesh: where it faces the viewer, and vertex values interpolated over it (0 elsewhere).
 

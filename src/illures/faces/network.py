@@ -1,4 +1,4 @@
-"""The small networks that find faces and people, run by ONNX Runtime; loaded on first use and kept."""
+"""The small networks that find faces and people, and heads' heights, by ONNX Runtime; loaded on first use and kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ THREADS = 1 if os.environ.get("OMP_NUM_THREADS") == "1" else 2
 
 
 class Network:
-    """One of MediaPipe's models: an image in, its outputs out in the order of the file; threads may share it."""
+    """One small network: an image in, its outputs out in the order of the file; threads may share it."""
 
     def __init__(self, name: str) -> None:
         """Load `name`.onnx from the package."""
@@ -31,7 +31,7 @@ class Network:
         self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 
-    def __call__(self, image: Float[np.ndarray, "size size 3"]) -> list[np.ndarray]:
+    def __call__(self, image: Float[np.ndarray, "size size channels"]) -> list[np.ndarray]:
         """Run on one image, encoded as the network wants it."""
         return list(self._session.run(None, {self._input: np.ascontiguousarray(image[None], np.float32)}))
 

@@ -39,7 +39,7 @@ from illures.types import FaceCrop, Region
 
 # Pixels relit above this value are compressed toward white instead of clipped.
 SHOULDER = 0.75
-DULL = 0.07  # albedo below which skin highlights get weaker
+DULL = 0.02  # albedo below which highlights get weaker
 GLINT = (0.4, 0.7)  # linear value of the darkest channel: from no glint on glasses to a full one
 _MOST = 100.0  # largest quotient of the photo and its light, as half floats are limited
 
@@ -77,7 +77,11 @@ class Fresh:
 
 
 class PhotoRelighter:
-    """Relights one photo under any number of lights; shared work is done once."""
+    """Relights one photo under any number of lights; shared work is done once.
+
+    Attributes:
+        patches: the people, ready for any light.
+    """
 
     def __init__(
         self,
@@ -95,7 +99,7 @@ class PhotoRelighter:
         self._photo, self._background, self._strength = photo, background, strength
         for face in faces:
             check_photo(face.crop, photo)
-        self._patches = [self._patch(face, faces, residual, shadows) for face in faces] if strength else []
+        self.patches = [self._patch(face, faces, residual, shadows) for face in faces] if strength else []
 
     def __call__(self, light: Light) -> Photo:
         """The photo under an upright light."""
@@ -109,7 +113,7 @@ class PhotoRelighter:
                 out[rows] = encoded(_shouldered(linear * gain, linear), photo.dtype)
 
             over_bands(slice(0, len(photo)), expose)
-        for patch in self._patches:
+        for patch in self.patches:
             self._lay(out, patch, fresh_of(patch, light))
             self._catch(out, patch, light)
         return out
@@ -161,9 +165,9 @@ class PhotoRelighter:
 
     def _backdrop_gain(self, light: Light) -> Float[np.ndarray, "3"] | None:
         """Mean new light over mean old light of the largest face; None if the background stays."""
-        if self._background == "keep" or not self._patches:
+        if self._background == "keep" or not self.patches:
             return None
-        surface = self._patches[0].surface
+        surface = self.patches[0].surface
         new, old = (
             (field * surface.mask[..., None]).sum((0, 1)) for field in (surface.under(light).diffuse, surface.old)
         )

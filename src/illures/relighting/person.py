@@ -39,6 +39,8 @@ AWAY = (0.13, 0.35, 0.6)
 EDGE = 0.5
 # Largest radius of a highlight: a brighter spot surrounded by skin [part of the grid's side].
 HIGHLIGHT = 0.03
+# Share of the head's classes at a pixel that is surely head, and how far within such a region it lies [crop sides].
+SURELY_HEAD, WITHIN = 0.8, 0.02
 # Least share of the crop that is hair, for hair to count as a colour.
 LEAST_HAIR = 0.005
 _EDGE_VARIANCE = 0.03**2  # of luminance, that counts as noise in the guided filter
@@ -72,7 +74,7 @@ def around(
     guide = eight_bit(extract(photo, at_size(wide, DETAIL * wide.size)))
     fine = cv2.resize(weight, (len(guide), len(guide)), interpolation=cv2.INTER_LINEAR)
     slope, offset = (finer(v, FINER // DETAIL) for v in _guided(luminance(guide), fine))
-    core = finer(_core(face, wide) * own_share(face.crop, wide, others))
+    core = finer(_core(face, wide, what) * own_share(face.crop, wide, others))
     grid = at_size(wide, len(core))
     found = np.empty((y1 - y0, x1 - x0), np.uint8)
 
@@ -194,10 +196,21 @@ def _outlined(mask: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "size siz
     return cv2.drawContours(np.zeros(mask.shape, np.uint8), outlines, -1, 1, cv2.FILLED) > 0
 
 
-def _core(face: Decomposition, wide: FaceCrop) -> Grid:
-    """The face's own skin on the wide grid, softened inside its edge; it overrides the guided filter."""
-    mask = _outlined(on_wide(surely(face.mask), face.crop)).astype(np.float32)
-    return cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (0, 0), face.crop.size / 100)
+def _core(face: Decomposition, wide: FaceCrop, what: What) -> Grid:
+    """What is surely the head on the wide grid, softened inside its edge; it overrides the guided filter and the matte.
+
+    The face's own skin, and what the network calls hair or skin well within such a region: the segmenter of people
+    misses hair that the photo's border cuts.
+    """
+    mask = _outlined(on_wide(surely(face.mask), face.crop)).astype(np.uint8)
+    core = cv2.erode(mask, np.ones((3, 3), np.uint8))
+    if what != "skin" and face.regions is not None:
+        other = face.regions[..., [Region.BACKGROUND, Region.CLOTHES, Region.OBJECT]].sum(axis=-1)
+        inside = on_wide(feathered(np.ones_like(face.mask)), face.crop)
+        sure = ((on_wide(np.ascontiguousarray(1 - other), face.crop) * inside) > SURELY_HEAD).astype(np.uint8)
+        width = 2 * round(WITHIN * face.crop.size) + 1
+        core = np.maximum(core, cv2.erode(sure, np.ones((width, width), np.uint8)))
+    return cv2.GaussianBlur(core.astype(np.float32), (0, 0), face.crop.size / 100)
 
 
 def _guided(guide: Grid, target: Grid) -> tuple[Grid, Grid]:

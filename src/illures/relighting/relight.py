@@ -38,7 +38,7 @@ GRID = 160
 # has this share of the contrast of a matte surface.
 HAIR_SMOOTH, HAIR_CONTRAST = 0.03, 0.9
 # Specular weight of each class relative to skin; other classes have none.
-GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.4, Region.EYES: 0.5, Region.HAIR: 0.35}
+GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.8, Region.EYES: 0.5, Region.HAIR: 0.55}
 
 Field = Float[np.ndarray, "size size 3"]
 

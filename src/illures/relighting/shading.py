@@ -59,8 +59,9 @@ def appearance(
     if occlusion is None:
         return Appearance(floored(shade(normal, light.sh.astype(np.float32)), mask), np.zeros_like(normal))
     ambient = light.ambient.astype(np.float32)
-    diffuse = shade(normal, ambient) - hidden(occlusion, ambient)
-    specular = np.zeros_like(normal)
+    even, lost = shade(normal, ambient), hidden(occlusion, ambient)
+    diffuse = even - lost
+    specular = sheen(normal, ambient) * np.clip(1 - lost / np.maximum(even, 1e-4), 0, 1)
     for lamp in light.lamps:
         direction = lamp.direction.astype(np.float32)
         seen = 1 - occlusion.shadow(lamp.direction, lamp.radius_deg)
@@ -97,6 +98,21 @@ def facing_disc(cosine: Float[np.ndarray, "*grid"], radius_deg: float) -> Float[
     sine = max(float(np.sin(np.deg2rad(min(radius_deg, 90.0)))), 0.03)
     rising = np.clip(cosine + sine, 0, None) ** 2 / (4 * sine)
     return np.where(cosine > sine, cosine, rising)
+
+
+def sheen(normal: Float[np.ndarray, "rows columns 3"], ambient: Float[np.ndarray, "9 3"]) -> Field:
+    """Specular reflection of ambient light, seen from the camera (+z): strong at grazing angles and on dark hair.
+
+    The split sum of Karis ("Physically Based Shading on Mobile", 2014): the reflectance of the lobe for even light,
+    times the light from the mirrored direction, blurred as by a matte surface.
+    """
+    facing = np.clip(normal[..., 2:], 0, 1)
+    mirrored = 2 * facing * normal - np.array([0, 0, 1], np.float32)
+    rough = float(np.sqrt(ROUGHNESS))
+    x, y, z, w = rough * np.array([-1, -0.0275, -0.572, 0.022]) + np.array([1, 0.0425, 1.04, -0.04])
+    edge = np.minimum(x * x, np.exp2(-9.28 * facing)) * x + y
+    reflectance = F0 * (z - 1.04 * edge) + (w + 1.04 * edge)
+    return np.asarray(np.clip(shade(mirrored, ambient), 0, None) * reflectance, np.float32)
 
 
 def highlight(

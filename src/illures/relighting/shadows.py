@@ -116,7 +116,13 @@ def occlusion(
         landmarks: the dense face landmarks [px of the map].
         regions: share of each class of `types.Region`. Without it the heights of neck and hats are not corrected.
     """
-    z = height_map(normal, mask, landmarks, regions)
+    return from_height(normal, height_map(normal, mask, landmarks, regions), mask)
+
+
+def from_height(
+    normal: Float[np.ndarray, "size size 3"], z: Float[np.ndarray, "size size"], mask: Float[np.ndarray, "size size"]
+) -> Occlusion:
+    """Look around from every pixel of a height map [px]; only what lies under the mask casts shadows."""
     obstacle = np.where(mask > 0.5, z, z.min() - len(z)).astype(np.float32)
     return Occlusion(normal, z, obstacle, _hidden_basis(normal, z, obstacle))
 

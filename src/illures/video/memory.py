@@ -57,6 +57,7 @@ class FaceMemory:
         around: what the network last gave of the whole crop, for what the mesh does not cover: log E (continued from
             the head), normals, mask, and the classes where there are any.
         beyond: the same, smoothed as the light is.
+        detail: log of the last albedo over that of the atlas, in the crop's frame.
     """
 
     track: int
@@ -74,6 +75,7 @@ class FaceMemory:
     light_s: float
     around: Float[np.ndarray, "side side channels"]
     beyond: Float[np.ndarray, "side side channels"]
+    detail: Float[np.ndarray, "side side 3"]
 
 
 def empty_memory(face: Face, track: int) -> FaceMemory:
@@ -96,6 +98,7 @@ def empty_memory(face: Face, track: int) -> FaceMemory:
         light_s=0.0,
         around=np.zeros((0, 0, 7), np.float32),
         beyond=np.zeros((0, 0, 7), np.float32),
+        detail=np.zeros((0, 0, 3), np.float32),
     )
 
 

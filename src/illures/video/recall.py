@@ -25,11 +25,21 @@ from illures.video.memory import SOFT, FaceMemory
 _NEAR, _STEP = 0.085, 1 / 64
 # A detail of log albedo that the atlas lacks shows by half from this size on: noise is less.
 _NOISE = 0.07
+# Detail is a mean over so many seconds, unless it changes: the log change, in a neighbourhood of this part of the side,
+# at which the frame counts by half.
+DETAIL_S, _CHANGE, _CHANGE_SOFT = 0.15, 0.1, 0.008
 _ATLAS_EDGE = 0.02  # of the crop's side: the mesh gives way to what the network last saw around it
 
 
-def recall(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "478 3"]) -> Decomposition:
-    """The decomposition of a crop, from memory; the residual is what is left of the image."""
+def recall(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "478 3"], step_s: float) -> Decomposition:
+    """The decomposition of a crop, from memory; the residual is what is left of the image.
+
+    Args:
+        memory: of the face; its `detail` is updated.
+        seen: the frame's crop.
+        points: landmarks [crop px].
+        step_s: since the frame before [s]; 0 for the first.
+    """
     side = seen.crop.size
     wrap = atlas.wrap(points, side)
     known = wrap(np.dstack([memory.albedo, memory.normal, memory.mask]))
@@ -38,7 +48,11 @@ def recall(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "4
     inside = (edge * covered)[..., None]
     around, straight, mask = memory.beyond[..., :3], memory.beyond[..., 3:6], memory.beyond[..., 6]
     illumination, gain = _lit(known[..., :3], seen.image, around, inside)
-    albedo = np.clip(_detailed(known[..., :3], albedo_of(seen.image, np.exp(illumination)), inside), LEAST_ALBEDO, 1)
+    detail = _detail(known[..., :3], albedo_of(seen.image, np.exp(illumination)), inside)
+    if memory.detail.shape == detail.shape and step_s > 0:
+        detail = _steadied(memory.detail, detail, step_s)
+    memory.detail = detail
+    albedo = np.clip(np.maximum(known[..., :3], LEAST_ALBEDO) * np.exp(detail), LEAST_ALBEDO, 1)
     turned = known[..., 3:6] @ atlas.head_rotation(points).T.astype(np.float32)
     light = sh.rotate(memory.light * gain, upright(seen.crop).T).astype(np.float32)
     made = replace(
@@ -73,12 +87,25 @@ def _lit(
     return around + inside * (smooth - around), np.exp(grown)
 
 
-def _detailed(
+def _detail(
     known: Float[np.ndarray, "side side 3"],
     seen: Float[np.ndarray, "side side 3"],
     inside: Float[np.ndarray, "side side 1"],
 ) -> Float[np.ndarray, "side side 3"]:
-    """The frame's albedo, but for differences from the known one that may be noise."""
-    off = np.log(np.maximum(known, LEAST_ALBEDO) / np.maximum(seen, LEAST_ALBEDO))
+    """Log of the frame's albedo over the known one; where they differ by what may be noise, `inside` by less."""
+    off = np.log(np.maximum(seen, LEAST_ALBEDO) / np.maximum(known, LEAST_ALBEDO))
     grey = off.mean(axis=-1, keepdims=True)
-    return seen * np.exp(inside * off / (1 + (grey / _NOISE) ** 2))
+    return off * (1 - inside / (1 + (grey / _NOISE) ** 2))
+
+
+def _steadied(
+    before: Float[np.ndarray, "side side 3"], now: Float[np.ndarray, "side side 3"], step_s: float
+) -> Float[np.ndarray, "side side 3"]:
+    """Detail without what changes little from frame to frame, which is noise; what changes much is the frame's at once.
+
+    A recursive filter whose share of the new frame grows with the change in its neighbourhood.
+    """
+    change = now - before
+    size = np.abs(cv2.GaussianBlur(change.mean(axis=-1), (0, 0), _CHANGE_SOFT * len(now)))
+    share = np.maximum(step_s / (step_s + DETAIL_S), size**2 / (size**2 + _CHANGE**2))
+    return np.asarray(before + share[..., None] * change, np.float32)

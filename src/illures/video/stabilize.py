@@ -124,7 +124,7 @@ class Stabilizer:
             learn(memory, seen, points, step_s * self._every)
         approach(memory, step_s)
         memory.time_s, memory.points = time_s, face.landmarks
-        return recall(memory, seen, points)
+        return recall(memory, seen, points, step_s)
 
     def _undecomposed(self, image: np.ndarray, face: Face) -> Decomposition:
         """A decomposition that holds the crop's image alone, for frames on which the network does not run."""

@@ -31,7 +31,10 @@ def view() -> tuple[LampView, list[Light]]:
     photo = (albedo * shade(normal, lamps.soft_light().sh.astype(np.float32)) * inside[..., None]).astype(np.float32)
     region = np.where(inside, Region.SKIN, Region.BACKGROUND).astype(np.uint8)
     images = np.stack([lit(light) for light in lights])
-    return LampView(albedo, normal, region, inside, np.zeros((478, 3), np.float32), photo, images), lights
+    height = np.where(inside, z * SIZE / 2.2, np.nan).astype(np.float32)
+    visible = np.broadcast_to(inside & (np.hypot(x, y) >= 0.4), (len(lights), SIZE, SIZE))
+    points = np.zeros((478, 3), np.float32)
+    return LampView(albedo, normal, region, inside, points, height, visible, photo, images), lights
 
 
 @pytest.mark.parametrize("index", range(6))
@@ -64,3 +67,15 @@ def test_brightness_is_no_change_of_colour_and_a_tint_is():
     assert colour_change(truth, 0.4 * truth.photo) < 1e-3
     tinted = 0.8 * truth.photo * np.float32([1.1, 1.0, 0.9])
     assert colour_change(truth, tinted) > 3 * colour_change(truth, 0.8 * truth.photo * np.float32([1.02, 1.0, 0.98]))
+
+
+def test_known_visibility_is_the_shadow_of_its_lamp_and_the_ball_of_true_depth_casts_none():
+    truth, lights = view()
+    seen = lamps.true_visibility(truth, truth.normal, lights)
+    middle, rim = (SIZE // 2, SIZE // 2), (SIZE // 2, SIZE // 2 + round(0.6 * SIZE / 2.2))
+    for light in lights:
+        shadow = seen.shadow(light.lamps[0].direction, 3.0)
+        assert shadow[middle] > 0.95 and shadow[rim] < 0.05
+    alone = lamps.true_depth(truth, truth.normal)
+    lit = truth.mask & (truth.normal @ lights[0].lamps[0].direction > 0.3)
+    assert alone.shadow(lights[0].lamps[0].direction, 3.0)[lit].mean() < 0.05

@@ -7,8 +7,8 @@ white, so that relighting must not change the skin's hue.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from illures.math.color import best_scale, lab, linear_to_srgb, luminance, srgb_
 from illures.relighting.composite import PhotoRelighter
 from illures.relighting.light import Light
 from illures.relighting.relight import exposed
+from illures.relighting.shadows import Occlusion, from_height
 from illures.types import Face, Region
 
 # Share of ambient light: in the photo, and with the lamps.
@@ -44,6 +45,8 @@ class LampView:
         region: numbers of `Region`.
         mask: skin, eyes and lips.
         landmarks: in pixels.
+        height: toward the viewer [px]; NaN where there is nothing.
+        visible: which lamps' middles are seen from each pixel.
         photo: under `soft_light()`, linear.
         images: under each of the lamps, linear.
     """
@@ -53,6 +56,8 @@ class LampView:
     region: UInt8[np.ndarray, "size size"]
     mask: Bool[np.ndarray, "size size"]
     landmarks: Float[np.ndarray, "478 3"]
+    height: Float[np.ndarray, "size size"]
+    visible: Bool[np.ndarray, "lamps size size"]
     photo: Float[np.ndarray, "size size 3"]
     images: Float[np.ndarray, "lamps size size 3"]
 
@@ -132,9 +137,63 @@ def known(view: LampView) -> Decomposition:
     return Decomposition(**(vars(empty) | {"residual": empty.image - empty.reconstruct()}))
 
 
-def relit(view: LampView, face: Decomposition, lights: Sequence[Light]) -> list[Float[np.ndarray, "size size 3"]]:
-    """The view's photo relit as by `illures relight`, linear, up to a scale, without clipping."""
+@dataclass(frozen=True)
+class KnownVisibility(Occlusion):
+    """An occlusion that knows of some lamps what they light.
+
+    Attributes:
+        directions: of the lamps.
+        visible: what each lights, from 0 to 1.
+    """
+
+    directions: Float[np.ndarray, "lamps 3"]
+    visible: Float[np.ndarray, "lamps size size"]
+
+    def shadow(self, direction: Float[np.ndarray, "3"], radius_deg: float) -> Float[np.ndarray, "size size"]:
+        """As of the nearest known lamp; the edge is that of its middle."""
+        nearest = int(np.argmax(self.directions @ direction))
+        return np.asarray(1 - cv2.GaussianBlur(self.visible[nearest], (0, 0), 0.5), np.float32)
+
+
+def true_depth(view: LampView, normal: Float[np.ndarray, "size size 3"]) -> Occlusion:
+    """What the render's own heights hide, on the grid of some normals."""
+    size, there = len(normal), ~np.isnan(view.height)
+    factor = size / len(view.height)
+    low = float(np.nanmin(view.height)) - len(view.height)
+    height = _resized(np.where(there, view.height, low), size) * np.float32(factor)
+    return from_height(normal, height, _resized(there, size))
+
+
+def true_visibility(view: LampView, normal: Float[np.ndarray, "size size 3"], lights: Sequence[Light]) -> Occlusion:
+    """The same, with what the lamps' middles truly light."""
+    visible = np.stack([_resized(field, len(normal)) for field in view.visible])
+    directions = np.stack([light.lamps[0].direction for light in lights])
+    return KnownVisibility(**vars(true_depth(view, normal)), directions=directions, visible=visible)
+
+
+def _resized(field: np.ndarray, size: int) -> Float[np.ndarray, "size size"]:
+    return np.asarray(cv2.resize(field.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA))
+
+
+def relit(
+    view: LampView,
+    face: Decomposition,
+    lights: Sequence[Light],
+    occlusion: Callable[[Float[np.ndarray, "size size 3"]], Occlusion] | None = None,
+) -> list[Float[np.ndarray, "size size 3"]]:
+    """The view's photo relit as by `illures relight`, linear, up to a scale, without clipping.
+
+    Args:
+        view: the person.
+        face: the maps to relight with.
+        lights: the new lights.
+        occlusion: gives for the normals what the head hides; None: the height map of the maps.
+    """
     relighter = PhotoRelighter(view.srgb, [face])
+    if occlusion is not None:
+        surface = relighter.patches[0].surface
+        surface = replace(surface, occlusion=occlusion(surface.normal))
+        relighter.patches[0] = replace(relighter.patches[0], surface=surface)
     return [srgb_to_linear(np.asarray(relighter(exposed(light, face, -1.0)), np.float32)) for light in lights]
 
 
