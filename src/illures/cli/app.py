@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import signal
 import sys
@@ -18,6 +19,7 @@ from illures import __version__
 from illures.errors import InputError, InputWarning
 
 OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
+_CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells report it
 
 Flag = Parameter(negative="")
 
@@ -30,7 +32,10 @@ app = App(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted."""
+    """Run a command and exit: 0 all went well, 2 bad input (one line each on stderr), 130 interrupted.
+
+    A reader that closes the pipe (`illures ... | head`) ends the command without a message, with 141.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal, or UTF-8, can't say
@@ -48,6 +53,9 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("interrupted; finished outputs are complete, the same command continues", file=sys.stderr)
         code = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes there at exit
+        code = _CLOSED_PIPE
     sys.exit(code)
 
 
