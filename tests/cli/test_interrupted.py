@@ -1,7 +1,10 @@
 """Runs that end early, by a signal or a full disk: outputs are whole or not there at all."""
 
 import errno
+import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -88,3 +91,12 @@ def test_what_a_killed_run_left_is_removed(tmp_path, photos, capsys):
     (out / ".a.partial-999999999").mkdir(parents=True)
     run_captured(capsys, "decompose", photos / "a.jpg", "-o", out)
     assert names(out) == {"a"}
+
+
+def test_a_pipe_that_its_reader_closes_ends_quietly():
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        command = [sys.executable, "-m", "illures", "lights"]
+        ended = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=600, check=False)
+    assert (ended.returncode, ended.stderr) == (141, "")

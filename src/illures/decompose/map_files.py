@@ -13,7 +13,7 @@ from PIL import Image
 import illures
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.full_resolution import upright
-from illures.decompose.photo_maps import photo_maps
+from illures.decompose.photo_maps import BAND, photo_maps
 from illures.io import exr_layers
 from illures.io.files import write_whole
 from illures.io.formats import MAPS, Codes, Format, MapName
@@ -72,7 +72,9 @@ def write_maps(
                 format.write(folder, each, with_alpha(each, maps.take(each), format, alpha))
         return
     codes = {each: maps.take(each) for each in MAPS if format.split or each != "reconstruction"}
-    seen = format.quantise("albedo", as_linear(photo))
+    # In bands, as the floats of a whole 12-megapixel photo would take 144 MB.
+    bands = (photo[row : row + BAND] for row in range(0, len(photo), BAND))
+    seen = np.concatenate([format.quantise("albedo", as_linear(band)) for band in bands])
     write_exr_maps(folder / (name or exr_layers.FILE), format, codes, seen, lights, names, alpha, maps.regions)
 
 

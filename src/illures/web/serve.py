@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import logging
@@ -90,7 +91,8 @@ def serve(
 
 def _say_good_bye(name: str, rest: bool) -> None:
     kept = "" if rest else "; what was open and not saved is gone"
-    print(f"\n{name}: good-bye{kept}", flush=True)
+    with contextlib.suppress(BrokenPipeError):  # whoever read it may be gone
+        print(f"\n{name}: good-bye{kept}", flush=True)
 
 
 def _say_good_bye_to_supervisors() -> None:
