@@ -136,7 +136,8 @@ def render(folder: Path, count: int, models: tuple[str, ...]) -> None:
         rng, who = np.random.default_rng([SEED, person]), make(person)
         views = [view for _ in range(VIEWS) if (view := _view(who, recipe, rng, decomposer)) is not None]
         stacked = {field.name: np.stack([getattr(view, field.name) for view in views]) for field in fields(View)}
-        np.savez_compressed(path, **{k: v.astype(np.float16) if v.dtype != bool else v for k, v in stacked.items()})
+        halved: dict[str, Any] = {k: v.astype(np.float16) if v.dtype != bool else v for k, v in stacked.items()}
+        np.savez_compressed(path, **halved)
         print(f"{person + 1} of {count}", flush=True)
 
 
@@ -185,7 +186,7 @@ def train(folder: Path, out: Path, minutes: float, initial: Path | None = None) 
     """Train for some minutes on one core, and write the ONNX file."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    rng, net = np.random.default_rng(0), HeadDepth().to(memory_format=torch.channels_last)
+    rng, net = np.random.default_rng(0), HeadDepth().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if initial is not None:
         stored = {value.name: numpy_helper.to_array(value) for value in onnx.load(str(initial)).graph.initializer}
         net.load_state_dict({name: torch.tensor(stored[name]) for name in net.state_dict()})

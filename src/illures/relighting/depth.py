@@ -60,7 +60,7 @@ def height_map(
     slopes = _slopes(normal)
     if regions is None:
         return _integrated(filled(slopes, mask), _mesh_depth(landmarks, size), _MESH_FROM)
-    small = features(*(_resized(field, SIDE) for field in (normal, regions)), landmarks * np.float32(SIDE / size))
+    small = features(_resized(normal, SIDE), _resized(regions, SIDE), landmarks * np.float32(SIDE / size))
     broad = _resized(network("head_depth")(small)[0][0, ..., 0], size) * np.float32(size)
     own = np.stack([np.gradient(broad, axis=1), np.gradient(broad, axis=0)], axis=-1)
     step = (np.abs(slopes - own).max(axis=-1, keepdims=True) > _STEP) | (mask[..., None] < 0.5)
