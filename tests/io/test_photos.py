@@ -1,5 +1,6 @@
 """Reading and writing photos; the witness is the array that the file was made of."""
 
+import io
 import re
 import struct
 import warnings
