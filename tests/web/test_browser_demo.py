@@ -16,7 +16,7 @@ from illures.faces.context import photo_context, thumbnail
 from illures.faces.crop import warp
 from illures.io.photos import as_float, read_photo
 from illures.model.predictor import Predictor
-from illures.model.weights import read_weights
+from illures.model.weights import FAST, read_weights
 
 ROOT = Path(__file__).parents[2]
 SIZE = 128
@@ -110,7 +110,7 @@ def expected(eyes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_its_maps_are_those_of_the_package(found):
     _, image, context = expected(found["eyes"])
     np.testing.assert_allclose(np.reshape(found["image"], image.shape), image, rtol=0, atol=0.02)
-    predictor = Predictor(read_weights())
+    predictor = Predictor(read_weights(FAST))
     assert predictor.size == SIZE
     ours = predictor(image[None], np.zeros_like(image)[None], context[None])[0]
     for name, most in (("albedo", 0.01), ("normal", 0.02), ("light", 0.02), ("residual", 0.01)):

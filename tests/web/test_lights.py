@@ -8,6 +8,7 @@ import pytest
 from illures.decompose.decomposer import Decomposer
 from illures.decompose.decomposition import Decomposition
 from illures.io.photos import read_photo
+from illures.model.weights import FAST
 from illures.relighting import sources
 from illures.relighting.light import Light
 
@@ -18,7 +19,7 @@ MOVES = ((45, 25), (-70, 0), (10, 60), (150, 20), (-20, -45))
 def face(example, tmp_path_factory) -> Decomposition:
     path = tmp_path_factory.mktemp("photo") / "a.jpg"
     path.write_bytes(example)
-    return Decomposer.from_pretrained()(read_photo(path))[0]
+    return Decomposer.from_pretrained(FAST)(read_photo(path))[0]  # as the studio does
 
 
 @pytest.fixture(scope="module")

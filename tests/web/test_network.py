@@ -16,6 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from event_loop import run_coroutine
 from illures.errors import InputError
 from illures.io.exr import write_exr
 from illures.web.serve import _token, serve
@@ -42,7 +43,7 @@ def test_a_small_crowd_is_served_in_its_order():
     async def crowd() -> None:
         await asyncio.gather(*(visit(i) for i in range(40)))
 
-    asyncio.run(crowd())
+    run_coroutine(crowd())
     assert order == list(range(40)) and most == 2 and gate.inside == gate.waiting == 0
 
 
@@ -59,7 +60,7 @@ def test_a_full_line_and_a_long_wait():
         async with gate.entered():
             return await asyncio.gather(late(), late())
 
-    assert sorted(asyncio.run(tries())) == [429, 503]
+    assert sorted(run_coroutine(tries())) == [429, 503]
     assert gate.inside == gate.waiting == 0
 
 
@@ -81,7 +82,7 @@ def test_who_leaves_the_line_takes_no_place():
         await asyncio.wait([gone, served], timeout=5)
         assert gone.cancelled() and served.done() and not served.exception()
 
-    asyncio.run(scene())
+    run_coroutine(scene())
     assert gate.inside == gate.waiting == 0
 
 
@@ -106,7 +107,7 @@ def asked(app, receive, path: str = "/api/photos", headers: tuple = ()) -> tuple
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
-    asyncio.run(app(scope, receive, send))
+    run_coroutine(app(scope, receive, send))
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
 

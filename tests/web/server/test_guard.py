@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from event_loop import run_coroutine
 from illures.web.server import app
 from illures.web.server.app import create_app
 from illures.web.server.guard import HEADERS, host_allowed, same_origin
@@ -144,7 +145,7 @@ def test_too_many_requests_at_a_time_are_told_as_every_error_is():
         await third
         return refused
 
-    start, body = asyncio.run(tries())
+    start, body = run_coroutine(tries())
     headers = dict(start["headers"])
     assert start["status"] == 503 and headers[b"content-type"] == b"application/json" and headers[b"retry-after"]
     assert headers[b"x-content-type-options"] == b"nosniff"
