@@ -1,5 +1,7 @@
 """Two small photos, and a network that needs no weights."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,16 @@ import pytest
 
 from fake_network import FakePredictor, find_middle
 from illures import Decomposer, save_image
+
+
+@pytest.fixture(autouse=True)
+def plain_signals() -> Iterator[None]:
+    """As a shell starts a command; what ran before in this process, as Ray, may have left handlers of its own."""
+    plain = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in plain.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 @pytest.fixture
