@@ -12,14 +12,14 @@ demo: $(VENV)/.installed
 	@echo "Look at $(OUT)/astronaut/sheet.png; the maps lie beside it."
 
 test: $(VENV)/.installed-dev lint types chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Without the tests marked slow (tests/conftest.py): for every change while working.
 test-fast: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 coverage: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov=illures --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=illures --cov-report=term:skip-covered
 
 # Damaged files of N seeds to every decoder; prints what became of them.
 N ?= 2000

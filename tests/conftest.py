@@ -82,9 +82,6 @@ SLOW = [
     "tests/web",
 ]
 
-# Those that take longest, first: with `--dist loadfile` one that begins last would keep a single worker busy.
-FIRST = ["tests/web/test_page.py", "tests/robustness", "tests/train", "tests/jobs", "tests/video", "tests/web"]
-
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     root = Path(__file__).parents[1]
@@ -95,13 +92,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         name = item.path.relative_to(root).as_posix() if item.path.is_relative_to(root) else ""
         if any(name == slow or name.startswith(slow + "/") for slow in SLOW):
             item.add_marker(pytest.mark.slow)
-    order = {name: k for k, name in enumerate(FIRST)}
-
-    def place(item: pytest.Item) -> int:
-        path = item.path.relative_to(root) if item.path.is_relative_to(root) else item.path
-        return min((order.get(each.as_posix(), len(FIRST)) for each in (path, *path.parents)), default=len(FIRST))
-
-    items.sort(key=place)  # stable: tests of a file stay together
 
 
 @pytest.fixture(autouse=True, scope="module")
