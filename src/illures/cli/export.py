@@ -18,7 +18,7 @@ def export(weights: Path | None = None, /, *, output: Output) -> int:
     Parameters
     ----------
     weights
-        A weights file (.safetensors), or an .onnx file that this command wrote; default: the weights of the package.
+        A weights file (.safetensors), an .onnx file that this command wrote, or illures-128; default: illures-256.
     output
         NAME.onnx, or NAME.safetensors to import an .onnx file; else a folder, which gets illures.onnx.
     """

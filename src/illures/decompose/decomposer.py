@@ -81,7 +81,7 @@ class Decomposer:
         """Load the weights of the package, or of a file; nothing is downloaded.
 
         Args:
-            path: a file, or a name of the package such as "illures-128"; None takes the best that the package has.
+            path: a file, or a name of the package such as "illures-128"; None takes "illures-256".
             size: side of the crops [px]; default: what the network was trained on.
 
         Raises:
