@@ -39,6 +39,14 @@ def test_image_is_linear(decomposer):
     np.testing.assert_allclose(face.image, srgb_to_linear(np.float32(0.5)), rtol=0, atol=1e-6)
 
 
+def test_a_grey_photo_has_no_colour_in_any_map(photo):
+    grey = np.repeat(photo[..., :1], 3, axis=-1)
+    for codes in (grey, (grey + 1 / 255).clip(0, 1)):
+        (face,) = Decomposer(FakePredictor(), find_faces=find_middle)(codes)
+        for name in ("albedo", "light", "residual", "shading"):
+            np.testing.assert_allclose(np.ptp(getattr(face, name), axis=-1), 0, rtol=0, atol=1e-5)
+
+
 def test_path_array_and_pillow_agree(tmp_path, decomposer, photo):
     save_image(tmp_path / "a.png", photo)
     from_path = decomposer(tmp_path / "a.png")

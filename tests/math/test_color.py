@@ -1,7 +1,10 @@
+import io
+
 import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from skimage.color import rgb2lab
 
 from illures.math import color
@@ -35,6 +38,19 @@ def test_lighter_skin_has_the_larger_angle():
     tones = np.array([[0.55, 0.36, 0.27], [0.3, 0.17, 0.11], [0.06, 0.035, 0.025]])
     light, mid, dark = color.individual_typology_angle_deg(tones)
     assert light > mid > dark
+
+
+def test_grey_survives_jpeg_and_faint_colour_does_not_count_as_grey(rng):
+    codes = np.repeat(rng.integers(0, 256, (64, 64, 1), dtype=np.uint8), 3, axis=-1)
+    buffer = io.BytesIO()
+    Image.fromarray(codes).save(buffer, "jpeg", quality=30)
+    assert color.is_grey(np.asarray(Image.open(buffer)) / 255)
+    assert not color.is_grey(np.clip(codes / 255 * [1, 0.95, 0.9], 0, 1))  # sepia
+
+
+def test_greyed_keeps_luminance(rng):
+    linear = rng.random((20, 3))
+    np.testing.assert_allclose(color.luminance(color.greyed(linear)), color.luminance(linear), rtol=1e-3)
 
 
 def test_best_scale_undoes_a_scale(rng):

@@ -15,7 +15,7 @@ from illures.decompose.decomposition import Decomposition
 from illures.decompose.light_fit import with_fitted_light
 from illures.errors import InputError
 from illures.io.photos import Opened, Photo, as_float, is_batch, to_opened
-from illures.math.color import srgb_to_linear
+from illures.math.color import greyed, is_grey, srgb_to_linear
 from illures.math.normals import normalize
 from illures.types import Face, FaceCrop, Region
 
@@ -193,8 +193,12 @@ def _face(
 ) -> Decomposition:
     """The decomposition of a crop: the network's prediction, with the light fitted to the photo.
 
-    Transparent pixels become background. Areas painted over with one colour become an object.
+    Transparent pixels become background. Areas painted over with one colour become an object. A grey photo has grey
+    albedo under grey light.
     """
+    if is_grey(image):
+        grey = {name: greyed(getattr(prediction, name)) for name in ("albedo", "light", "residual")}
+        prediction = replace(prediction, **grey)
     regions = prediction.regions
     mask = _faces.face_mask(image, landmarks) if regions is None else _faces.skin_mask(regions, landmarks)
     normal, painted = prediction.normal, _faces.painted_over(image, landmarks)

@@ -14,6 +14,8 @@ from jaxtyping import Float
 # Rows: X, Y, Z of linear sRGB (IEC 61966-2-1); Y alone is the luminance.
 _RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
+_GREY = 3.5 / 255  # largest difference of the channels of a grey pixel
+
 
 def srgb_to_linear(srgb: Float[Any, "*batch"]) -> Float[Any, "*batch"]:
     """Decode the sRGB curve (IEC 61966-2-1). Below 0 the linear segment continues, above 1 the power curve."""
@@ -34,6 +36,17 @@ def luminance(linear: Float[Any, "*batch 3"]) -> Float[Any, "*batch"]:
     """Rec. 709 luminance of linear RGB."""
     xp = array_namespace(linear)
     return linear @ xp.asarray(_RGB_TO_XYZ[1], dtype=linear.dtype, device=device(linear))
+
+
+def greyed(linear: Float[Any, "*batch 3"]) -> Float[Any, "*batch 3"]:
+    """Each colour becomes the grey of its luminance."""
+    xp = array_namespace(linear)
+    return xp.stack([luminance(linear)] * 3, axis=-1)
+
+
+def is_grey(srgb: Float[np.ndarray, "*batch 3"]) -> bool:
+    """Whether an sRGB-encoded image has no colour but for rounding and what JPEG adds: in 99 % of its pixels."""
+    return bool(np.quantile(np.ptp(srgb, axis=-1), 0.99) <= _GREY)
 
 
 def lab(linear: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
