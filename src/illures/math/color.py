@@ -16,6 +16,12 @@ _RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0
 
 _GREY = 3.5 / 255  # largest difference of the channels of a grey pixel
 
+# Linear luminance of faces in photos, at what albedo, and the share of a difference in tone that a photo keeps. Of 103
+# photos, 94 show light skin, whose albedo is about 0.37: mean luminance 0.315, log spread 0.32; 8 medium skin (about
+# 0.2): 0.23; 1 dark skin (about 0.08): 0.08. So a face is about as bright as its albedo: white is just below clipping.
+_FACE_LUMINANCE, _USUAL_TONE, _KEPT = 0.30, 0.35, 0.7
+EXPOSURE_SPREAD = 0.32  # standard deviation of the logarithm of that luminance among photos
+
 
 def srgb_to_linear(srgb: Float[Any, "*batch"]) -> Float[Any, "*batch"]:
     """Decode the sRGB curve (IEC 61966-2-1). Below 0 the linear segment continues, above 1 the power curve."""
@@ -62,6 +68,11 @@ def individual_typology_angle_deg(linear: Float[np.ndarray, "*batch 3"]) -> Floa
     """Skin tone as ITA = atan2(L* - 50, b*) [deg]: above 55 very light, below -30 dark (Chardon et al. 1991)."""
     color = lab(linear)
     return np.rad2deg(np.arctan2(color[..., 0] - 50, color[..., 2]))
+
+
+def photographed_luminance(tone: Float[Any, "*batch"]) -> Float[Any, "*batch"]:
+    """The usual linear luminance of a face in photos, from its albedo: light skin is brighter than dark skin."""
+    return _FACE_LUMINANCE * (tone / _USUAL_TONE) ** _KEPT
 
 
 def best_scale(estimate: Float[Any, "*points"], target: Float[Any, "*points"]) -> Float[Any, ""]:

@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from illures.data.cache import UNKNOWN, Batch
 from illures.data.pairs import VideoBatch
 from illures.faces.context import whole_photo
-from illures.math.color import linear_to_srgb, luminance
+from illures.math.color import linear_to_srgb, luminance, photographed_luminance
 from illures.math.curves import smoothstep
 from illures.types import Region
 
@@ -25,9 +25,7 @@ Images = TypeVar("Images", Batch, VideoBatch)
 _LARGEST_BALANCE = 3.0
 _CUT = 0.3  # largest part of the crop's side that may lie outside the photo
 _EXTREME_STOPS = (-2.5, 2.0)
-# Mean linear luminance of faces in photos (77 of ours: 0.30, log spread 0.33), at what albedo, and the share of a
-# difference in tone that a photo keeps, as an assumption: between a lamp set once (1) and a camera's meter (0.5).
-_FACE_LUMINANCE, _USUAL_TONE, _KEPT = 0.28, 0.22, 0.7
+_METERED_SHARE = (0.6, 1.0)
 _METER = (0.5, 3.0)
 _KNEE = (0.3, 0.9)
 _CONTRAST = (-0.2, 0.7)  # share of a smoothstep in the tone curve; the middle's slope is up to 1.35
@@ -41,7 +39,7 @@ class CameraConfig:
         grey: chance of a grey image (albedo and light become grey with it).
         exposure: standard deviation of the exposure [stops].
         extreme: chance of an exposure up to 2 stops too long or 2.5 too short instead.
-        metered: chance that the exposure is brought, half of the way to all, to one that a photographer chooses for the
+        metered: chance that the exposure is brought, most of the way to all, to one that a photographer chooses for the
             face: light skin is brighter than dark skin.
         balanced: chance of automatic white balance, which removes half to all of the light's colour.
         white_balance: its error: standard deviation of the gain of red and of blue [stops].
@@ -130,12 +128,11 @@ def compressed(linear: Float[Tensor, "*values"], knee: Float[Tensor, "*#values"]
 
 def _metered(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> Float[Tensor, "batch 1"]:
     """Gains that move the skin's brightness toward that of photos of people with such a tone."""
-    share = rng.uniform(0.5, 1.0, (len(batch.image), 1)) * (rng.random((len(batch.image), 1)) < config.metered)
+    share = rng.uniform(*_METERED_SHARE, (len(batch.image), 1)) * (rng.random((len(batch.image), 1)) < config.metered)
     skin = batch.mask * (batch.region == Region.SKIN)
     count = skin.sum(dim=(1, 2)).clamp(min=1)
     tone, seen = ((luminance(v)[..., None] * skin).sum(dim=(1, 2)) / count for v in (batch.albedo, batch.image))
-    wanted = _FACE_LUMINANCE * (tone / _USUAL_TONE) ** _KEPT
-    gains = (wanted / seen.clamp(min=1e-3)).clamp(*_METER) ** torch.from_numpy(share).float()
+    gains = (photographed_luminance(tone) / seen.clamp(min=1e-3)).clamp(*_METER) ** torch.from_numpy(share).float()
     return torch.where(tone > 0, gains, torch.ones_like(gains))
 
 

@@ -12,6 +12,7 @@ from scipy.stats import kstest
 from fake_people import pyramids
 from illures.data.context import WIDE, WIDE_PX
 from illures.data.shards import samples
+from illures.math.color import EXPOSURE_SPREAD
 from illures.math.sh import directions, project_environment
 from illures.render import render
 from illures.synth import lighting
@@ -106,7 +107,7 @@ def test_exposure_puts_faces_where_cameras_do() -> None:
     stops = [np.log2(random_exposure(light, 0.35, rng) / random_exposure(light * 2, 0.35, rng)) for _ in range(400)]
     assert np.mean(stops) == pytest.approx(1, abs=0.1), "twice the light is half the gain"
     logs = np.log([random_exposure(light, 0.35, rng) for _ in range(400)])
-    assert kstest((logs - logs.mean()) / 0.4, "norm").pvalue > 1e-3
+    assert kstest((logs - logs.mean()) / EXPOSURE_SPREAD, "norm").pvalue > 1e-3
     dark, fair = (np.median([random_exposure(light, tone, rng) for _ in range(400)]) for tone in (0.06, 0.5))
     assert 1.5 < dark / fair < 0.5 / 0.06, "a camera lifts dark skin part of the way"
 

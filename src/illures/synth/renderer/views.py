@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from illures.data.context import WIDE, WIDE_PX
 from illures.data.shards import IMAGE_RANGE, ViewRecord
-from illures.math.color import luminance
+from illures.math.color import EXPOSURE_SPREAD, luminance, photographed_luminance
 from illures.math.normals import normalize, turn
 from illures.math.sh import project_environment, rotate
 from illures.render import shade
@@ -162,13 +162,12 @@ def _camera(rng: np.random.Generator, recipe: Recipe, angles_deg: tuple[float, f
 
 
 def random_exposure(light: Float[np.ndarray, "9 3"], tone: float, rng: np.random.Generator) -> float:
-    """Gain that puts a face of luminance `tone` near 0.28, dark skin a little lower, with errors as cameras make.
+    """Gain that makes a face of albedo `tone` as bright as in photos, with their spread.
 
     Expression and pose do not enter, so that equal lights of a person are equal in all views.
     """
     irradiance = float(np.mean(np.maximum(luminance(shade(_FACE_NORMALS, light)), 0)))
-    # A camera brings a dark face halfway up to a light one.
-    target = 0.28 * np.sqrt(np.clip(tone, 0.05, 0.6) / 0.35) * np.exp(rng.normal(0, 0.4))
+    target = photographed_luminance(np.clip(tone, 0.05, 0.6)) * np.exp(rng.normal(0, EXPOSURE_SPREAD))
     return float(np.clip(target, 0.04, 0.7) / max(tone * irradiance, 1e-3))
 
 
