@@ -91,12 +91,26 @@ def test_a_meter_makes_light_skin_brighter_than_dark(batch):
 
     metered = expose(dim, CameraConfig(**still, metered=1.0), np.random.default_rng(2))
     tone, before, after = skin(dim.albedo), skin(dim.image), skin(metered.image)
-    wanted = 0.28 * (tone / 0.22) ** 0.7
+    wanted = 0.30 * (tone / 0.35) ** 0.7
     off = [(value.clamp(max=1) / wanted).log().abs() for value in (before, after)]
     assert (off[1] < 0.6 * off[0] + 0.05).all()
     torch.testing.assert_close(metered.albedo, dim.albedo, rtol=0, atol=0)
     gain = metered.light[:, :1] / dim.light[:, :1]
     torch.testing.assert_close(metered.image, (dim.image * gain[:, None]).clamp(0, 1), rtol=0, atol=1e-5)
+
+
+def test_stronger_colours_keep_the_product_of_albedo_and_illumination(batch):
+    """The image under E of a coloured light: I / A has the same colour everywhere, before and after."""
+    colour = torch.tensor([1.0, 0.8, 0.5])
+    lit = replace(batch, image=batch.albedo.clamp(min=0.01) * 0.5 * colour, albedo=batch.albedo.clamp(min=0.01))
+    still = {"grey": 0.0, "exposure": 0.0, "white_balance": 0.0}
+    strong = expose(lit, CameraConfig(**still, saturated=1.0), np.random.default_rng(1))
+    light = strong.image / strong.albedo
+    for image in light[(strong.albedo < 1).all(dim=-1).all(dim=(1, 2))]:
+        torch.testing.assert_close(image, image[:1, :1].expand_as(image), rtol=1e-4, atol=0)
+    ratio = (strong.albedo[..., 0] / strong.albedo[..., 2]).log() / (lit.albedo[..., 0] / lit.albedo[..., 2]).log()
+    skin = (batch.region == Region.SKIN)[..., 0] & (strong.albedo < 1).all(dim=-1)
+    assert (ratio[skin] > 0.99).all() and (ratio[skin] < 1.61).all() and ratio[skin].std() > 0.02
 
 
 def test_a_white_balance_takes_colour_from_the_light_and_leaves_albedo(batch, rng):
