@@ -1,4 +1,4 @@
-"""Accessories of one person, drawn at random: hair, glasses, hats and eyelashes."""
+"""Accessories of one person, drawn at random: hair, beard, glasses, hats, necklaces and eyelashes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from illures.synth.accessories import beards
+from illures.synth.accessories.beards import Beard, random_beard
 from illures.synth.accessories.eyelashes import lash_part, lash_texture
 from illures.synth.accessories.glasses import Glasses, random_glasses
 from illures.synth.accessories.hair import Style, hair_coats, random_style
 from illures.synth.accessories.hats import Hat, random_hat, under
+from illures.synth.accessories.necklaces import Necklace, random_necklace
 from illures.synth.accessories.occluders import random_occluder
 from illures.synth.accessories.primitives import ball, occluder
 from illures.synth.accessories.shells import Coat, Skull
@@ -19,7 +22,7 @@ from illures.types import Part
 
 __all__ = ["Accessories", "random_occluder", "random_accessories"]
 
-HAIR_SHARE, GLASSES_SHARE, HAT_SHARE = 0.85, 0.22, 0.12  # of people
+HAIR_SHARE, GLASSES_SHARE, HAT_SHARE, NECKLACE_SHARE = 0.85, 0.22, 0.12, 0.2  # of people
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Accessories:
         lash_length: of the upper lashes [m].
         lash_colour: albedo.
         lashes: opacity of a strip of lashes.
+        beard: of those who have one painted on their skin, or None.
+        necklace: or None.
     """
 
     style: Style | None
@@ -42,6 +47,8 @@ class Accessories:
     lash_length: float
     lash_colour: Float[np.ndarray, "3"]
     lashes: Float[np.ndarray, "16 192"]
+    beard: Beard | None = None
+    necklace: Necklace | None = None
 
     def parts(self, skin: Part, landmarks: Float[np.ndarray, "68 3"]) -> tuple[Part, ...]:
         """Geometry on a posed head (head coordinates, m).
@@ -51,7 +58,7 @@ class Accessories:
             landmarks: of the posed head.
 
         Returns:
-            parts named "hair", "glasses", "lens", "hat" and "lashes", all with mask 0.
+            parts named "hair", "glasses", "lens", "hat", "beard", "necklace" and "lashes", all with mask 0.
         """
         skull = Skull(skin)
         parts = [skull.shell("hair", coat) for coat in self.hair]
@@ -61,6 +68,10 @@ class Accessories:
             parts += self.hat.parts(skull)
         if self.glasses is not None:
             parts += self.glasses.parts(skull, skin, landmarks)
+        if self.beard is not None:
+            parts += self.beard.parts(skin, landmarks)
+        if self.necklace is not None:
+            parts += self.necklace.parts(skin)
         return *parts, lash_part(landmarks, self.lash_length, self.lash_colour, self.lashes)
 
 
@@ -70,20 +81,24 @@ def random_accessories(rng: np.random.Generator, hair: Float[np.ndarray, "3"], s
     Args:
         rng: of the person.
         hair: log albedo of the hair.
-        share: chance that hair, glasses and hats may be worn at all, in [0, 1]; with 0 only lashes remain.
+        share: chance that anything but lashes may be worn, in [0, 1]; with 0 only lashes remain.
     """
     shares = np.array([HAIR_SHARE, GLASSES_SHARE, HAT_SHARE]) * (rng.random() < share)
     has_hair, has_glasses, has_hat = rng.random(3) < shares
     style, glasses, hat = random_style(rng), random_glasses(rng), random_hat(rng) if has_hat else None
     coats = hair_coats(style, hair, rng, None if hat is None else under(hat)) if has_hair else ()
+    lash_length, lashes = float(rng.uniform(0.006, 0.0105)), lash_texture(rng, float(rng.uniform(0.4, 1.0)))
+    bearded, adorned = rng.random(2) < np.array([beards.SHARE, NECKLACE_SHARE]) * (rng.random() < share)
     return Accessories(
         style=style if has_hair else None,
         hair=coats,
         glasses=glasses if has_glasses else None,
         hat=hat,
-        lash_length=float(rng.uniform(0.006, 0.0105)),
+        lash_length=lash_length,
         lash_colour=np.exp(np.minimum(hair, -3.0)) * 0.6,
-        lashes=lash_texture(rng, float(rng.uniform(0.4, 1.0))),
+        lashes=lashes,
+        beard=random_beard(rng, hair) if bearded else None,
+        necklace=random_necklace(rng) if adorned else None,
     )
 
 

@@ -18,6 +18,8 @@ _REGIONS = {
     "hat": Region.CLOTHES,
     "scarf": Region.CLOTHES,
     "lashes": Region.EYES,
+    "beard": Region.FACIAL_HAIR,
+    "necklace": Region.OBJECT,
     "occluder": Region.OBJECT,
 }
 
