@@ -1,9 +1,10 @@
 """Put trained weights into the package, with their scores inside, if they measure better than those that are there.
 
-Usage: python scripts/release_weights.py runs/release/weights.safetensors [MORE ...] --data DIR
+Usage: python scripts/release_weights.py runs/release/weights.safetensors [MORE ...] --data DIR [--body WEIGHTS]
 
 Several files of one training are averaged (stochastic weight averaging, Izmailov et al., UAI 2018). The weights that
 are there are measured again, by the same code: what `illures decompose` writes, with all pixels of the face counted.
+With --body, weights of 256 px keep their thin level, and take all else from newer weights of 128 px.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,10 +32,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path, nargs="+")
     parser.add_argument("--data", type=Path, default=os.environ.get("ILLURES_DATA"), help="folder with yaleb/")
+    parser.add_argument("--body", type=Path, help="weights of 128 px whose body those of 256 px get")
     options = parser.parse_args()
     if options.data is None:
         parser.error("give --data or set ILLURES_DATA")
     network, info = averaged(options.weights)
+    if options.body is not None:
+        info = with_body(network, info, options.body)
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder) / "candidate.safetensors"
         save_weights(candidate, network, info.recipe, info.data, {})
@@ -62,6 +67,15 @@ def averaged(paths: Sequence[Path]) -> tuple[IlluResSfSNet, WeightsInfo]:
     mean = {name: torch.stack([s[name].double() for s in states]).mean(0).to(v.dtype) for name, v in states[-1].items()}
     network.load_state_dict(mean)
     return network, info
+
+
+def with_body(network: IlluResSfSNet, info: WeightsInfo, path: Path) -> WeightsInfo:
+    """Give a network the body of another one, which it contains; returns its info, with the data of both."""
+    body, about = load_network(path)
+    if not (info.config.fine_width and replace(info.config, size=about.config.size, fine_width=0) == about.config):
+        sys.exit(f"{path}: weights of {about.config} are no body of {info.config}")
+    network.load_state_dict(network.state_dict() | body.state_dict())
+    return replace(info, data=f"body: {about.data}; thin level: {info.data.rpartition('thin level: ')[2]}")
 
 
 FIGURES = (
