@@ -57,16 +57,14 @@ class ServerOptions:
         """Check the options, then serve until Ctrl-C; see `illures.web.serve.serve`."""
         if not 0 <= self.port <= 65535:
             raise InputError(f"port {self.port}: must be from 0 to 65535")
-        with needs_extra("web", "serve" if rest else "studio"):
-            import fastapi  # noqa: F401
-            import uvicorn  # noqa: F401
+        from illures.web.serve import import_packages, serve
 
+        with needs_extra("web", "serve" if rest else "studio"):
+            import_packages()
         if weights is not None:
             from illures.decompose.decomposer import Decomposer
 
             Decomposer.from_pretrained(weights)  # fails now, not at the first request
-
-        from illures.web.serve import serve
 
         names = self.allow_host or []
         serve(
