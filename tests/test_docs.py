@@ -110,7 +110,11 @@ def test_page_runs(page, place, capsys):
         if language == "python":
             code = compile(block, f"{page.name}: {block.splitlines()[0]}", "exec")
             if not any(mark in block for mark in ONLY_COMPILED):
+                capsys.readouterr()
                 exec(code, names)
+                printed = capsys.readouterr().out
+                for promised in re.findall(r"^ *print\(.*\)  # (.+)$", block, re.MULTILINE):
+                    assert promised in printed
 
 
 def run_command(line: str, capsys) -> None:
