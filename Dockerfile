@@ -10,7 +10,7 @@ RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /dist .
 FROM python:3.11-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY --from=build /dist/*.whl /tmp/wheel/
-RUN python -m pip install "$(echo /tmp/wheel/*.whl)[video,heic]" \
+RUN python -m pip install "$(echo /tmp/wheel/*.whl)[video,heic,web]" \
  && rm -r /tmp/wheel \
  && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin illures
 USER 10001:10001

@@ -10,6 +10,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores: pools of threads that wait for each other would take many times as long.
     os.environ["OMP_NUM_THREADS"] = "1"
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before a test imports ONNX Runtime by itself
+
 from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 

@@ -39,5 +39,5 @@ def test_blender_reads_the_layers_and_the_mesh(tmp_path):
     lamp = np.array([1.0, 0, 0.5]) / np.hypot(1, 0.5)
     shading = 0.2 + 0.8 * np.maximum(layers["normal"] @ lamp, 0)
     relit = layers["albedo"] * shading[..., None]
-    expected = layers["photo"] + layers["mask"][..., None] * (relit - layers["photo"])
+    expected = layers["photo"] + layers["matte"][..., None] * (relit - layers["photo"])
     np.testing.assert_allclose(seen, expected, rtol=0, atol=2e-3)

@@ -1,5 +1,6 @@
 """What an installation without the extras says of the files that it can't read."""
 
+import subprocess
 import sys
 
 import pytest
@@ -35,3 +36,27 @@ def test_photos_without_pillow_heif(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r'a\.heic: HEIC photos need the extra: pip install "illures\[heic\]"$'):
         read_photo(tmp_path / "a.heic")
     assert read_photo(tmp_path / "a.avif").shape == (16, 32, 3)  # pillow's own
+
+
+@pytest.mark.parametrize("package", ["fastapi", "uvicorn"])
+@pytest.mark.parametrize("verb", ["studio", "serve"])
+def test_servers_without_the_web_extra(verb, package, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([verb, "--port", "0"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"error: {package}: not installed; {verb} needs `pip install illures[web]`\n"
+
+
+def test_photos_need_no_extra(tmp_path):
+    """With the packages of all extras hidden, maps are written and a photo is relit."""
+    hidden = ("fastapi", "starlette", "uvicorn", "av", "pillow_heif", "torch", "scipy", "onnx", "mitsuba")
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(sys.argv[1].split(',')));"
+        "import illures.cli; illures.cli.main(sys.argv[2:])"
+    )
+    for words in (["decompose", "--format", "exr"], ["relight", "--light", "split"]):
+        command = [words[0], str(ASTRONAUT), *words[1:], "-o", str(tmp_path / words[0])]
+        done = subprocess.run([sys.executable, "-c", code, ",".join(hidden), *command], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert any((tmp_path / words[0]).rglob("*.exr" if words[0] == "decompose" else "*.jpg"))

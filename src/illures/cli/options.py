@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from illures.cli.app import Flag
+from illures.cli.app import Flag, needs_extra
 from illures.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,12 +57,14 @@ class ServerOptions:
         """Check the options, then serve until Ctrl-C; see `illures.web.serve.serve`."""
         if not 0 <= self.port <= 65535:
             raise InputError(f"port {self.port}: must be from 0 to 65535")
+        from illures.web.serve import import_packages, serve
+
+        with needs_extra("web", "serve" if rest else "studio"):
+            import_packages()
         if weights is not None:
             from illures.decompose.decomposer import Decomposer
 
             Decomposer.from_pretrained(weights)  # fails now, not at the first request
-
-        from illures.web.serve import serve
 
         names = self.allow_host or []
         serve(

@@ -6,10 +6,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from illures.cli.app import OK, Flag, app
 from illures.cli.options import LightOptions, Output
+
+if TYPE_CHECKING:
+    from illures.decompose.decomposer import Decomposer
+    from illures.relighting.light import Light
+    from illures.relighting.sources import Source
 
 
 @app.command
@@ -59,20 +64,12 @@ def video(
     """
     from illures.cli import where
     from illures.decompose.decomposer import Decomposer
-    from illures.errors import InputError
     from illures.io.container import pyav
     from illures.model.weights import FAST
     from illures.relighting.recognise import recognised
-    from illures.video.frames import first_face
     from illures.video.make import make_video
 
-    if len(lights.light) > 1 or "all" in lights.light:
-        raise InputError("more than one light: a video takes one")
-    if show not in (None, "relit", "grid") and lights.light:
-        raise InputError(f"--show {show} takes no light")
-    if show == "relit" and not lights.light:
-        raise InputError("no light: give --light (a name, AZIMUTH,ELEVATION or a file)")
-    lights.check()
+    _check(lights, show)
     pyav()
     target = output if where.is_file(output) else output / f"{clip.stem.partition('%')[0].rstrip('._-') or 'video'}.mp4"
     decomposer = Decomposer.from_pretrained(weights or FAST, size)
@@ -80,9 +77,7 @@ def video(
     show = show or ("relit" if given else "grid")
     chosen = None
     if show in ("relit", "grid"):
-        source = (given or recognised(["60,20"], decomposer))[0]
-        face = first_face(clip, decomposer)
-        chosen = source.light if face is None else source.on(face, lights.exposure)
+        chosen = _on_first_face((given or recognised(["60,20"], decomposer))[0], clip, decomposer, lights.exposure)
     with _progress() as progress:
         report = make_video(
             clip,
@@ -102,6 +97,27 @@ def video(
         print(f"warning: {clip}: no face found in {report.frames} frames; none is changed", file=sys.stderr)
     print(f"{clip}: {report.frames} frames, {report.with_face} with a face -> {target}")
     return OK
+
+
+def _check(lights: LightOptions, show: str | None) -> None:
+    """Raise an InputError for lights that do not go with what is shown."""
+    from illures.errors import InputError
+
+    if len(lights.light) > 1 or "all" in lights.light:
+        raise InputError("more than one light: a video takes one")
+    if show not in (None, "relit", "grid") and lights.light:
+        raise InputError(f"--show {show} takes no light")
+    if show == "relit" and not lights.light:
+        raise InputError("no light: give --light (a name, AZIMUTH,ELEVATION or a file)")
+    lights.check()
+
+
+def _on_first_face(source: Source, clip: Path, decomposer: Decomposer, stops: float) -> Light:
+    """The light on the clip's first face; as it is where no face is found."""
+    from illures.video.frames import first_face
+
+    face = first_face(clip, decomposer)
+    return source.light if face is None else source.on(face, stops)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from illures.decompose.map_files import OUTPUTS, write_maps
 from illures.decompose.reading import check_not_source, decomposed_photo, each_photo
 from illures.io.formats import Format
 from illures.io.photos import save_image
+from illures.jobs.ahead import ahead, threads_for
 from illures.jobs.photos import Outcome, Report
 
 
@@ -35,7 +36,7 @@ def decompose_all(
     names: Collection[str] = OUTPUTS,
     single: Path | None = None,
 ) -> None:
-    """Decompose and write each photo; an error is reported and the others are still processed, unless the disk is full.
+    """Decompose and write each photo, several at a time; after an error the others go on, unless the disk is full.
 
     Args:
         sources: the photos.
@@ -50,14 +51,22 @@ def decompose_all(
     """
     chosen = targets(sources, out) if single is None else {sources[0]: single}
 
-    def one(source: Path) -> None:
+    def compute(source: Path) -> Outcome:
         target = chosen[source]
         if skip_existing and (is_done(target, source) if single is None else single.exists()):
-            report.skipped(source, target)
-        else:
-            report.done(decompose_one(decomposer, source, target, format, crop_only, names, single is not None))
+            return Outcome(str(source), str(target), skipped=True)
+        return decompose_one(decomposer, source, target, format, crop_only, names, single is not None)
 
-    each_photo(chosen, one, report)
+    with ahead(compute, chosen, threads_for(len(chosen))) as result:
+
+        def one(source: Path) -> None:
+            outcome = result(source)
+            if outcome.skipped:
+                report.skipped(source, chosen[source])
+            else:
+                report.done(outcome)
+
+        each_photo(chosen, one, report)
 
 
 def decompose_one(

@@ -97,6 +97,31 @@ def write_mesh(path: Path, face: Decomposition) -> None:
         raise InputError(f"{path}: can't write a mesh as {suffix or 'a file with no suffix'}; use glb or obj")
 
 
+# What is the same in each file: one face of one material, whose textures are the views behind those of the mesh.
+_SCENE: dict[str, Any] = {
+    "scene": 0,
+    "scenes": [{"nodes": [0]}],
+    "nodes": [{"mesh": 0, "name": "face"}],
+    "meshes": [
+        {
+            "primitives": [
+                {"attributes": {"POSITION": 0, "NORMAL": 1, "TANGENT": 2, "TEXCOORD_0": 3}, "indices": 4, "material": 0}
+            ]
+        }
+    ],
+    "materials": [
+        {
+            "name": "face",
+            "pbrMetallicRoughness": {"baseColorTexture": {"index": 0}, "metallicFactor": 0, "roughnessFactor": 0.6},
+            "normalTexture": {"index": 1},
+            "doubleSided": True,
+        }
+    ],
+    "textures": [{"source": 0}, {"source": 1}],
+    "images": [{"bufferView": v, "mimeType": "image/png", "name": n} for v, n in ((5, "albedo"), (6, "normal"))],
+}
+
+
 def _glb(mesh: FaceMesh) -> bytes:
     """Binary glTF 2.0, everything in one buffer."""
     tangents = np.concatenate([mesh.tangents, np.ones((len(mesh.tangents), 1))], axis=1)
@@ -116,22 +141,8 @@ def _glb(mesh: FaceMesh) -> bytes:
     low, high = (np.float32(f(mesh.positions, axis=0)).tolist() for f in (np.min, np.max))
     accessors[0] |= {"min": low, "max": high}
     accessors.append({"bufferView": 4, "componentType": _UINT, "count": mesh.faces.size, "type": "SCALAR"})
-    attributes = {"POSITION": 0, "NORMAL": 1, "TANGENT": 2, "TEXCOORD_0": 3}
-    material = {
-        "name": "face",
-        "pbrMetallicRoughness": {"baseColorTexture": {"index": 0}, "metallicFactor": 0, "roughnessFactor": 0.6},
-        "normalTexture": {"index": 1},
-        "doubleSided": True,
-    }
-    content = {
+    content = _SCENE | {
         "asset": {"version": "2.0", "generator": f"illures {illures.__version__}"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0, "name": "face"}],
-        "meshes": [{"primitives": [{"attributes": attributes, "indices": 4, "material": 0}]}],
-        "materials": [material],
-        "textures": [{"source": 0}, {"source": 1}],
-        "images": [{"bufferView": v, "mimeType": "image/png", "name": n} for v, n in ((5, "albedo"), (6, "normal"))],
         "accessors": accessors,
         "bufferViews": views,
         "buffers": [{"byteLength": len(buffer)}],

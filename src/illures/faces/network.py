@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from illures.io.onnx_runtime import onnx_runtime
+
 WEIGHTS = Path(__file__).parent / "weights"
 # More are not faster; one where other processes have the other cores, as they say by OMP_NUM_THREADS.
 THREADS = 1 if os.environ.get("OMP_NUM_THREADS") == "1" else 2
@@ -19,8 +21,7 @@ class Network:
 
     def __init__(self, name: str) -> None:
         """Load `name`.onnx from the package."""
-        # Imported here: importing illures must not load a runtime.
-        import onnxruntime as ort
+        ort = onnx_runtime()  # here: importing illures must not load a runtime
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = THREADS

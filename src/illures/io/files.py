@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -139,8 +140,10 @@ def _put_in_place(partial: Path, target: Path) -> None:
 
 
 def _sibling(path: Path, kind: str, machine: str = "") -> Path:
-    """A hidden neighbour that names this process; of a long name the beginning."""
+    """A hidden neighbour that names this process; of a long name the beginning and a checksum."""
     name, end = path.name, f".{kind}-{machine}{os.getpid()}"
+    if len(os.fsencode(name)) > _LONGEST - len(os.fsencode(end)):
+        end = f"~{zlib.crc32(os.fsencode(path.name)):08x}{end}"  # threads may write two names that begin alike
     while len(os.fsencode(name)) > _LONGEST - len(os.fsencode(end)):
         name = name[:-1]
     return path.with_name(f".{name}{end}")

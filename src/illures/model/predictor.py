@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from illures.errors import InputError
 from illures.io.decoding import one_line
+from illures.io.onnx_runtime import onnx_runtime
 from illures.model.weights import Weights, read_weights
 
 _OUTPUTS = ["albedo", "normal", "light", "residual"]
@@ -44,7 +45,7 @@ class Predictor:
     """
 
     def __init__(self, weights: Weights, providers: Sequence[str] | None = None, threads: int | None = None) -> None:
-        import onnxruntime as ort
+        ort = onnx_runtime()
 
         self.info = weights.info
         self.size = weights.info.config.size

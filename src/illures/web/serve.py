@@ -30,6 +30,12 @@ _WHAT = {
 }
 
 
+def import_packages() -> None:
+    """Import the packages that only servers need; an ImportError if the extra `web` is not installed."""
+    import fastapi  # noqa: F401
+    import uvicorn  # noqa: F401
+
+
 def serve(
     host: str = "127.0.0.1",
     port: int = 8000,

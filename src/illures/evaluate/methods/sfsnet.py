@@ -21,6 +21,7 @@ from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.folders import find_file, import_torch, load_weights, read_tensors
 from illures.evaluate.methods.geometry import explain
 from illures.evaluate.methods.query import Query, spread, spread_normals
+from illures.io.onnx_runtime import onnx_runtime
 from illures.math import sh
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize
@@ -150,7 +151,7 @@ def _run_torch(path: Path) -> Run:
 
 
 def _run_onnx(path: Path) -> Run:
-    import onnxruntime as ort
+    ort = onnx_runtime()
 
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name

@@ -20,6 +20,7 @@ from illures.evaluate.methods.folders import find_file, read_arrays
 from illures.evaluate.methods.geometry import explain_mesh
 from illures.evaluate.methods.query import Query
 from illures.faces import points68, to_photo
+from illures.io.onnx_runtime import onnx_runtime
 
 _INPUT = 120  # px
 _SHAPE, _EXPRESSION = 40, 10  # modes; the first 12 of the 62 numbers are the camera
@@ -31,7 +32,7 @@ def load(folder: Path) -> Tddfa:
     Raises:
         InputError: the folder does not hold them.
     """
-    import onnxruntime as ort
+    ort = onnx_runtime()
 
     weights = find_file(folder, "weights/mb1_120x120.onnx", "weights/*_120x120.onnx", "weights/*.onnx", "*120x120.onnx")
     statistics = read_arrays(find_file(folder, "configs/param_mean_std_62d_120x120.pkl", "param_mean_std_62d_*.pkl"))
