@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from robustness.verbs import Surroundings
@@ -25,14 +25,31 @@ ENDS_S, RUNS_S = 120.0, 600.0
 INTERRUPTED = 130
 
 
-@dataclass
-class Row:
-    """What became of the kills of one verb."""
+@dataclass(frozen=True)
+class Kill:
+    """What became of one run that was ended.
+
+    Attributes:
+        verb: that ran.
+        moment: number of the kill; with the seed it settles when.
+        signal: name of the signal.
+        too_late: whether the run had ended by itself before.
+        fault: what is wrong, or nothing.
+    """
 
     verb: str
-    killed: int = 0
-    too_late: int = 0
-    faults: list[str] = field(default_factory=list)
+    moment: int
+    signal: str
+    too_late: bool = False
+    fault: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.moment} {self.signal}: {self.fault or 'fine'}"
+
+
+def signal_of(moment: int) -> signal.Signals:
+    """They take turns."""
+    return SIGNALS[moment % len(SIGNALS)]
 
 
 def fresh_place(folder: Path) -> Path:
