@@ -9,7 +9,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Kill:
         verb: that ran.
         moment: number of the kill; with the seed it settles when.
         signal: name of the signal.
-        too_late: whether the run had ended by itself before.
+        too_late: whether the run ended by itself all the same.
         fault: what is wrong, or nothing.
     """
 
@@ -50,6 +51,20 @@ class Kill:
 def signal_of(moment: int) -> signal.Signals:
     """They take turns."""
     return SIGNALS[moment % len(SIGNALS)]
+
+
+@contextmanager
+def plain_signals() -> Iterator[None]:
+    """No signal is ignored: what `nohup` and a shell's `&` ignore, commands ignore, too, and nothing would be ended."""
+    before = {number: signal.getsignal(number) for number in SIGNALS[1:]}
+    for number, handler in before.items():
+        if handler == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def fresh_place(folder: Path) -> Path:

@@ -24,6 +24,7 @@ from robustness.ending import (
     fresh_place,
     last_line,
     left_among_temporary,
+    plain_signals,
     send,
     signal_of,
     surroundings_in,
@@ -54,9 +55,12 @@ def kill_verb(name: str, moments: Iterable[int], inputs: Path, folder: Path, see
 
     The numbers of the moments and the seed settle when: a table that was begun can be gone on with.
     """
-    if name == "studio":
-        yield from kill_studio(moments, folder, seed)
-        return
+    with plain_signals():
+        studio = name == "studio"
+        yield from kill_studio(moments, folder, seed) if studio else _kills(name, moments, inputs, folder, seed)
+
+
+def _kills(name: str, moments: Iterable[int], inputs: Path, folder: Path, seed: int) -> Iterator[Kill]:
     verb = VERBS[name]
     reference = _reference(verb, inputs, folder)
     for moment in moments:
@@ -102,9 +106,9 @@ def _one(
         return len(seen) >= after and time.monotonic() - (seen[after - 1] if after else started) >= wait_s
 
     _watch(process, place, lambda: seen.append(time.monotonic()), due)
-    too_late = process.poll() is not None
     send(process, number)
     fault = ended(process, number, drain)
+    too_late = process.returncode == 0
     whole = number == signal.SIGKILL
     faults = [fault] if fault else half_written(output, reference.contents, lambda name: _grows(verb, name))
     faults += [] if whole else _left(place, output, verb)
