@@ -67,3 +67,14 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
         for frame in decoder.decode(packet if packet.size else None):
             frame.time_base = stream.time_base
             yield frame
+
+
+def side_data(frame: Any, name: str) -> bytes | None:
+    """What a frame carries beside its pixels, by FFmpeg's name of the kind; None if it does not.
+
+    By key: what a loop over the side data gives has changed with PyAV 19.
+    """
+    from av.sidedata.sidedata import Type
+
+    data = frame.side_data.get(Type[name])
+    return None if data is None else bytes(data)
