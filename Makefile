@@ -27,9 +27,10 @@ fuzz: $(VENV)/.installed-dev
 	$(BIN)/python tests/fuzz/run.py $(N)
 
 # Ends the verbs that work long at random moments, and runs them in hostile surroundings; prints what became of them.
+# With LOG=FILE a run that was ended goes on from there.
 KILLS ?= 50
 robustness: $(VENV)/.installed-dev
-	$(BIN)/python tests/robustness/run.py $(KILLS)
+	$(BIN)/python tests/robustness/run.py $(KILLS) $(if $(LOG),--log $(LOG))
 
 # What tests hold the weights in the package to; to be renewed when these change.
 figures: $(VENV)/.installed-dev

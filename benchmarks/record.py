@@ -26,7 +26,7 @@ def record(name: str, figures: dict[str, Any]) -> Path:
     content = {
         "command": command,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": machine(),
         "figures": figures,
     }
@@ -52,7 +52,7 @@ def machine() -> str:
     return f"{cpu}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}, {packages}"
 
 
-def _commit() -> str:
+def commit() -> str:
     """Short hash, with + where the tree has changes; "unknown" outside a repository."""
 
     def git(*arguments: str) -> str:

@@ -240,9 +240,15 @@ def barred(colour_: tuple[int, int, int], quality: int | None, turned_deg: float
     return np.asarray(Image.open(data))
 
 
-@pytest.mark.parametrize("colour_", [(0, 0, 0), (255, 255, 255), (200, 30, 40)])
+@pytest.fixture(scope="module", params=["illures-128", "illures-256"])
+def of_both_sizes(request: pytest.FixtureRequest) -> Decomposer:
+    return Decomposer.from_pretrained(request.param)
+
+
+@pytest.mark.parametrize("colour_", [(0, 0, 0), (10, 10, 10), (255, 255, 255), (200, 30, 40)])
 @pytest.mark.parametrize(("quality", "turned_deg"), [(None, 0.0), (80, 0.0), (95, 12.0)])
-def test_a_bar_is_no_skin(decomposer: Decomposer, colour_, quality, turned_deg: float) -> None:
+def test_a_bar_is_no_skin(of_both_sizes: Decomposer, colour_, quality, turned_deg: float) -> None:
+    decomposer = of_both_sizes
     (face,) = decomposer(barred(colour_, quality, turned_deg))
     # The bar's inside, in the crop.
     corners = cv2.boxPoints(((224.0, 110.0), (72.0, 14.0), turned_deg))
@@ -257,9 +263,9 @@ def test_a_bar_is_no_skin(decomposer: Decomposer, colour_, quality, turned_deg: 
     assert np.abs(face.light / face.light[0] - decomposer(ASTRONAUT)[0].light / face.light[0]).max() < 2
 
 
-def test_a_plain_face_has_no_bar(decomposer: Decomposer) -> None:
+def test_a_plain_face_has_no_bar(of_both_sizes: Decomposer) -> None:
     photo = load_image(ASTRONAUT)
-    face = decomposer(photo)[0]
+    face = of_both_sizes(photo)[0]
     for gain, offset in ((1, 0), (4, 0), (1, -0.4), (8, -2)):  # burnt out and crushed to black, too
         crop = np.clip(gain * extract(photo, face.crop) + offset, 0, 1)
         assert not painted_over(crop, to_crop(face.crop.face.landmarks, face.crop)).any()

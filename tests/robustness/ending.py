@@ -9,8 +9,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from robustness.verbs import Surroundings
@@ -25,14 +26,45 @@ ENDS_S, RUNS_S = 120.0, 600.0
 INTERRUPTED = 130
 
 
-@dataclass
-class Row:
-    """What became of the kills of one verb."""
+@dataclass(frozen=True)
+class Kill:
+    """What became of one run that was ended.
+
+    Attributes:
+        verb: that ran.
+        moment: number of the kill; with the seed it settles when.
+        signal: name of the signal.
+        too_late: whether the run ended by itself all the same.
+        fault: what is wrong, or nothing.
+    """
 
     verb: str
-    killed: int = 0
-    too_late: int = 0
-    faults: list[str] = field(default_factory=list)
+    moment: int
+    signal: str
+    too_late: bool = False
+    fault: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.moment} {self.signal}: {self.fault or 'fine'}"
+
+
+def signal_of(moment: int) -> signal.Signals:
+    """They take turns."""
+    return SIGNALS[moment % len(SIGNALS)]
+
+
+@contextmanager
+def plain_signals() -> Iterator[None]:
+    """No signal is ignored: what `nohup` and a shell's `&` ignore, commands ignore, too, and nothing would be ended."""
+    before = {number: signal.getsignal(number) for number in SIGNALS[1:]}
+    for number, handler in before.items():
+        if handler == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def fresh_place(folder: Path) -> Path:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +18,15 @@ import numpy as np
 from robustness.ending import (
     ENDS_S,
     RUNS_S,
-    SIGNALS,
-    Row,
+    Kill,
     drained,
     ended,
     fresh_place,
     last_line,
     left_among_temporary,
+    plain_signals,
     send,
+    signal_of,
     surroundings_in,
 )
 from robustness.studio_kills import kill_studio
@@ -48,18 +50,24 @@ class Reference:
     gap_s: float
 
 
-def kill_verb(name: str, moments: int, inputs: Path, folder: Path, seed: int = 0) -> Row:
-    """Run a verb, then end it at random moments and run it again each time."""
-    if name == "studio":
-        return kill_studio(moments, folder, seed)
-    verb, rng, row = VERBS[name], np.random.default_rng(seed), Row(name)
+def kill_verb(name: str, moments: Iterable[int], inputs: Path, folder: Path, seed: int = 0) -> Iterator[Kill]:
+    """Run a verb, then end it at random moments and run it again each time.
+
+    The numbers of the moments and the seed settle when: a table that was begun can be gone on with.
+    """
+    with plain_signals():
+        studio = name == "studio"
+        yield from kill_studio(moments, folder, seed) if studio else _kills(name, moments, inputs, folder, seed)
+
+
+def _kills(name: str, moments: Iterable[int], inputs: Path, folder: Path, seed: int) -> Iterator[Kill]:
+    verb = VERBS[name]
     reference = _reference(verb, inputs, folder)
-    for moment in range(moments):
-        number = SIGNALS[moment % len(SIGNALS)]
-        fault = _one(verb, number, rng, inputs, folder / f"{name}-{moment}", reference, row)
-        if fault:
-            row.faults.append(f"{moment} {number.name}: {fault}")
-    return row
+    for moment in moments:
+        rng, place = np.random.default_rng((seed, moment)), folder / f"{name}-{moment}"
+        too_late, fault = _one(verb, signal_of(moment), rng, inputs, place, reference)
+        shutil.rmtree(place)
+        yield Kill(name, moment, signal_of(moment).name, too_late, fault)
 
 
 def _reference(verb: Verb, inputs: Path, folder: Path) -> Reference:
@@ -82,9 +90,8 @@ def _one(
     inputs: Path,
     place: Path,
     reference: Reference,
-    row: Row,
-) -> str:
-    """What is wrong after one kill, or nothing."""
+) -> tuple[bool, str]:
+    """Whether one kill came too late, and what is wrong after it, or nothing."""
     place = fresh_place(place)
     output, around = place / verb.output, surroundings_in(place, place.parent)
     command = verb.command(inputs / verb.source, output)
@@ -99,13 +106,13 @@ def _one(
         return len(seen) >= after and time.monotonic() - (seen[after - 1] if after else started) >= wait_s
 
     _watch(process, place, lambda: seen.append(time.monotonic()), due)
-    row.killed, row.too_late = row.killed + 1, row.too_late + (process.poll() is not None)
     send(process, number)
     fault = ended(process, number, drain)
+    too_late = process.returncode == 0
     whole = number == signal.SIGKILL
     faults = [fault] if fault else half_written(output, reference.contents, lambda name: _grows(verb, name))
     faults += [] if whole else _left(place, output, verb)
-    return "; ".join([*faults, *_again(verb, command, around, output, reference)])
+    return too_late, "; ".join([*faults, *_again(verb, command, around, output, reference)])
 
 
 def _again(verb: Verb, command: list[str], around: Surroundings, output: Path, reference: Reference) -> list[str]:

@@ -5,36 +5,37 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from robustness.ending import (
     ENDS_S,
-    SIGNALS,
-    Row,
+    Kill,
     drained,
     ended,
     fresh_place,
     last_line,
     left_among_temporary,
     send,
+    signal_of,
     surroundings_in,
 )
 from robustness.verbs import ASTRONAUT, VERBS, Surroundings
 
 
-def kill_studio(moments: int, folder: Path, seed: int = 0) -> Row:
+def kill_studio(moments: Iterable[int], folder: Path, seed: int = 0) -> Iterator[Kill]:
     """End the studio at random moments while photos come in; the next one serves, and nothing is left."""
-    rng, row = np.random.default_rng(seed), Row("studio")
-    for moment in range(moments):
-        number = SIGNALS[moment % len(SIGNALS)]
+    for moment in moments:
+        number, rng = signal_of(moment), np.random.default_rng((seed, moment))
         place = fresh_place(folder / f"studio-{moment}")
         around = surroundings_in(place, folder)
         process = around.start(_STUDIO)
@@ -44,7 +45,6 @@ def kill_studio(moments: int, folder: Path, seed: int = 0) -> Row:
         client = threading.Thread(target=_visit, args=(address, stop), daemon=True)
         client.start()
         time.sleep(float(rng.uniform(0, 4)))
-        row.killed += 1
         send(process, number)
         fault = ended(process, number, drain)
         stop.set()
@@ -52,9 +52,8 @@ def kill_studio(moments: int, folder: Path, seed: int = 0) -> Row:
         faults = [fault] if fault else []
         faults += [] if number == signal.SIGKILL else left_among_temporary(place)
         faults += _serves(around) + left_among_temporary(place)
-        if faults:
-            row.faults.append(f"{moment} {number.name}: {'; '.join(faults)}")
-    return row
+        shutil.rmtree(place)
+        yield Kill("studio", moment, number.name, fault="; ".join(faults))
 
 
 _STUDIO = [*VERBS["decompose"].command("", "")[:3], "studio", "--port", "0"]

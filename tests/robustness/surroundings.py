@@ -187,6 +187,7 @@ def odd_names(place: Place) -> Iterator[Case]:
 def loops(place: Place) -> Iterator[Case]:
     """Links that lead to themselves: as the source, in it, and as the target."""
     loop = place.folder / f"loop{place.source.suffix or '.jpg'}"
+    shutil.copy(place.inputs / "recipe.toml", place.folder)
     loop.symlink_to(loop.name)
     yield judged(place.run(source=loop), "links that loop", place.verb.name, must_fail=place.verb.name != "synth")
     target = place.folder / f"target{place.output.suffix}"
@@ -197,7 +198,6 @@ def loops(place: Place) -> Iterator[Case]:
         shutil.copytree(place.source, copy)
         (copy / "inside").symlink_to(copy)
         (copy / "z.jpg").symlink_to("z.jpg")
-        shutil.copy(place.inputs / "recipe.toml", place.folder)
         yield judged(place.run(copy, place.folder / "third"), "links that loop", place.verb.name)
 
 

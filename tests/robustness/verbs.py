@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import json
 import os
@@ -97,6 +98,7 @@ VERBS: Mapping[str, Verb] = {
 
 def make_inputs(folder: Path) -> None:
     """Photos, a clip, a set and a recipe."""
+    _compile()
     photo = cv2.imread(str(ASTRONAUT))[0:280, 100:380]
     (folder / "photos").mkdir(parents=True)
     for name, size in (("a", 128), ("b", 112), ("c", 96)):
@@ -105,6 +107,13 @@ def make_inputs(folder: Path) -> None:
     (folder / "recipe.toml").write_text(RECIPE)
     (folder / "set").mkdir()
     _write_set(folder / "set" / "shard-000000.tar")
+
+
+def _compile() -> None:
+    """Once, as the runs keep no bytecode: else each compiles all that was changed since the last one that did."""
+    import illures
+
+    compileall.compile_dir(str(Path(illures.__file__).parent), quiet=2)
 
 
 def _write_set(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +61,7 @@ def train(
     if recipe is None or not data or output is None:
         raise InputError("a recipe, at least one folder of shards and --output are needed; --list names the recipes")
     try:
-        str(output.resolve()).encode()
+        os.path.realpath(output).encode()
     except UnicodeEncodeError as error:
         raise InputError(f"{output}: TensorBoard writes to folders whose names are UTF-8 alone") from error
     print(run(recipe, data, output, videos=videos, initial=initial, align=align, cache=cache, compiled=compiled))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, UInt8
 
 from illures.faces.mesh import mesh_mask
 from illures.math.curves import smoothstep
@@ -15,6 +15,8 @@ LIPS_INSIDE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 
 UPPER_INSIDE, LOWER_INSIDE = 13, 14  # the middle of that edge
 _OF_SKIN = (Region.SKIN, Region.LIPS, Region.FACIAL_HAIR, Region.EYES)
 _TOUCHING = 0.25  # probability from which skin pixels are connected
+# Bars are looked for at this size: at others, the ringing of a JPEG would have other slopes.
+_BARS_PX = 128
 _FLAT = 6 / 255  # variation within one colour after JPEG
 _RINGING = 20 / 255
 _LEAST_BAR = 0.006  # of the crop's area
@@ -72,8 +74,23 @@ def painted_over(
         image: aligned crop, sRGB-encoded, in [0, 1].
         landmarks: in the crop's pixels.
     """
-    size, face = len(image), mesh_mask(landmarks, len(image)) > 0
-    image = np.ascontiguousarray(image, np.float32)
+    size = min(len(image), _BARS_PX)
+    found = _bars(_resized(image, size), mesh_mask(landmarks * (size / len(image)), size) > 0)
+    # The edge is a pixel or two wide.
+    wide = cv2.dilate(found, np.ones((5, 5), np.uint8)).astype(np.float32)
+    return _resized(cv2.blur(wide, (3, 3)), len(image))
+
+
+def _resized(image: Float[np.ndarray, "h w *channels"], size: int) -> Float[np.ndarray, "size size *channels"]:
+    how = cv2.INTER_AREA if size < len(image) else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(np.ascontiguousarray(image, np.float32), (size, size), interpolation=how))
+
+
+def _bars(
+    image: Float[np.ndarray, "size size 3"], face: Bool[np.ndarray, "size size"]
+) -> UInt8[np.ndarray, "size size"]:
+    """1 on rectangles of one colour that lie on the face."""
+    size = len(image)
     around = np.ones((3, 3), np.uint8)
     flat = ((cv2.dilate(image, around) - cv2.erode(image, around)).max(-1) <= _FLAT).astype(np.uint8)
     count, pieces, figures, _ = cv2.connectedComponentsWithStats(flat, connectivity=4)
@@ -94,13 +111,24 @@ def painted_over(
         reach = cv2.dilate(seed.astype(np.uint8), np.ones((size // 8 + 1, size // 8 + 1), np.uint8))
         if (here & (reach == 0)).sum() > (1 - _FULL) * here.sum():
             continue
-        outline = cv2.findContours(here.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0][0]
-        (_, _), (a, b), _ = cv2.minAreaRect(outline)
-        if here.sum() >= _FULL * (a + 1) * (b + 1):
+        if _filled(here) >= _FULL:
             found |= here.astype(np.uint8)
-    # The edge is a pixel or two wide.
-    wide = cv2.dilate(found, np.ones((5, 5), np.uint8)).astype(np.float32)
-    return np.asarray(cv2.blur(wide, (3, 3)), np.float32)
+    return found
+
+
+def _filled(shape: Bool[np.ndarray, "size size"]) -> float:
+    """Share of the smallest rectangle around a shape, turned as it may be, that the shape fills.
+
+    Without spurs: a lash or an edge of hair is often of nearly the bar's colour.
+    """
+    body = cv2.morphologyEx(shape.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, pieces, figures, _ = cv2.connectedComponentsWithStats(body, connectivity=4)
+    if count == 1:
+        return 0.0
+    largest = (pieces == 1 + np.argmax(figures[1:, cv2.CC_STAT_AREA])).astype(np.uint8)
+    outline = cv2.findContours(largest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0][0]
+    (_, _), (a, b), _ = cv2.minAreaRect(outline)
+    return float(largest.sum() / ((a + 1) * (b + 1)))
 
 
 def soften(mask: Float[np.ndarray, "h w"], width: float) -> Float[np.ndarray, "h w"]:

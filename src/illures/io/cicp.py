@@ -16,7 +16,7 @@ from jaxtyping import Num
 from PIL import Image
 
 from illures.errors import InputError
-from illures.io.container import open_container, pyav
+from illures.io.container import open_container, pyav, side_data
 from illures.io.decoding import note
 from illures.io.hdr import Colours, to_sdr
 
@@ -81,7 +81,7 @@ def _deep_avif(path: Path, size: tuple[int, int]) -> Any:
     try:
         with open_container(path) as container:
             frame = next(container.decode(video=0))
-            turned = any(data.type.name == "DISPLAYMATRIX" for data in frame.side_data)
+            turned = side_data(frame, "DISPLAYMATRIX") is not None
             if (frame.width, frame.height) != size or turned or len(container.streams.video) > 1:
                 return None
             return frame.reformat(format="rgb48le", src_colorspace="BT2020").to_ndarray()

@@ -16,6 +16,9 @@ DEMUXERS = (
 )
 
 
+_PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"[playlist]", b"<MPD")  # how they begin
+
+
 def pyav() -> Any:
     """The library that reads and writes clips, which not everybody needs.
 
@@ -34,8 +37,14 @@ def open_container(path: Path) -> Any:
 
     Raises:
         av.error.FFmpegError: it can't be opened, or is of a kind that is not on the list.
+        InputError: it is a playlist.
     """
     av = pyav()
+    if Path(path).is_file():
+        with Path(path).open("rb") as file:
+            beginning = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")
+        if beginning.startswith(_PLAYLISTS):
+            raise InputError(f"{path}: a playlist, not a clip; the files that it names are not opened")
     # `file:` keeps a name such as concat:a|b from being taken for a protocol.
     options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
     return av.open(f"file:{path}", options=options)
@@ -58,3 +67,14 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
         for frame in decoder.decode(packet if packet.size else None):
             frame.time_base = stream.time_base
             yield frame
+
+
+def side_data(frame: Any, name: str) -> bytes | None:
+    """What a frame carries beside its pixels, by FFmpeg's name of the kind; None if it does not.
+
+    By key: what a loop over the side data gives has changed with PyAV 19.
+    """
+    from av.sidedata.sidedata import Type
+
+    data = frame.side_data.get(Type[name])
+    return None if data is None else bytes(data)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Num, UInt8
 
-from illures.io.container import pyav
+from illures.io.container import pyav, side_data
 from illures.io.hdr import Colours, to_sdr
 from illures.io.photos import over_backdrop
 
@@ -96,24 +96,20 @@ def _matrix(frame: Any) -> str | None:
 
 def _display_matrix(frame: Any) -> np.ndarray | None:
     """The frame's display matrix, which maps x and y (rows) of the stored picture; None if there is none."""
-    data = _side_data(frame, "DISPLAYMATRIX")
+    data = side_data(frame, "DISPLAYMATRIX")
     return None if data is None else np.frombuffer(data, np.int32).reshape(3, 3)[:2, :2]
 
 
 def _peak_nits(frame: Any) -> float | None:
     """Peak luminance of the content, else of the mastering display (side data of FFmpeg)."""
-    light = _side_data(frame, "CONTENT_LIGHT_LEVEL")
+    light = side_data(frame, "CONTENT_LIGHT_LEVEL")
     if light is not None and (most := struct.unpack_from("=I", light)[0]):
         return float(most)
-    display = _side_data(frame, "MASTERING_DISPLAY_METADATA")
+    display = side_data(frame, "MASTERING_DISPLAY_METADATA")
     if display is None or len(display) < 88:
         return None
     above, below, _, known = struct.unpack_from("=4i", display, 72)
     return above / below if known and below else None
-
-
-def _side_data(frame: Any, name: str) -> bytes | None:
-    return next((bytes(data) for data in frame.side_data if data.type.name == name), None)
 
 
 def _eight_bits(codes: Num[np.ndarray, "height width *channels"]) -> UInt8[np.ndarray, "height width *channels"]:

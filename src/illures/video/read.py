@@ -221,6 +221,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         raise InputError(f"{path}: is a folder, a video file is needed")
     try:
         container = open_container(path)
+    except InputError:
+        raise
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable video ({_line(error)})") from error
     with container:

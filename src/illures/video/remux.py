@@ -20,7 +20,8 @@ def time_base_of(clip: Path) -> Fraction:
     if is_sequence(clip):
         return Fraction(1, RATE)
     with open_container(clip) as container:
-        return container.streams.video[0].time_base or Fraction(1, 90000)
+        base = container.streams.video[0].time_base  # of a class of its own since PyAV 19
+        return Fraction(base.numerator, base.denominator) if base else Fraction(1, 90000)
 
 
 def join(parts: Parts, count: int, clip: Path, coding: Coding, time_base: Fraction) -> None:

@@ -83,7 +83,7 @@ def random_beard(rng: np.random.Generator, hair: Float[np.ndarray, "3"]) -> Bear
     long = rng.random() < 0.6
     coarse = rng.standard_normal((_TEXTURE[0] // 32, _TEXTURE[1] // 2), dtype=np.float32)
     strands = cv2.resize(coarse, _TEXTURE[::-1], interpolation=cv2.INTER_CUBIC)
-    strands /= strands.std()
+    strands = strands / strands.std()
     albedo = np.exp(hair + 0.25 * strands[..., None]).clip(0.004, 0.8).astype(np.float32)
     length = float(rng.uniform(0.01, 0.1)) if long else 0.0
     return Beard(float(rng.uniform(0.002, 0.01)), length, albedo, strands)
