@@ -163,11 +163,22 @@ def test_feather_is_smooth_and_inside():
     """A hard mask fades inside its edge, and every mask at the crop's edge."""
     mask = np.ones((128, 128), np.float32)
     mask[:, 90:] = 0
-    face = replace(scene().face, mask=mask, regions=None)
-    soft = feathered(face.head)
+    face = replace(scene(height=700, width=700, centre=(350.0, 350.0)).face, mask=mask, regions=None)
+    soft = feathered(face.head, face.crop)
     assert soft[mask == 0].max() < 0.02 and soft[64, 40] > 0.999
     assert soft[0].max() == 0 and soft[:, 0].max() == 0
     assert np.abs(np.diff(soft, axis=1)).max() < 0.3
+
+
+def test_nothing_fades_where_the_photo_ends():
+    """A mask ends with its photo at the left; at the top, where the photo goes on, it fades as in the middle of one."""
+    ones = np.ones((128, 128), np.float32)
+    middle = feathered(ones, crop_at((300.0, 300.0), 64.0, 0.0, 128, (600, 600)))
+    at_left = feathered(ones, crop_at((63.5, 300.0), 64.0, 0.0, 128, (600, 600)))
+    cut = feathered(ones, crop_at((30.0, 300.0), 64.0, 0.0, 128, (600, 600)))
+    assert (at_left[64] == middle[64])[64:].all() and (at_left[64, :64] == 1).all()
+    assert (at_left[:, 64] == middle[:, 64]).all() and middle[:, 64].min() == 0
+    assert (cut[20:100, 34:64] == 1).all()
 
 
 def test_the_head_is_what_is_not_background(rng):
