@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from face_scene import crop_at, scene, shading
-from illures.decompose.full_resolution import bounds, feathered, upright
+from illures.decompose.full_resolution import bounds, feather, feathered, upright
 from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
 from illures.faces.crop import extract, to_photo
@@ -186,3 +186,11 @@ def test_the_head_is_what_is_not_background(rng):
     regions /= regions.sum(axis=-1, keepdims=True)
     face = replace(scene().face, regions=regions)
     np.testing.assert_allclose(face.head, regions[..., 1:].sum(axis=-1), rtol=0, atol=1e-5)
+
+
+def test_a_feather_can_leave_the_lower_edge():
+    crop = crop_at((300.0, 300.0), 64.0, 0.0, 128, (600, 600))
+    soft, plain = feather(crop, 0.1, below=False), feather(crop, 0.1)
+    assert (soft[-1, 20:-20] == 1).all() and plain[-1].max() == 0
+    assert soft[0].max() == 0 and soft[:64, 0].max() == 0
+    np.testing.assert_array_equal(soft[:64], plain[:64])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from illures.relighting.depth import height_map
+from illures.relighting.depth import height_map, without_pits
 from illures.relighting.light import direction_of
 from illures.relighting.shadows import occlusion
 from illures.types import Region
@@ -193,3 +193,15 @@ def test_a_brim_shades_the_face_below_it(under_a_hat):
     by_the_hat = true[0] & skin[1] & ~true[1]
     assert by_the_hat.sum() > 0.1 * skin[1].sum()  # there is one
     assert found[0][by_the_hat].mean() > 0.55 and found[1][by_the_hat].mean() < 0.02
+
+
+def test_narrow_pits_of_hair_are_filled_and_nothing_else():
+    y, x = (np.mgrid[:SIZE, :SIZE] + 0.5) / SIZE
+
+    def pit(width: float) -> np.ndarray:
+        return (-9 * np.exp(-(np.maximum(0, np.hypot(x - 0.5, y - 0.5) * 2 / width) ** 8))).astype(np.float32)
+
+    hair, skin = np.ones((SIZE, SIZE), np.float32), np.zeros((SIZE, SIZE), np.float32)
+    assert np.abs(without_pits(pit(0.08), hair)).max() < 0.5
+    np.testing.assert_array_equal(without_pits(pit(0.08), skin), pit(0.08))
+    np.testing.assert_allclose(without_pits(pit(0.5), hair)[SIZE // 2, SIZE // 2], -9, rtol=0, atol=0.1)

@@ -258,15 +258,18 @@ def _fading(known: Bool[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows 
 
 def feathered(mask: Float[np.ndarray, "size size"], crop: FaceCrop) -> Float[np.ndarray, "size size"]:
     """A soft mask of a crop that fades to 0 toward its edge, where the photo goes on beyond it."""
-    return np.minimum(mask, _inside(crop)).astype(np.float32)
+    return np.minimum(mask, feather(crop)).astype(np.float32)
 
 
-def _inside(crop: FaceCrop) -> Float[np.ndarray, "size size"]:
-    """1 in the crop, falling smoothly to 0 toward the photo's pixels around it."""
-    rim = max(FADE * crop.size, 1)
+def feather(crop: FaceCrop, share: float = FADE, below: bool = True) -> Float[np.ndarray, "size size"]:
+    """1 in the crop, falling smoothly to 0 toward the photo's pixels around it, over a share of its side.
+
+    Not toward those below it unless `below`.
+    """
+    rim = max(share * crop.size, 1)
     reach = int(np.ceil(rim)) + 1
     around = in_photo(padded(crop, reach))
-    around[reach:-reach, reach:-reach] = False
+    around[reach : None if not below else -reach, reach:-reach] = False
     if not around.any():
         return np.ones((crop.size, crop.size), np.float32)
     away = cv2.distanceTransform((~around).astype(np.uint8), cv2.DIST_C, 3)[reach:-reach, reach:-reach]

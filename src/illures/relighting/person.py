@@ -40,7 +40,7 @@ EDGE = 0.5
 # Largest radius of a highlight: a brighter spot surrounded by skin [part of the grid's side].
 HIGHLIGHT = 0.03
 # Share of the head's classes at a pixel that is surely head, and how far within such a region it lies [crop sides].
-SURELY_HEAD, WITHIN = 0.8, 0.02
+SURELY_HEAD, WITHIN = 0.8, 0.008
 # Least share of the crop that is hair, for hair to count as a colour.
 LEAST_HAIR = 0.005
 _EDGE_VARIANCE = 0.03**2  # of luminance, that counts as noise in the guided filter
