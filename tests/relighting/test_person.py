@@ -16,6 +16,8 @@ from illures.faces.crop import crop_face
 from illures.faces.matte import Matte, PhotoMatte
 from illures.io.formats import Format
 from illures.io.photos import as_float, as_linear, read_photo
+from illures.relighting.composite import relight_photo
+from illures.relighting.light import Light
 from illures.relighting.person import around
 from illures.types import Region
 
@@ -96,3 +98,21 @@ def test_hair_that_the_border_cuts_is_relit(monkeypatch):
     assert rect == (0, 0, side, side)
     for border in (weight[0], weight[:, 0], weight[-1], weight[:, -1]):
         assert border.min() > 250
+
+
+def test_clothes_take_the_light_only_if_asked(astronaut):
+    """Her orange suit, aside of the collar: nearly kept, or brighter where the lamp is."""
+    photo, crop = astronaut
+    face = replace(scene(size=128).face, crop=crop)
+    left, right = (slice(235, 285), slice(115, 150)), (slice(235, 285), slice(300, 335))
+
+    def change(background: str) -> float:
+        """By how much more the right shoulder gains than the left when the lamp goes from left to right [log]."""
+        tilt = []
+        for side in (-60, 60):
+            light = Light.from_direction(side, 20, ambient=0.2)
+            image = as_linear(relight_photo(photo, [face], light, background=background))
+            tilt.append(np.log(image[right].mean() / image[left].mean()))
+        return float(tilt[1] - tilt[0])
+
+    assert abs(change("keep")) < 0.1 * change("relight") and change("relight") > 0.2
