@@ -144,7 +144,7 @@ def laid_frames(clip: Path, decomposer: Decomposer, every: int) -> Iterator[Laid
         alone = Decomposer(decomposer.predictor, decomposer.size, partial(_only, face))(frame.image)
         stable = stabilizer(frame.image, tracked, frame.time_s)
         light = light or exposed(Light.from_direction(60, 20), stable[0])
-        mask = atlas.unwrap(feathered(alone[0].mask), places(face, alone[0].crop.size, frame))
+        mask = atlas.unwrap(feathered(alone[0].mask, alone[0].crop), places(face, alone[0].crop.size, frame))
         seen = seen_skin(face) & (mask > 0.95)
         yield Laid(
             image=to_uv_atlas(as_linear(frame.image), face),

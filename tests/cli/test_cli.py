@@ -99,6 +99,7 @@ def test_json_files(tmp_path, photos, capsys):
     assert np.shape(light["light"]) == np.shape(light["light_upright"]) == (9, 3)
     assert "x right, y up, z toward the viewer" in light["convention"]
     face = json.loads((tmp_path / "b/face-1/face.json").read_text())
+    assert 0 <= face["score"] <= 1
     assert np.shape(face["landmarks"]) == (478, 3) and np.shape(face["crop"]["matrix"]) == (2, 3)
     corners = np.array(face["crop"]["corners"])
     back = corners @ np.array(face["crop"]["matrix"])[:, :2].T + np.array(face["crop"]["matrix"])[:, 2]

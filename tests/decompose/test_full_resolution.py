@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from face_scene import crop_at, scene, shading
-from illures.decompose.full_resolution import bounds, feathered, upright
+from illures.decompose.full_resolution import bounds, feather, feathered, upright
 from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
 from illures.faces.crop import extract, to_photo
@@ -163,11 +163,22 @@ def test_feather_is_smooth_and_inside():
     """A hard mask fades inside its edge, and every mask at the crop's edge."""
     mask = np.ones((128, 128), np.float32)
     mask[:, 90:] = 0
-    face = replace(scene().face, mask=mask, regions=None)
-    soft = feathered(face.head)
+    face = replace(scene(height=700, width=700, centre=(350.0, 350.0)).face, mask=mask, regions=None)
+    soft = feathered(face.head, face.crop)
     assert soft[mask == 0].max() < 0.02 and soft[64, 40] > 0.999
     assert soft[0].max() == 0 and soft[:, 0].max() == 0
     assert np.abs(np.diff(soft, axis=1)).max() < 0.3
+
+
+def test_nothing_fades_where_the_photo_ends():
+    """A mask ends with its photo at the left; at the top, where the photo goes on, it fades as in the middle of one."""
+    ones = np.ones((128, 128), np.float32)
+    middle = feathered(ones, crop_at((300.0, 300.0), 64.0, 0.0, 128, (600, 600)))
+    at_left = feathered(ones, crop_at((63.5, 300.0), 64.0, 0.0, 128, (600, 600)))
+    cut = feathered(ones, crop_at((30.0, 300.0), 64.0, 0.0, 128, (600, 600)))
+    assert (at_left[64] == middle[64])[64:].all() and (at_left[64, :64] == 1).all()
+    assert (at_left[:, 64] == middle[:, 64]).all() and middle[:, 64].min() == 0
+    assert (cut[20:100, 34:64] == 1).all()
 
 
 def test_the_head_is_what_is_not_background(rng):
@@ -175,3 +186,11 @@ def test_the_head_is_what_is_not_background(rng):
     regions /= regions.sum(axis=-1, keepdims=True)
     face = replace(scene().face, regions=regions)
     np.testing.assert_allclose(face.head, regions[..., 1:].sum(axis=-1), rtol=0, atol=1e-5)
+
+
+def test_a_feather_can_leave_the_lower_edge():
+    crop = crop_at((300.0, 300.0), 64.0, 0.0, 128, (600, 600))
+    soft, plain = feather(crop, 0.1, below=False), feather(crop, 0.1)
+    assert (soft[-1, 20:-20] == 1).all() and plain[-1].max() == 0
+    assert soft[0].max() == 0 and soft[:64, 0].max() == 0
+    np.testing.assert_array_equal(soft[:64], plain[:64])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,9 +13,13 @@ from illures.decompose.extent import own_share
 from illures.decompose.photo_maps import photo_maps
 from illures.faces import find_faces, to_crop, to_photo
 from illures.faces.crop import crop_face
-from illures.faces.matte import PhotoMatte
+from illures.faces.matte import Matte, PhotoMatte
 from illures.io.formats import Format
 from illures.io.photos import as_float, as_linear, read_photo
+from illures.relighting.composite import relight_photo
+from illures.relighting.light import Light
+from illures.relighting.person import around
+from illures.types import Region
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +77,42 @@ def test_a_neighbour_keeps_its_own_maps():
         here = slice(120, 220), slice(165, 265)
         np.testing.assert_allclose(maps.albedo[here], alone.albedo[here], rtol=0, atol=2e-3)
     assert as_linear(photo).shape == maps.albedo.shape
+
+
+def test_hair_that_the_border_cuts_is_relit(monkeypatch):
+    """The segmenter of people misses it; the network's classes do not, up to the last pixel of the photo."""
+    side, size = 240, 128
+    crop = crop_at(((side - 1) / 2, (side - 1) / 2), side / 2, 0.0, size, (side, side))
+    y, x = np.mgrid[:side, :side] / (side - 1)
+    face_there = np.hypot(x - 0.5, y - 0.6) < 0.3
+    photo = np.where(face_there[..., None], np.float32([0.7, 0.55, 0.5]), np.float32(0.3)).astype(np.float32)
+    skin = cv2.resize(face_there.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+    regions = np.zeros((size, size, len(Region)), np.float32)
+    regions[..., Region.SKIN], regions[..., Region.HAIR] = skin, 1 - skin
+    face = replace(scene().face, mask=skin, regions=regions, crop=crop)
+    alpha = cv2.resize(face_there.astype(np.float32), (512, 512), interpolation=cv2.INTER_AREA)
+    zoom = np.array([[512 / side, 0, 256 / side - 0.5], [0, 512 / side, 256 / side - 0.5]])
+    missed = Matte(alpha, np.zeros((512, 512, 3), np.float32), alpha, zoom)
+    monkeypatch.setattr("illures.relighting.person.face_matte", lambda photo, crop: missed)
+    rect, weight = around(photo, face, [])
+    assert rect == (0, 0, side, side)
+    for border in (weight[0], weight[:, 0], weight[-1], weight[:, -1]):
+        assert border.min() > 250
+
+
+def test_clothes_take_the_light_only_if_asked(astronaut):
+    """Her orange suit, aside of the collar: nearly kept, or brighter where the lamp is."""
+    photo, crop = astronaut
+    face = replace(scene(size=128).face, crop=crop)
+    left, right = (slice(235, 285), slice(115, 150)), (slice(235, 285), slice(300, 335))
+
+    def change(background: str) -> float:
+        """By how much more the right shoulder gains than the left when the lamp goes from left to right [log]."""
+        tilt = []
+        for side in (-60, 60):
+            light = Light.from_direction(side, 20, ambient=0.2)
+            image = as_linear(relight_photo(photo, [face], light, background=background))
+            tilt.append(np.log(image[right].mean() / image[left].mean()))
+        return float(tilt[1] - tilt[0])
+
+    assert abs(change("keep")) < 0.1 * change("relight") and change("relight") > 0.2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from illures.relighting.depth import height_map
+from illures.relighting.depth import height_map, without_pits
 from illures.relighting.light import direction_of
 from illures.relighting.shadows import occlusion
 from illures.types import Region
@@ -84,7 +84,6 @@ def test_nothing_outside_the_mask_casts_a_shadow():
 @pytest.fixture(scope="module", params=[0, 1])
 def rendered(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """A head that the fit never saw: normals, classes, landmarks, and its true height (NaN where nothing is)."""
-    from illures.math.normals import turn
     from illures.synth.heads.expressions import random_expression
     from illures.synth.heads.models import people
     from illures.synth.renderer import kernels
@@ -99,11 +98,20 @@ def rendered(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, np
     view = place(head.landmarks, Pose(15 * request.param, 0, 0, 1.0), SIDE, Jitter(0.92, (0, -0.04)))
     surface = merge(head, view)
     guides = Transport(surface, view, 4, depth=0).guides
-    classes = (guides.region[..., None] == np.arange(len(Region))).astype(np.float32)
     height = first_hits(surface, view, []).height
+    normal, classes, _ = _maps(guides, view, height)
+    return normal, classes, view.landmarks.astype(np.float32), height
+
+
+def _maps(guides, view, height: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normals of a traced head in the crop's frame, its classes, and where it is."""
+    from illures.math.normals import turn
+
+    there = ~np.isnan(height)
     normal = turn(guides.normal, view.to_crop_frame)
-    normal[np.isnan(height) | ~np.any(normal, axis=-1)] = (0, 0, 1)
-    return normal.astype(np.float32), classes, view.landmarks.astype(np.float32), height
+    normal[~there | ~np.any(normal, axis=-1)] = (0, 0, 1)
+    classes = (guides.region[..., None] == np.arange(len(Region))).astype(np.float32)
+    return normal.astype(np.float32), classes, there
 
 
 def test_heights_are_those_of_the_head_with_neck_and_hair(rendered):
@@ -136,3 +144,64 @@ def test_a_lamp_above_leaves_the_neck_in_the_shadow_of_the_chin(rendered):
     neck = slice(chin[1] + 6, chin[1] + 10), slice(chin[0] - 2, chin[0] + 3)
     assert around.shadow(direction_of(0, 60), 4.0)[neck].mean() > 0.7
     assert around.shadow(direction_of(0, 0), 4.0)[neck].mean() < 0.2
+
+
+@pytest.fixture(scope="module", params=["cap", "wide"])
+def under_a_hat(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Under a lamp high in front, with and without a hat: skin that faces the lamp, its true shadow, the estimated."""
+    from dataclasses import replace
+
+    from illures.synth.accessories.hats import random_hat
+    from illures.synth.heads.models import people
+    from illures.synth.sets import Recipe
+
+    rng = np.random.default_rng(5)
+    while (hat := random_hat(rng)).kind != request.param:
+        pass
+    person, shown = people(Recipe(identities=2, seed=77))(0), []
+    for worn in (hat, None):
+        outfit = replace(person.accessories, style=None, hair=(), glasses=None, hat=worn)
+        shown.append(_shadows_of(replace(person, accessories=outfit)))
+    skin, true, found = (np.stack(fields) for fields in zip(*shown, strict=True))
+    return skin, true, found
+
+
+def _shadows_of(person) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    from illures.synth.heads.expressions import random_expression
+    from illures.synth.renderer import kernels
+    from illures.synth.renderer.first_hits import first_hits
+    from illures.synth.renderer.scene import Jitter, Pose, merge, place
+    from illures.synth.renderer.transport import Transport
+
+    kernels.start(threads=1)
+    head, lamp = person.head(random_expression(np.random.default_rng(1))), direction_of(0, 55)
+    view = place(head.landmarks, Pose(0, 0, 0, 1.0), SIDE, Jitter(0.92, (0, 0.04)))
+    surface = merge(head, view)
+    guides, hits = Transport(surface, view, 4, depth=0).guides, first_hits(surface, view, [lamp])
+    normal, classes, there = _maps(guides, view, hits.height)
+    around = occlusion(normal, there.astype(np.float32), view.landmarks.astype(np.float32), classes)
+    skin = (guides.region == Region.SKIN) & (normal @ lamp > 0.25)
+    return skin, skin & ~hits.visible[0], skin & (around.shadow(lamp, 4.0) > 0.5)
+
+
+def test_a_brim_shades_the_face_below_it(under_a_hat):
+    """Against the traced head: where the brim's shadow is, and without the hat there is none."""
+    skin, true, found = under_a_hat
+    for k, least in ((0, 0.5), (1, 0.4)):  # without a hat: small shadows of nose and brows
+        assert (found[k] & true[k]).sum() > least * (found[k] | true[k]).sum()
+    assert (found[0] & ~true[0]).sum() < 0.05 * skin[0].sum()
+    by_the_hat = true[0] & skin[1] & ~true[1]
+    assert by_the_hat.sum() > 0.1 * skin[1].sum()  # there is one
+    assert found[0][by_the_hat].mean() > 0.55 and found[1][by_the_hat].mean() < 0.02
+
+
+def test_narrow_pits_of_hair_are_filled_and_nothing_else():
+    y, x = (np.mgrid[:SIZE, :SIZE] + 0.5) / SIZE
+
+    def pit(width: float) -> np.ndarray:
+        return (-9 * np.exp(-(np.maximum(0, np.hypot(x - 0.5, y - 0.5) * 2 / width) ** 8))).astype(np.float32)
+
+    hair, skin = np.ones((SIZE, SIZE), np.float32), np.zeros((SIZE, SIZE), np.float32)
+    assert np.abs(without_pits(pit(0.08), hair)).max() < 0.5
+    np.testing.assert_array_equal(without_pits(pit(0.08), skin), pit(0.08))
+    np.testing.assert_allclose(without_pits(pit(0.5), hair)[SIZE // 2, SIZE // 2], -9, rtol=0, atol=0.1)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.full_resolution import Fields, prepare
-from illures.faces import extract, to_crop, to_photo
+from illures.faces import extract, in_photo, to_crop, to_photo
 from illures.faces.matte import MARGIN, widened
 from illures.io.photos import Photo, as_linear
 from illures.math.color import luminance
@@ -103,6 +103,19 @@ def on_wide(field: Shaped[np.ndarray, "size size"], crop: FaceCrop) -> Shaped[np
     return np.pad(field, (widened(crop).size - len(field)) // 2)
 
 
+def to_borders(field: Shaped[np.ndarray, "size size"], crop: FaceCrop) -> Shaped[np.ndarray, "wide wide"]:
+    """The same; where the photo ends with the crop, the field goes on beyond."""
+    wide = widened(crop)
+    goes_on = in_photo(wide) & ~on_wide(np.ones(field.shape, bool), crop)
+    found = _continued(field, crop)
+    found[goes_on] = 0
+    return found
+
+
+def _continued(field: Shaped[np.ndarray, "size size"], crop: FaceCrop) -> Shaped[np.ndarray, "wide wide"]:
+    return np.pad(field, (widened(crop).size - len(field)) // 2, mode="edge")
+
+
 def seen_by(alpha: Float[np.ndarray, "*grid"], mask: Float[np.ndarray, "*grid"], share: float = _SEEN) -> bool:
     """Whether at least a `share` of the skin mask lies in the matte, so that the matte shows this person."""
     return bool((alpha * mask).sum() > share * mask.sum())
@@ -123,4 +136,4 @@ def _no_background(face: Decomposition) -> Float[np.ndarray, "wide wide"]:
     sure = smoothstep((face.regions[..., Region.BACKGROUND] - _SURE[0]) / (_SURE[1] - _SURE[0])).astype(np.float32)
     outside = 1 - on_wide(np.ones((side, side), np.uint8), face.crop)
     fading = 1 - smoothstep(cv2.distanceTransform(outside, cv2.DIST_L2, 5) / (_UNSURE * side))
-    return 1 - np.pad(sure, (wide - side) // 2, mode="edge") * fading
+    return 1 - _continued(sure, face.crop) * fading

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 
 from illures.decompose.maps import Maps
 from illures.errors import InputError
-from illures.faces import at_size, extract, padded, scale_of, to_photo
+from illures.faces import at_size, extract, in_photo, padded, scale_of, to_photo
 from illures.io.photos import Photo, as_linear
 from illures.math import sh
 from illures.math.color import luminance
@@ -158,15 +158,18 @@ def prepare(face: Maps, margin: int = 0) -> Fields:
     share = _share(low, illumination.mean(axis=-1), max(1, round(GUIDE_RADIUS * size / 128)))
     turn = upright(face.crop)
     normal, light = (face.normal @ turn.T).astype(np.float32), sh.rotate(face.light, turn).astype(np.float32)
-    head, seen = feathered(face.head), np.ones_like(low)
-    mask = head if face.regions is None else feathered(face.mask)
+    head, seen = feathered(face.head, face.crop), feathered(np.ones_like(low), face.crop)
+    mask = head if face.regions is None else feathered(face.mask, face.crop)
     if margin:
         known = surely(head)
         ratio = illumination - _log_shading(normal, light, floor)
         fade, facing = _fading(np.pad(known, margin)), beyond(normal, known, margin) - _AHEAD
         illumination = _log_shading(_AHEAD + fade * facing, light, floor) + fade * beyond(ratio, known, margin)
         normal = _AHEAD + np.sqrt(fade) * facing  # slower: the head is round beyond the crop's upper edge, too
-        low, head, mask, share, seen = (np.pad(v, margin) for v in (low, head, mask, share * known, feathered(seen)))
+        # At the crop's edge all but `low` are 0, unless the photo ends there.
+        low, head, mask, share, seen = (np.pad(v, margin, "edge") for v in (low, head, mask, share * known, seen))
+    else:
+        seen = np.ones_like(low)
     wide = padded(face.crop, margin)
     zoom = scale_of(face.crop)
     factor = FINER if zoom < 0.5 else 1
@@ -253,16 +256,24 @@ def _fading(known: Bool[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows 
     return np.exp(-distance / (FAR * len(known)))[..., None].astype(np.float32)
 
 
-def feathered(mask: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
-    """A soft mask that fades to 0 at the image's edge."""
-    return np.minimum(mask, _inside(len(mask))).astype(np.float32)
+def feathered(mask: Float[np.ndarray, "size size"], crop: FaceCrop) -> Float[np.ndarray, "size size"]:
+    """A soft mask of a crop that fades to 0 toward its edge, where the photo goes on beyond it."""
+    return np.minimum(mask, feather(crop)).astype(np.float32)
 
 
-def _inside(size: int) -> Float[np.ndarray, "size size"]:
-    """1 in the crop, falling smoothly to 0 at its edge."""
-    at = np.arange(size) + 0.5
-    ramp = smoothstep(np.minimum(at, size - at) / max(FADE * size, 1) - 0.5 / max(FADE * size, 1)).astype(np.float32)
-    return np.minimum(ramp[:, None], ramp[None, :])
+def feather(crop: FaceCrop, share: float = FADE, below: bool = True) -> Float[np.ndarray, "size size"]:
+    """1 in the crop, falling smoothly to 0 toward the photo's pixels around it, over a share of its side.
+
+    Not toward those below it unless `below`.
+    """
+    rim = max(share * crop.size, 1)
+    reach = int(np.ceil(rim)) + 1
+    around = in_photo(padded(crop, reach))
+    around[reach : None if not below else -reach, reach:-reach] = False
+    if not around.any():
+        return np.ones((crop.size, crop.size), np.float32)
+    away = cv2.distanceTransform((~around).astype(np.uint8), cv2.DIST_C, 3)[reach:-reach, reach:-reach]
+    return smoothstep((away - 1) / rim).astype(np.float32)
 
 
 def _log_luminance(image: Map3) -> Map1:

@@ -6,7 +6,18 @@ May import `io` and what is below it.
 
 from illures.faces.context import CONTEXT, crop_context, photo_context, thumbnail
 from illures.faces.contour import contours, draw_contour, points68
-from illures.faces.crop import alignment, at_size, crop_face, extract, inverse, padded, scale_of, to_crop, to_photo
+from illures.faces.crop import (
+    alignment,
+    at_size,
+    crop_face,
+    extract,
+    in_photo,
+    inverse,
+    padded,
+    scale_of,
+    to_crop,
+    to_photo,
+)
 from illures.faces.guide import guide_normals
 from illures.faces.landmarks import find_face_in_crop, find_faces, width_of
 from illures.faces.mask import face_mask, painted_over, skin_mask, soften
@@ -25,6 +36,7 @@ __all__ = [
     "find_face_in_crop",
     "find_faces",
     "guide_normals",
+    "in_photo",
     "inverse",
     "mesh_mask",
     "mesh_normals",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Bool, Float, Num
 
 from illures.errors import InputError
 from illures.faces.contour import points68
@@ -79,6 +79,18 @@ def padded(crop: FaceCrop, margin: int) -> FaceCrop:
 def scale_of(crop: FaceCrop) -> float:
     """Crop pixels per photo pixel."""
     return float(math.hypot(crop.matrix[0, 0], crop.matrix[1, 0]))
+
+
+def in_photo(crop: FaceCrop) -> Bool[np.ndarray, "size size"]:
+    """Which pixels of a crop have their centres in the photo."""
+    height, width = crop.photo_size
+    x, y = np.meshgrid(np.arange(crop.size, dtype=np.float64), np.arange(crop.size, dtype=np.float64))
+    (a, b, c), (d, e, f) = inverse(crop)
+    column, row = a * x + b * y + c, d * x + e * y + f
+    # A crop's matrix has the precision of float32.
+    rim = 0.499
+    across, down = (column > -rim) & (column < width - 1 + rim), (row > -rim) & (row < height - 1 + rim)
+    return np.asarray(across & down)
 
 
 def inverse(crop: FaceCrop) -> Float[np.ndarray, "2 3"]:

@@ -208,7 +208,7 @@ def _glints(photo: Photo, face: Decomposition, rect: Rect) -> Float16[np.ndarray
         return None
     x0, y0, x1, y1 = rect
     glasses = cv2.dilate(face.regions[..., Region.GLASSES], np.ones((3, 3), np.uint8))
-    there = warped(np.ascontiguousarray(feathered(glasses)), face.crop, (x0, y0), (y1 - y0, x1 - x0))
+    there = warped(np.ascontiguousarray(feathered(glasses, face.crop)), face.crop, (x0, y0), (y1 - y0, x1 - x0))
     image = as_linear(photo[y0:y1, x0:x1])
     low, high = GLINT
     return np.asarray(there * np.clip((image.min(axis=-1) - low) / (high - low), 0, 1), np.float16)

@@ -39,6 +39,11 @@ _MESH_FROM, _NETWORK_FROM = 0.5, 0.1
 # The normals' slope and the network's differ by more than this at a step [rise per pixel].
 _STEP = 1.0
 
+# The network's heights rise at the border of its maps, where its convolutions see zeros [px].
+_RIM = 5
+# Pits of hair narrower than this are filled [sides of the map].
+_PIT = 0.14
+
 Map = Float[np.ndarray, "size size"]
 
 
@@ -61,10 +66,20 @@ def height_map(
     if regions is None:
         return _integrated(filled(slopes, mask), _mesh_depth(landmarks, size), _MESH_FROM)
     small = features(_resized(normal, SIDE), _resized(regions, SIDE), landmarks * np.float32(SIDE / size))
-    broad = _resized(network("head_depth")(small)[0][0, ..., 0], size) * np.float32(size)
+    seen = network("head_depth")(small)[0][0, _RIM:-_RIM, _RIM:-_RIM, 0]
+    broad = _resized(np.pad(seen, _RIM, mode="edge"), size) * np.float32(size)
     own = np.stack([np.gradient(broad, axis=1), np.gradient(broad, axis=0)], axis=-1)
     step = (np.abs(slopes - own).max(axis=-1, keepdims=True) > _STEP) | (mask[..., None] < 0.5)
-    return _integrated(np.where(step, own, slopes).astype(np.float32), broad, _NETWORK_FROM)
+    return without_pits(
+        _integrated(np.where(step, own, slopes).astype(np.float32), broad, _NETWORK_FROM), regions[..., Region.HAIR]
+    )
+
+
+def without_pits(height: Map, hair: Map) -> Map:
+    """Fill narrow pits of hair, which neither normals nor network can see: a lock before another is no hole."""
+    width = 2 * round(_PIT * len(height) / 2) + 1
+    closed = cv2.morphologyEx(height, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    return np.asarray(height + hair * (closed - height), np.float32)
 
 
 def features(

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.extent import limits, on_wide, own_share, seen_by
+from illures.decompose.extent import limits, on_wide, own_share, seen_by, to_borders
 from illures.decompose.full_resolution import FINER, Rect, bounds, feathered, inside, surely, warped
 from illures.faces import at_size, extract, to_crop
 from illures.faces.matte import eight_bit, face_matte, on_grid, widened
@@ -40,7 +40,7 @@ EDGE = 0.5
 # Largest radius of a highlight: a brighter spot surrounded by skin [part of the grid's side].
 HIGHLIGHT = 0.03
 # Share of the head's classes at a pixel that is surely head, and how far within such a region it lies [crop sides].
-SURELY_HEAD, WITHIN = 0.8, 0.02
+SURELY_HEAD, WITHIN = 0.8, 0.008
 # Least share of the crop that is hair, for hair to count as a colour.
 LEAST_HAIR = 0.005
 _EDGE_VARIANCE = 0.03**2  # of luminance, that counts as noise in the guided filter
@@ -133,8 +133,10 @@ def _head_above(face: Decomposition, wide: FaceCrop, alpha: Grid) -> Bool[np.nda
     seen = (alpha > 0.5) & (alpha.min() < 0.5) & (np.arange(wide.size)[:, None] < chin)
     if face.regions is None:
         return seen
-    inside = on_wide(feathered(np.ones_like(face.mask)), face.crop)
-    hair, clothes = (on_wide(face.regions[..., region], face.crop) * inside for region in (Region.HAIR, Region.CLOTHES))
+    hair, clothes = (
+        to_borders(feathered(face.regions[..., region], face.crop), face.crop)
+        for region in (Region.HAIR, Region.CLOTHES)
+    )
     return (seen | ((hair > 0.5) & (alpha > 0.5))) & (clothes < 0.5)
 
 
@@ -202,12 +204,12 @@ def _core(face: Decomposition, wide: FaceCrop, what: What) -> Grid:
     The face's own skin, and what the network calls hair or skin well within such a region: the segmenter of people
     misses hair that the photo's border cuts.
     """
-    mask = _outlined(on_wide(surely(face.mask), face.crop)).astype(np.uint8)
+    mask = _outlined(to_borders(surely(face.mask), face.crop)).astype(np.uint8)
     core = cv2.erode(mask, np.ones((3, 3), np.uint8))
     if what != "skin" and face.regions is not None:
         other = face.regions[..., [Region.BACKGROUND, Region.CLOTHES, Region.OBJECT]].sum(axis=-1)
-        inside = on_wide(feathered(np.ones_like(face.mask)), face.crop)
-        sure = ((on_wide(np.ascontiguousarray(1 - other), face.crop) * inside) > SURELY_HEAD).astype(np.uint8)
+        head = feathered(np.ascontiguousarray(1 - other), face.crop)
+        sure = (to_borders(head, face.crop) > SURELY_HEAD).astype(np.uint8)
         width = 2 * round(WITHIN * face.crop.size) + 1
         core = np.maximum(core, cv2.erode(sure, np.ones((width, width), np.uint8)))
     return cv2.GaussianBlur(core.astype(np.float32), (0, 0), face.crop.size / 100)

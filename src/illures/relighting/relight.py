@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import beyond, feathered, surely, upright
+from illures.decompose.full_resolution import beyond, feather, feathered, surely, upright
 from illures.faces import at_size, to_crop
 from illures.math.color import luminance
 from illures.math.normals import normalize
@@ -37,8 +37,11 @@ GRID = 160
 # Hair is finer than a pixel of the crop. Its normals are smoothed over this part of the crop's side, and its shading
 # has this share of the contrast of a matte surface.
 HAIR_SMOOTH, HAIR_CONTRAST = 0.03, 0.9
+# Cast shadows fade out toward the crop's edge over this part of its side, as they would be continued around it; not
+# toward the neck, which lies in the shadow of the chin.
+SHADOWS_FADE = 0.08
 # Specular weight of each class relative to skin; other classes have none.
-GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.8, Region.EYES: 0.5, Region.HAIR: 0.55}
+GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.8, Region.EYES: 0.5, Region.HAIR: 1.0}
 
 Field = Float[np.ndarray, "size size 3"]
 
@@ -169,12 +172,15 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
     normal = _smooth_on_hair(face.normal, hair)
     around = None
     if residual == "recompute":
-        around = occlusion(normal, face.head, points, face.regions) if shadows else nothing_hidden(len(face.mask))
+        around = nothing_hidden(len(face.mask))
+        if shadows:
+            trust = feather(face.crop, SHADOWS_FADE, below=False)
+            around = replace(occlusion(normal, face.head, points, face.regions), trust=trust)
     return Surface(
         old=old_light(face, residual),
         normal=normal,
         mask=face.mask,
-        head=feathered(face.head),
+        head=feathered(face.head, face.crop),
         hair=hair,
         gloss=_gloss(face),
         occlusion=around,

@@ -27,7 +27,7 @@ WET_F0, WET_ROUGHNESS = 0.01, 0.14
 # Shading is floored at this part of its mean over the face, as SH rings below zero and light bounces.
 FLOOR = 0.1
 # Occluded light is replaced by this share of light that bounces off other skin.
-BOUNCED = 0.3
+BOUNCED = 0.1
 
 Field = Float[np.ndarray, "size size 3"]
 

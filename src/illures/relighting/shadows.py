@@ -47,12 +47,14 @@ class Occlusion:
         height: height of the surface toward the viewer [px].
         obstacle: height of what can cast shadows [px]; far below the surface where there is nothing.
         hidden: shading by each SH basis function that occluders remove; times an SH light, the lost shading.
+        trust: weight of cast shadows, which fade where what casts them may not be known.
     """
 
     normal: Float[np.ndarray, "size size 3"]
     height: Float[np.ndarray, "size size"]
     obstacle: Float[np.ndarray, "size size"]
     hidden: Float[np.ndarray, "size size 9"]
+    trust: Float[np.ndarray, "size size"]
 
     def shadow(self, direction: Float[np.ndarray, "3"], radius_deg: float) -> Float[np.ndarray, "size size"]:
         """Occluded share of a lamp at each pixel, in [0, 1].
@@ -75,7 +77,7 @@ class Occlusion:
             horizon, tangent = _horizon(self.height, self.obstacle, ahead, _PACES), _tangent(self.normal, ahead)
             total += high * _covered(horizon, elevation, high) * _is_obstacle(horizon, tangent)
         # The occluder's outline is accurate to a pixel, so a blur of that size loses nothing.
-        return np.asarray(cv2.GaussianBlur(total / heights.sum(), (0, 0), 0.8), np.float32)
+        return np.asarray(cv2.GaussianBlur(total / heights.sum(), (0, 0), 0.8) * self.trust, np.float32)
 
     def hides(self, direction: Float[np.ndarray, "3"], place: Float[np.ndarray, "2"]) -> bool:
         """Whether the centre of a lamp is occluded at a point, ignoring occluders closer than `_NEXT`.
@@ -99,7 +101,7 @@ class Occlusion:
 def nothing_hidden(size: int) -> Occlusion:
     """An `Occlusion` without occluders, for relighting without shadows."""
     blank = np.zeros((size, size, 9), np.float32)
-    return Occlusion(blank[..., :3], blank[..., 0], blank[..., 0], blank)
+    return Occlusion(blank[..., :3], blank[..., 0], blank[..., 0], blank, blank[..., 0])
 
 
 def occlusion(
@@ -124,7 +126,7 @@ def from_height(
 ) -> Occlusion:
     """Look around from every pixel of a height map [px]; only what lies under the mask casts shadows."""
     obstacle = np.where(mask > 0.5, z, z.min() - len(z)).astype(np.float32)
-    return Occlusion(normal, z, obstacle, _hidden_basis(normal, z, obstacle))
+    return Occlusion(normal, z, obstacle, _hidden_basis(normal, z, obstacle), np.ones_like(obstacle))
 
 
 def _tangent(normal: Float[np.ndarray, "size size 3"], ahead: Float[np.ndarray, "2"]) -> Float[np.ndarray, "size size"]:

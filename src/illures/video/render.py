@@ -60,7 +60,7 @@ def show_frame(
         return _grid(image, faces, light, shadows)
     if show in ("albedo", "relit"):
         return multiplied(image, _over_heads(image, faces, light if show == "relit" else None, shadows))
-    masked = ((face, place(face.crop, image.shape[:2], feathered(face.head)[..., None])) for face in faces)
+    masked = ((face, place(face.crop, image.shape[:2], feathered(face.head, face.crop)[..., None])) for face in faces)
     placed = [(face, overlay) for face, overlay in masked if overlay is not None]
     if show == "normal":
         return _normals(image, placed)
@@ -71,7 +71,7 @@ def matte_of(image: Image8, faces: Sequence[Decomposition]) -> UInt8[np.ndarray,
     """How far each pixel of a frame belongs to a face, 0 to 255: the feathered masks of all faces."""
     out = np.zeros(image.shape[:2], np.uint8)
     for face in faces:
-        overlay = place(face.crop, image.shape[:2], feathered(face.mask)[..., None])
+        overlay = place(face.crop, image.shape[:2], feathered(face.mask, face.crop)[..., None])
         if overlay is not None:
             codes = np.round(255 * np.clip(overlay.lift(overlay.mask[..., 0]), 0, 1)).astype(np.uint8)
             np.maximum(out[overlay.where], codes, out=out[overlay.where])
@@ -113,7 +113,7 @@ def _over_head(
     Where the matte misses the person, it ends with the crop unless `unseen`.
     """
     size, margin, coarse = face.crop.size, round(MARGIN * face.crop.size), face.crop.size // _COARSER
-    head = feathered(face.head)
+    head = feathered(face.head, face.crop)
     far = beyond(np.minimum(_shrunk(near, coarse), most), surely(_shrunk(head, coarse)), round(MARGIN * coarse))
     wide = size + 2 * margin
     ratio = cv2.resize(far, (wide, wide), interpolation=cv2.INTER_CUBIC)
@@ -145,7 +145,7 @@ def _weight(
     few, thin = (cv2.resize(v, (coarse, coarse), interpolation=cv2.INTER_AREA) for v in (srgb, alpha))
     if not seen_by(thin, on_wide(small.mask, small.crop)):
         if not unseen:
-            return on_wide(feathered(face.head), face.crop)
+            return on_wide(feathered(face.head, face.crop), face.crop)
         alpha, thin = np.ones_like(alpha), np.ones_like(thin)
     far = cv2.GaussianBlur(reach(few, small, thin, others), (0, 0), 1.0)
     far, alpha = (cv2.resize(v, (wide.size, wide.size), interpolation=cv2.INTER_LINEAR) for v in (far, alpha))
