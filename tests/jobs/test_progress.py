@@ -101,3 +101,15 @@ def test_a_folder_of_photos_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         with pytest.raises(SystemExit):
             main([words[0], str(tmp_path), "-o", str(tmp_path / words[0]), *words[1:]])
         assert re.search(r"^photos: 1 of 2, .* left", capsys.readouterr().err, re.MULTILINE)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_notebook_has_bars_only_where_they_can_be_drawn(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    monkeypatch.setattr(progress_module, "find_spec", lambda name: object() if installed else None)
+    monkeypatch.setattr(Console, "print", lambda self, *words, **options: said.extend(words))
+    said: list[object] = []
+    with Progress(BarColumn(), console=Console(force_jupyter=True, file=io.StringIO()), shown=True) as bar:
+        assert bar.disable is not installed
+        bar.disable = True  # nothing is drawn outside a notebook
+        bar.advance(bar.add_task("frames", total=2), 2)
+    assert any("2 of 2" in str(words) for words in said) is not installed

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +19,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TaskID,
 from rich.progress import Progress as _RichProgress
 
 EVERY_S = 30.0  # interval between lines [s]
+
+
+def _draws_in_notebook() -> bool:
+    """Whether rich can draw bars in a notebook; without these packages it prints a warning instead."""
+    return all(find_spec(name) is not None for name in ("IPython", "ipywidgets"))
 
 
 @dataclass
@@ -32,7 +38,7 @@ class _Stage:
 
 
 class Progress(_RichProgress):
-    """Rich's progress display; without a terminal or notebook, lines of text on the same console.
+    """Rich's progress display; without a terminal (or ipywidgets, in a notebook), lines of text on the same console.
 
     The first description of a task is its name. Later descriptions are its current figures.
 
@@ -54,7 +60,7 @@ class Progress(_RichProgress):
         unit: str = "",
         **options: Any,
     ) -> None:
-        self._plain = shown and not (console.is_terminal or console.is_jupyter)
+        self._plain = shown and not (_draws_in_notebook() if console.is_jupyter else console.is_terminal)
         self._stages, self._unit = stages, unit
         self._known: dict[TaskID, _Stage] = {}
         self._ended = threading.Event()
