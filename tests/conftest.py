@@ -1,6 +1,7 @@
 """Shapes and types in signatures are checked while testing; fixtures shared by the modules."""
 
 import os
+import signal
 import sys
 import types
 from collections.abc import Iterator
@@ -10,10 +11,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores: pools of threads that wait for each other would take many times as long.
     os.environ["OMP_NUM_THREADS"] = "1"
 
+# A run in the background or under nohup inherits that they are ignored, and so would the programs that tests start.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
+
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before a test imports ONNX Runtime by itself
 
-from beartype import BeartypeConf, beartype
-from jaxtyping import install_import_hook
+from beartype import BeartypeConf, beartype  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
 
 # As PEP 484 has it, an int will do where a float is asked for. The hook takes its checker by name only.
 checker = types.ModuleType("illures_test_checker")

@@ -11,6 +11,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from os.path import abspath
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ def prepare_frames(folders: Sequence[Path], cache: Path) -> tuple[Path, ...]:
     """
     made = []
     for k, folder in enumerate(folders):
-        target, shards = cache / f"{k}-{folder.resolve().name}", shard_paths(folder)
+        target, shards = cache / f"{k}-{Path(abspath(folder)).name}", shard_paths(folder)
         index = target / _INDEX
         # A shard that was taken away leaves no time of its own, but changes that of its folder.
         newest = max(path.stat().st_mtime for path in [*shards, folder])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Iterator, Sequence
+from os.path import abspath
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def prepare(
         if folder.suffix == SUFFIX:
             made += _unpacked(folder, cache, progress)
             continue
-        target = cache / f"{k}-{folder.resolve().name}{'' if size is None else f'-{size}'}"
+        target = cache / f"{k}-{Path(abspath(folder)).name}{'' if size is None else f'-{size}'}"
         shards = shard_paths(folder)
         if not is_current(target, shards):
             build_cache(_counted(read_shards(shards), progress), target, guide_in, str(folder), size)

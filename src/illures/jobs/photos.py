@@ -80,7 +80,7 @@ class Report:
             Whether every photo was processed or done before.
         """
         untried = self._total - self._done - self._failed - self._skipped
-        counts = {"done": self._done, "already there": self._skipped, "failed": self._failed, "not tried": untried}
+        counts = {"done": self._done, "already there": self._skipped, "failed": self._failed, "left": untried}
         if self._total > 1:
             words = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
             self.say(f"{self._total} photos: {words}; {self._faces} faces")

@@ -21,7 +21,7 @@ from illures.synth.skin.procedural import random_tone
 from illures.synth.skin.texture_styles import COUNT, stylized
 from illures.types import Head, Part
 
-WORN = ("hair", "glasses", "lens", "hat")
+WORN = ("hair", "glasses", "lens", "hat", "beard", "necklace")
 MIRROR = [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38]
 MIRROR += [37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from math import pi, sqrt
+from os.path import abspath
 from pathlib import Path
 from typing import Literal
 
@@ -135,7 +136,7 @@ def prepare_views(
     """
     made = []
     for k, folder in enumerate(folders):
-        target = cache / f"views-{k}-{folder.resolve().name}"
+        target = cache / f"views-{k}-{Path(abspath(folder)).name}"
         shards = shard_paths(folder)
         if not is_current(target, shards):
             build_cache(_samples(shards, progress), target, np.zeros_like, str(folder))
