@@ -60,6 +60,7 @@ def test_the_recipes_of_the_package_are_listed_and_valid(capsys):
     assert {
         "release-128",
         "release-256",
+        "release-clips",
         "tiny",
         "published",
         "sfs",
