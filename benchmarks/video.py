@@ -1,7 +1,7 @@
 """Speed of `illures video`, and its flicker against frame-by-frame processing: python benchmarks/video.py [CLIP ...].
 
 Speed: a clip of 640 x 480 pixels made of scikit-image's astronaut (NASA, public domain), which pans, zooms and has
-noise; decoded, taken apart in crops of 128 px, shown, and encoded to a file. Flicker: of the clips that are named, or
+noise; decoded, taken apart by illures-128, shown, and encoded to a file. Flicker: of the clips that are named, or
 of that one. Frames are resampled to the UV atlas of the landmark mesh. Skin that every frame shows well is compared
 by `evaluate.metrics.flicker`. Lids, eyeballs and the open mouth are left out, as they really change. "Frame by frame"
 is what `illures decompose` and `illures relight` make of each frame, with the faces of the same tracker.
@@ -34,6 +34,7 @@ from illures.faces import atlas, crop_face, to_crop
 from illures.faces.track import FaceTracker
 from illures.io.formats import Format
 from illures.io.photos import as_linear
+from illures.model.weights import FAST
 from illures.relighting.composite import relight_photo
 from illures.relighting.light import Light
 from illures.relighting.relight import exposed
@@ -70,7 +71,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=50, help="frames of each clip that flicker is measured on")
     parser.add_argument("--every", type=int, default=4)
     options = parser.parse_args()
-    decomposer = Decomposer.from_pretrained(options.weights)
+    decomposer = Decomposer.from_pretrained(options.weights or FAST)
     figures: dict[str, Any] = {"every": options.every, "crop_px": decomposer.size}
     with tempfile.TemporaryDirectory() as folder:
         clip = make_clip(Path(folder) / "astronaut.mp4", 300)
