@@ -11,7 +11,6 @@ import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from os.path import abspath
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from illures.data.choice import describe
 from illures.data.frames import FrameRecord, read_frame_shards
-from illures.data.shards import shard_paths
+from illures.data.shards import name_of, shard_paths
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
 from illures.faces.guide import guide_normals
@@ -105,7 +104,7 @@ def prepare_frames(folders: Sequence[Path], cache: Path) -> tuple[Path, ...]:
     """
     made = []
     for k, folder in enumerate(folders):
-        target, shards = cache / f"{k}-{Path(abspath(folder)).name}", shard_paths(folder)
+        target, shards = cache / f"{k}-{name_of(folder)}", shard_paths(folder)
         index = target / _INDEX
         # A shard that was taken away leaves no time of its own, but changes that of its folder.
         newest = max(path.stat().st_mtime for path in [*shards, folder])

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,11 @@ def shard_paths(folder: Path) -> list[Path]:
     if not paths:
         raise InputError(f"{folder}: holds no .tar shards")
     return paths
+
+
+def name_of(folder: Path) -> str:
+    """The name of a folder that may be given as "." or by a link, which is not followed: it may lead to itself."""
+    return os.path.basename(os.path.abspath(folder))
 
 
 def read_views(paths: Iterable[Path]) -> Iterator[ViewRecord]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Iterator, Sequence
-from os.path import abspath
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from jaxtyping import Float
 
 from illures.data.caching import build_cache, is_current
 from illures.data.pack import SUFFIX, unpack
-from illures.data.shards import read_shards, shard_paths
+from illures.data.shards import name_of, read_shards, shard_paths
 from illures.faces import find_face_in_crop, guide_normals
 from illures.types import Sample
 
@@ -42,7 +41,7 @@ def prepare(
         if folder.suffix == SUFFIX:
             made += _unpacked(folder, cache, progress)
             continue
-        target = cache / f"{k}-{Path(abspath(folder)).name}{'' if size is None else f'-{size}'}"
+        target = cache / f"{k}-{name_of(folder)}{'' if size is None else f'-{size}'}"
         shards = shard_paths(folder)
         if not is_current(target, shards):
             build_cache(_counted(read_shards(shards), progress), target, guide_in, str(folder), size)

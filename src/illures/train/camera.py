@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from illures.data.cache import UNKNOWN, Batch
 from illures.data.pairs import VideoBatch
 from illures.faces.context import whole_photo
-from illures.math.color import linear_to_srgb, luminance, photographed_luminance
+from illures.math.color import greyed, linear_to_srgb, luminance, photographed_luminance
 from illures.math.curves import smoothstep
 from illures.types import Region
 
@@ -101,23 +101,22 @@ def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: 
         gain = gain * _balance(batch.light[:, 0], config, rng)
     grey = torch.from_numpy(np.tile(rng.random(count // tied) < config.grey, tied))
 
-    def greyed(value: Tensor) -> Tensor:
-        chosen = grey.view(-1, *[1] * (value.ndim - 1))
-        return torch.where(chosen, luminance(value)[..., None].expand_as(value), value)
+    def some_grey(value: Tensor) -> Tensor:
+        return torch.where(grey.view(-1, *[1] * (value.ndim - 1)), greyed(value), value)
 
     knee = torch.from_numpy(_knees(count, config, rng)).float()[:, None, None, None]
     if isinstance(batch, VideoBatch):
-        return replace(batch, image=compressed(greyed(batch.image * gain[:, None, None]), knee))
+        return replace(batch, image=compressed(some_grey(batch.image * gain[:, None, None]), knee))
     strength = _saturations(count, tied, config, rng)[:, None, None, None]
-    image = compressed(greyed(saturated(batch.image * gain[:, None, None], strength)), knee)
-    colours = compressed(greyed(saturated(batch.context[..., :3] * gain[:, None, None], strength)), knee)
+    image = compressed(some_grey(saturated(batch.image * gain[:, None, None], strength)), knee)
+    colours = compressed(some_grey(saturated(batch.context[..., :3] * gain[:, None, None], strength)), knee)
     light = batch.light * gain[:, None]
     mean = light[:, :1].clamp(min=_LEAST)
     return replace(
         batch,
         image=image,
-        light=greyed(light * saturated(mean, strength[..., 0]) / mean),
-        albedo=greyed(saturated(batch.albedo, strength).clamp(max=1)),
+        light=some_grey(light * saturated(mean, strength[..., 0]) / mean),
+        albedo=some_grey(saturated(batch.albedo, strength).clamp(max=1)),
         context=torch.cat([colours, batch.context[..., 3:]], dim=-1),
     )
 

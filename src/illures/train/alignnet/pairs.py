@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from math import pi, sqrt
-from os.path import abspath
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from illures.data.cache import Batch, SampleCache
 from illures.data.caching import build_cache, is_current
-from illures.data.shards import ViewRecord, read_views, shard_paths
+from illures.data.shards import ViewRecord, name_of, read_views, shard_paths
 from illures.errors import InputError
 from illures.faces.contour import draw_contour, points68
 from illures.train.augment import flip
@@ -136,7 +135,7 @@ def prepare_views(
     """
     made = []
     for k, folder in enumerate(folders):
-        target = cache / f"views-{k}-{Path(abspath(folder)).name}"
+        target = cache / f"views-{k}-{name_of(folder)}"
         shards = shard_paths(folder)
         if not is_current(target, shards):
             build_cache(_samples(shards, progress), target, np.zeros_like, str(folder))

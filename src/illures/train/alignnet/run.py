@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from os.path import abspath
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from illures.data.shards import name_of
 from illures.errors import InputError
 from illures.jobs.progress import Progress
 from illures.train.alignnet.recipe import load_align_recipe
@@ -39,7 +39,7 @@ def run_align(recipe_file: Path, folders: list[Path], output: Path) -> Path:
         caching = bar.add_task("views to cache", total=None)
         cache = prepare_views(folders, output / "cache", lambda count: bar.update(caching, completed=count))
         bar.remove_task(caching)
-        data = f"{len(cache)} views: " + "; ".join(Path(abspath(folder)).name for folder in folders)
+        data = f"{len(cache)} views: " + "; ".join(name_of(folder) for folder in folders)
         training = AlignTraining(recipe, cache, output, data)
         task = bar.add_task("pairs", total=training.pairs, completed=training.seen)
         return training.run(_reporter(bar, lambda seen, words: bar.update(task, completed=seen, description=words)))
