@@ -13,7 +13,8 @@ from illures.model.sfsnet import SfSNet
 from illures.render import shade
 from tiny_networks import COMPACT, DETAILED, FINE, QUOTIENT
 
-CONFIGS = [NetworkConfig(), NetworkConfig(guide=True), COMPACT, DETAILED, QUOTIENT, FINE]
+TINTED = replace(QUOTIENT, tint=True)
+CONFIGS = [NetworkConfig(), NetworkConfig(guide=True), COMPACT, DETAILED, QUOTIENT, TINTED, FINE]
 
 
 def test_published_network_has_the_published_size():
@@ -48,7 +49,7 @@ def test_gradients_of_the_image_reach_both_networks(config, network_of, inputs_o
     assert missing == []
 
 
-@pytest.mark.parametrize("config", [QUOTIENT, FINE])
+@pytest.mark.parametrize("config", [QUOTIENT, TINTED, FINE])
 def test_gradients_of_albedo_and_classes_reach_both_networks(config, network_of, inputs_of):
     """Albedo is the image over f(N, L) times what IlluResNet says: normals and light learn from it, too."""
     network = network_of(config).train()
@@ -61,7 +62,7 @@ def test_gradients_of_albedo_and_classes_reach_both_networks(config, network_of,
     assert missing == []
 
 
-@pytest.mark.parametrize("config", [QUOTIENT, FINE])
+@pytest.mark.parametrize("config", [QUOTIENT, TINTED, FINE])
 def test_the_quotient_gives_the_image_back_exactly_whatever_the_network_says(config, network_of, inputs_of):
     given = inputs_of(config, 128)
     with torch.no_grad():
@@ -91,6 +92,22 @@ def test_the_colour_of_illumination_has_no_detail(network_of, inputs_of):
     for chroma in (factor[..., 0] - factor[..., 1], factor[..., 2] - factor[..., 1]):
         steps = torch.cat([chroma.diff(dim=1).flatten(), chroma.diff(dim=2).flatten()]).abs().max()
         assert 0 < steps < 0.25 * (chroma.max() - chroma.min())  # cells are 16 px wide
+
+
+def test_a_tint_is_a_power_of_the_brightness_of_the_illumination(inputs_of):
+    plain, network = IlluResSfSNet(QUOTIENT).eval(), IlluResSfSNet(TINTED).eval()
+    network.load_state_dict(network.state_dict() | plain.state_dict())
+    given = inputs_of(TINTED, 64)
+    with torch.no_grad():
+        before, untouched = plain(*given), network(*given)
+        network.illuresnet.tint.bias.copy_(torch.tensor([-0.4, 0.2]))  # halved, as all chroma is
+        after = network(*given)
+    torch.testing.assert_close(untouched.illumination, before.illumination, rtol=0, atol=0)
+    brightness = (before.illumination / (before.light[:, :1, None] * 0.28209479)).log()[..., 1:2]  # 1 / sqrt(4 pi)
+    powers = (brightness * torch.tensor([-0.2, 0.0, 0.1])).exp()
+    torch.testing.assert_close(after.illumination, before.illumination * powers, rtol=1e-4, atol=1e-6)
+    with pytest.raises(InputError, match="quotient"):
+        replace(COMPACT, tint=True)
 
 
 @pytest.mark.parametrize("far", [0.0, -3.0, 40.0])

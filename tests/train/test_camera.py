@@ -113,6 +113,27 @@ def test_stronger_colours_keep_the_product_of_albedo_and_illumination(batch):
     assert (ratio[skin] > 0.99).all() and (ratio[skin] < 1.61).all() and ratio[skin].std() > 0.02
 
 
+def test_shadows_on_skin_get_redder_and_all_else_stays(batch):
+    """Under grey light, log red over green of the illumination falls on a line with its log brightness."""
+    fall = torch.linspace(0.05, 0.6, batch.image.shape[2])[None, None, :, None]
+    lit = replace(batch, image=(batch.albedo * fall - 0.003).clamp(min=0))  # so the quotient is `fall`
+    still = {"grey": 0.0, "exposure": 0.0, "white_balance": 0.0}
+    red = expose(lit, CameraConfig(**still, reddened=1.0), np.random.default_rng(1))
+    torch.testing.assert_close(red.albedo, lit.albedo, rtol=0, atol=0)
+    torch.testing.assert_close(red.light, lit.light, rtol=0, atol=1e-6)
+    torch.testing.assert_close(red.image[..., 1], lit.image.clamp(0, 1)[..., 1], rtol=0, atol=1e-6)
+    skin = (batch.region == Region.SKIN)[..., 0] & (lit.image > 0.02).all(dim=-1) & (lit.image < 0.6).all(dim=-1)
+    others = (batch.region != Region.SKIN)[..., 0] & (batch.region != Region.LIPS)[..., 0]
+    torch.testing.assert_close(red.image[others], lit.image[others].clamp(0, 1), rtol=0, atol=1e-6)
+    slopes = []
+    for change, here in zip((red.image / lit.image).log(), skin, strict=True):
+        x = fall.expand_as(batch.image)[0, ..., 0][here].log()
+        (slope, _), residuals, *_ = np.polyfit(x, change[..., 0][here], 1, full=True)
+        slopes.append(slope)
+        assert residuals[0] < 1e-3 * here.sum()
+    assert min(slopes) > -0.31 and max(slopes) < 0.06 and np.std(slopes) > 0.05
+
+
 def test_a_white_balance_takes_colour_from_the_light_and_leaves_albedo(batch, rng):
     tinted = torch.tensor([1.0, 0.7, 0.5])
     warm = replace(batch, image=batch.image * 0.2 * tinted, light=batch.light * 0.2 * tinted)

@@ -22,6 +22,7 @@ class NetworkConfig:
         context: use a thumbnail of the whole photo (`faces.context`), a cue for strength and colour of the light.
         regions: predict the class of each pixel (`types.Region`).
         gain: predict strength and colour of the light by a separate gain, from the whole crop and the context.
+        tint: let the colour of E change with its brightness in the quotient form: skin is redder in shadow.
         width: channels of the finest level of the compact form.
         blocks: residual blocks of each stage of the compact form.
         detail_blocks: residual blocks at half the image's sides, where eyelids and lips are, in both branches of the
@@ -39,6 +40,7 @@ class NetworkConfig:
     context: bool = False
     regions: bool = False
     gain: bool = False
+    tint: bool = False
     width: int = 32
     blocks: int = 2
     detail_blocks: int = 0
@@ -48,6 +50,8 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         """Raise an InputError for impossible combinations."""
+        if self.tint and self.albedo != "quotient":
+            raise InputError('tint = true: needs albedo = "quotient"')
         if self.form == "published" and (
             self.albedo != "direct" or self.context or self.regions or self.gain or self.fine_width
         ):

@@ -7,7 +7,8 @@ convolution + BN, leaky ReLU. The paper prints no table of widths; those here ar
 In the direct form its output is that residual in linear RGB. In the quotient form it is the log of a factor on f(N, L):
 E = f(N, L) · exp(g), whose illumination residual is E - f(N, L), in units of shading. The luminance of g has edges, as
 shadows and highlights have. Its colour is that of light, and comes from a grid too coarse for lips or freckles, so that
-colour detail of the image stays in albedo.
+colour detail of the image stays in albedo. With `tint`, that grid also holds the exponents by which red and blue of E
+change with its brightness: light that scatters below the skin makes shadows redder, and so do the curves of cameras.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class IlluResNet(nn.Module):
         width: channels of the residual blocks; the finer levels have fewer.
         blocks: how many residual blocks.
         quotient: whether the output is the log of a factor on shading, see above.
+        tint: whether exponents of red and blue follow it, see above.
         fine_width: channels of the thin level of the network, or 0.
     """
 
@@ -47,6 +49,7 @@ class IlluResNet(nn.Module):
         width: int = 128,
         blocks: int = 3,
         quotient: bool = False,
+        tint: bool = False,
         fine_width: int = 0,
     ) -> None:
         super().__init__()
@@ -68,6 +71,7 @@ class IlluResNet(nn.Module):
         if quotient:
             self.luminance = _nothing(nn.Conv2d(inputs, 1, kernel_size=3, padding=1))
             self.chroma = _nothing(nn.Conv2d(width, 2, kernel_size=1))
+            self.tint = _nothing(nn.Conv2d(width, 2, kernel_size=1)) if tint else None
             self.thin = ThinLevel(inputs, fine_width, 1) if fine_width else None
         else:
             self.out = _nothing(nn.Conv2d(inputs, 3, kernel_size=3, padding=1))
@@ -78,8 +82,8 @@ class IlluResNet(nn.Module):
         x: Float[Tensor, "batch inputs height width"],
         features: Float[Tensor, "batch features h w"],
         stem: Float[Tensor, "batch fine h2 w2"] | None = None,
-    ) -> Float[Tensor, "batch height width 3"]:
-        """Signed residual in linear RGB, or log factor on shading."""
+    ) -> Float[Tensor, "batch height width outputs"]:
+        """Signed residual in linear RGB, or log factor on shading, and then the exponents of red and blue."""
         if stem is not None:
             x = avg_pool2d(x, 2)
         own = []
@@ -95,10 +99,12 @@ class IlluResNet(nn.Module):
         luminance = self.luminance(x)
         if self.thin is not None and stem is not None:
             luminance = self.thin(luminance, x, stem)
-        cells = _CHROMA * avg_pool2d(self.chroma(deep), 2)
-        chroma = interpolate(cells, size=luminance.shape[2:], mode="bilinear", align_corners=False)
-        found = torch.cat([luminance, chroma], dim=1).permute(0, 2, 3, 1).float()
-        return (found[..., None] * _LOG_COLOUR.to(found.device)).sum(dim=-2)
+        coarse = [self.chroma(deep)] if self.tint is None else [self.chroma(deep), self.tint(deep)]
+        cells = _CHROMA * avg_pool2d(torch.cat(coarse, dim=1), 2)
+        smooth = interpolate(cells, size=luminance.shape[2:], mode="bilinear", align_corners=False)
+        found = torch.cat([luminance, smooth], dim=1).permute(0, 2, 3, 1).float()
+        factor = (found[..., :3, None] * _LOG_COLOUR.to(found.device)).sum(dim=-2)
+        return torch.cat([factor, found[..., 3:]], dim=-1)
 
 
 def _nothing(layer: nn.Conv2d) -> nn.Conv2d:

@@ -109,6 +109,7 @@ class IlluResSfSNet(nn.Module):
             config.residual_width,
             config.residual_blocks,
             self._quotient,
+            config.tint,
             config.fine_width,
         )
 
@@ -147,11 +148,17 @@ class IlluResSfSNet(nn.Module):
             return _quotient(image.float(), found, predicted.float(), regions)
 
 
-def _quotient(image: Tensor, found: Intrinsics, log_factor: Tensor, regions: Tensor | None) -> Estimate:
-    """Albedo by the quotient: A = w · I / E + (1 - w) · A_direct, R = I - A ∘ f(N, L)."""
+def _quotient(image: Tensor, found: Intrinsics, predicted: Tensor, regions: Tensor | None) -> Estimate:
+    """Albedo by the quotient: A = w · I / E + (1 - w) · A_direct, R = I - A ∘ f(N, L).
+
+    `predicted`: log factor on shading, and exponents of red and blue for networks with them.
+    """
+    log_factor, tint = predicted[..., :3], predicted[..., 3:]
     linear, light, normal = srgb_to_linear(image.permute(0, 2, 3, 1)), found.light.float(), found.normal
     shading = shade(normal, light[:, None])
     illumination = positive(shading, light[:, None]) * log_factor.clamp(-_LARGEST_LOG, _LARGEST_LOG).exp()
+    if tint.shape[-1]:
+        illumination = tinted(illumination, light[:, None], tint)
     trust = torch.sigmoid(found.further[..., :1] + _START_TRUST)
     albedo = trust * albedo_of(linear, illumination) + (1 - trust) * found.albedo
     return Estimate(albedo, normal, light, linear - albedo * shading, illumination, regions)
@@ -161,5 +168,20 @@ def positive(
     shading: Float[Tensor, "batch height width 3"], light: Float[Tensor, "batch 1 9 3"]
 ) -> Float[Tensor, "batch height width 3"]:
     """Smooth soft floor that keeps shading above 0: second-order SH ring below it on the far side of a hard light."""
-    mean = (light[..., :1, :] * _CONSTANT).clamp(min=_LEAST_RADIANCE)
+    mean = _mean_radiance(light)
     return 0.5 * (shading + (shading.square() + (_SOFT * mean).square()).sqrt())
+
+
+def tinted(
+    illumination: Float[Tensor, "batch height width 3"],
+    light: Float[Tensor, "batch 1 9 3"],
+    exponents: Float[Tensor, "batch height width 2"],
+) -> Float[Tensor, "batch height width 3"]:
+    """Illumination whose red and blue change by powers of its brightness over the mean radiance; green stays."""
+    green = illumination[..., 1:2].log() - _mean_radiance(light)[..., 1:2].log()
+    red, blue = (exponents * green.clamp(-_LARGEST_LOG, _LARGEST_LOG)).exp().split(1, dim=-1)
+    return illumination * torch.cat([red, torch.ones_like(red), blue], dim=-1)
+
+
+def _mean_radiance(light: Float[Tensor, "batch 1 9 3"]) -> Float[Tensor, "batch 1 1 3"]:
+    return (light[..., :1, :] * _CONSTANT).clamp(min=_LEAST_RADIANCE)

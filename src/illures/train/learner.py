@@ -176,18 +176,19 @@ def _shipped_weights(recipe: Recipe) -> Path:
 
 
 def _contains(ours: NetworkConfig, theirs: NetworkConfig) -> bool:
-    """Whether one network extends another: by outputs, inputs, a gain, blocks, a thin level, a quotient."""
+    """Whether one network extends another: by outputs, inputs, a gain, a tint, blocks, a thin level, a quotient."""
     grown = replace(
         theirs,
         albedo=ours.albedo,
         context=ours.context,
         regions=ours.regions,
         gain=ours.gain,
+        tint=ours.tint,
         detail_blocks=theirs.detail_blocks or ours.detail_blocks,
         fine_width=theirs.fine_width or ours.fine_width,
         size=ours.size if ours.body_size == theirs.body_size else theirs.size,
     )
-    less = any(getattr(theirs, name) and not getattr(ours, name) for name in ("context", "regions", "gain"))
+    less = any(getattr(theirs, name) and not getattr(ours, name) for name in ("context", "regions", "gain", "tint"))
     return grown == ours and not less and theirs.albedo in ("direct", ours.albedo)
 
 
