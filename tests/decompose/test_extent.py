@@ -1,18 +1,21 @@
 """Around the crop: a neck in the light is as bright as the face, though the crop ends in the shadow of the chin."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from face_scene import crop_at
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.extent import prepare_wide
+from illures.decompose.extent import limits, prepare_wide
 from illures.decompose.full_resolution import illumination_at, prepare
 from illures.faces.crop import extract
-from illures.faces.matte import MARGIN
+from illures.faces.matte import MARGIN, widened
 from illures.io.photos import as_linear
 from illures.math import sh
 from illures.math.color import linear_to_srgb
 from illures.math.quotient import albedo_of
+from illures.types import Region
 
 SKIN = np.array([0.5, 0.3, 0.2], np.float32)
 SIZE, SIDE = 128, 400
@@ -65,6 +68,43 @@ def test_clothes_keep_what_was_continued(crop):
     before = albedo_below(prepare(face, round(MARGIN * SIZE)), photo, crop)
     after = albedo_below(prepare_wide(face, photo), photo, crop)
     np.testing.assert_allclose(after, before, rtol=0.02)
+
+
+def test_what_the_network_missed_is_no_brighter_than_the_face_and_the_photo(crop):
+    """Hair beside the face in even light, called background, next to a dark cheek: the cheek's E goes on over it."""
+    hair, lit = np.array([0.3, 0.2, 0.1], np.float32), np.float32(0.8)
+    photo = linear_to_srgb(np.broadcast_to(SKIN * lit, (SIDE, SIDE, 3))).astype(np.float32)
+    x = (np.arange(SIDE) * crop.matrix[0, 0] + crop.matrix[0, 2])[None, :, None]
+    shadow, missed = (x > 80) & (x <= 96), x > 96
+    linear = np.where(missed, hair * lit, np.where(shadow, SKIN * lit * np.float32(0.1), SKIN * lit))
+    photo = linear_to_srgb(np.broadcast_to(linear, photo.shape)).astype(np.float32)
+    background = np.broadcast_to((np.arange(SIZE) > 96).astype(np.float32), (SIZE, SIZE))
+    regions = np.zeros((SIZE, SIZE, len(Region)), np.float32)
+    regions[..., Region.BACKGROUND], regions[..., Region.SKIN] = background, 1 - background
+    face = replace(face_of(crop, photo), regions=regions, mask=1 - background)
+    first, last = (round(float((x - crop.matrix[0, 2]) / crop.matrix[0, 0])) for x in (98, 110))
+    columns = slice(first, last)
+    rows = slice(SIDE // 2 - 90, SIDE // 2 - 30)
+    seen = as_linear(photo[rows, columns])
+
+    def found(fields):
+        return albedo_of(seen, illumination_at(fields, (columns.start, rows.start), seen))
+
+    bound = np.maximum(SKIN, hair * lit) * 1.25
+    assert (found(prepare(face, round(MARGIN * SIZE))) > bound).any()
+    assert (found(prepare_wide(face, photo)) <= bound).all()
+
+
+def test_a_sure_matte_decides_what_is_background(crop):
+    regions = np.zeros((SIZE, SIZE, len(Region)), np.float32)
+    regions[..., Region.BACKGROUND] = 1
+    face = replace(face_of(crop, photo_of(crop, SKIN)), regions=regions)
+    centre = widened(crop).size // 2
+    middle = (slice(centre - 20, centre + 20),) * 2
+    for value, kept in ((0.4, 0), (0.95, 1)):
+        matte = np.full((widened(crop).size,) * 2, value, np.float32)
+        assert (limits(face, [], matte)[middle] == kept).all()
+    assert (limits(face, [], None)[middle] == 0).all()
 
 
 def test_the_crop_itself_is_left_alone(crop):

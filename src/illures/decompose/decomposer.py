@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from illures import faces as _faces
 from illures.decompose.decomposition import Decomposition
+from illures.decompose.glow import without_glow
 from illures.decompose.light_fit import with_fitted_light
 from illures.errors import InputError
 from illures.io.photos import Opened, Photo, as_float, is_batch, to_opened
@@ -194,8 +195,10 @@ def _face(
     """The decomposition of a crop: the network's prediction, with the light fitted to the photo.
 
     Transparent pixels become background. Areas painted over with one colour become an object. A grey photo has grey
-    albedo under grey light.
+    albedo under grey light. A quotient that glows is dimmed.
     """
+    if exact and prediction.regions is not None:
+        prediction = replace(prediction, albedo=without_glow(prediction.albedo, prediction.regions))
     if is_grey(image):
         grey = {name: greyed(getattr(prediction, name)) for name in ("albedo", "light", "residual")}
         prediction = replace(prediction, **grey)

@@ -89,10 +89,13 @@ def _add(maps: PhotoMaps, photo: Photo, face: Decomposition, others: list[FaceCr
     are in the same light. Otherwise they end with the crop.
     """
     own, format = own_share(face.crop, face.crop, others), maps.format
-    seen = seen_by(extract(format.decode("matte", maps.matte), face.crop), face.mask, _WHOLE)
+    person = format.decode("matte", maps.matte)
+    seen = seen_by(extract(person, face.crop), face.mask, _WHOLE)
     fields = prepare_wide(face, photo) if seen else prepare(face)
     share = own_share(face.crop, fields.crop, others)
-    reach = _at_size(limits(face, others), fields) if seen else fields.head * share
+    reach = fields.head * share
+    if seen:
+        reach = _at_size(limits(face, others, extract(person, widened(face.crop))), fields)
     fields = replace(fields, head=reach, mask=fields.mask * share)
     x0, y0, x1, y1 = inside(bounds(widened(face.crop) if seen else face.crop), photo)
     for rows in _bands(y0, y1):

@@ -107,7 +107,7 @@ def reach(
         what: as `around`.
     """
     wide, side = widened(face.crop), face.crop.size
-    most = limits(face, others)
+    most = limits(face, others, alpha if alpha.min() < 0.5 else None)
     if what == "person":
         return most
     skin = _outlined(on_wide(surely(face.mask), face.crop))
