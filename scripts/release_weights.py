@@ -38,7 +38,7 @@ def main() -> None:
         parser.error("give --data or set ILLURES_DATA")
     network, info = averaged(options.weights)
     if options.body is not None:
-        info = with_body(network, info, options.body)
+        network, info = with_body(network, info, options.body)
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder) / "candidate.safetensors"
         save_weights(candidate, network, info.recipe, info.data, {})
@@ -69,13 +69,19 @@ def averaged(paths: Sequence[Path]) -> tuple[IlluResSfSNet, WeightsInfo]:
     return network, info
 
 
-def with_body(network: IlluResSfSNet, info: WeightsInfo, path: Path) -> WeightsInfo:
-    """Give a network the body of another one, which it contains; returns its info, with the data of both."""
+def with_body(network: IlluResSfSNet, info: WeightsInfo, path: Path) -> tuple[IlluResSfSNet, WeightsInfo]:
+    """The network with the body of another one, which it contains; its info names the data of both.
+
+    The body may have a tint that the network had not.
+    """
     body, about = load_network(path)
-    if not (info.config.fine_width and replace(info.config, size=about.config.size, fine_width=0) == about.config):
+    config = replace(info.config, tint=about.config.tint)
+    if not (config.fine_width and replace(config, size=about.config.size, fine_width=0) == about.config):
         sys.exit(f"{path}: weights of {about.config} are no body of {info.config}")
-    network.load_state_dict(network.state_dict() | body.state_dict())
-    return replace(info, data=f"body: {about.data}; thin level: {info.data.rpartition('thin level: ')[2]}")
+    joined = IlluResSfSNet(config).eval()
+    joined.load_state_dict(joined.state_dict() | network.state_dict() | body.state_dict())
+    data = f"body: {about.data}; thin level: {info.data.rpartition('thin level: ')[2]}"
+    return joined, replace(info, config=config, data=data)
 
 
 FIGURES = (

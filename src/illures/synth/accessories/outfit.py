@@ -1,4 +1,4 @@
-"""Accessories of one person, drawn at random: hair, beard, glasses, hats, necklaces and eyelashes."""
+"""Accessories of one person, drawn at random: hair, locks, beard, glasses, hats, necklaces and eyelashes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures.synth.accessories import beards
+from illures.synth.accessories import beards, locks
 from illures.synth.accessories.beards import Beard, random_beard
 from illures.synth.accessories.eyelashes import lash_part, lash_texture
 from illures.synth.accessories.glasses import Glasses, random_glasses
 from illures.synth.accessories.hair import Style, hair_coats, random_style
 from illures.synth.accessories.hats import Hat, random_hat, under
+from illures.synth.accessories.locks import Lock, random_lock
 from illures.synth.accessories.necklaces import Necklace, random_necklace
 from illures.synth.accessories.occluders import random_occluder
 from illures.synth.accessories.primitives import ball, occluder
@@ -38,6 +39,7 @@ class Accessories:
         lashes: opacity of a strip of lashes.
         beard: of those who have one painted on their skin, or None.
         necklace: or None.
+        lock: of hair over one side of the face, or None.
     """
 
     style: Style | None
@@ -49,6 +51,7 @@ class Accessories:
     lashes: Float[np.ndarray, "16 192"]
     beard: Beard | None = None
     necklace: Necklace | None = None
+    lock: Lock | None = None
 
     def parts(self, skin: Part, landmarks: Float[np.ndarray, "68 3"]) -> tuple[Part, ...]:
         """Geometry on a posed head (head coordinates, m).
@@ -64,6 +67,8 @@ class Accessories:
         parts = [skull.shell("hair", coat) for coat in self.hair]
         if self.style is not None and self.style.kind == "bun" and self.hat is None:
             parts.append(_bun(skull, self.hair[-1]))
+        if self.lock is not None:
+            parts += self.lock.parts(skin)
         if self.hat is not None:
             parts += self.hat.parts(skull)
         if self.glasses is not None:
@@ -89,6 +94,8 @@ def random_accessories(rng: np.random.Generator, hair: Float[np.ndarray, "3"], s
     coats = hair_coats(style, hair, rng, None if hat is None else under(hat)) if has_hair else ()
     lash_length, lashes = float(rng.uniform(0.006, 0.0105)), lash_texture(rng, float(rng.uniform(0.4, 1.0)))
     bearded, adorned = rng.random(2) < np.array([beards.SHARE, NECKLACE_SHARE]) * (rng.random() < share)
+    beard, necklace = random_beard(rng, hair) if bearded else None, random_necklace(rng) if adorned else None
+    falls = has_hair and not has_hat and rng.random() < locks.SHARE
     return Accessories(
         style=style if has_hair else None,
         hair=coats,
@@ -97,8 +104,9 @@ def random_accessories(rng: np.random.Generator, hair: Float[np.ndarray, "3"], s
         lash_length=lash_length,
         lash_colour=np.exp(np.minimum(hair, -3.0)) * 0.6,
         lashes=lashes,
-        beard=random_beard(rng, hair) if bearded else None,
-        necklace=random_necklace(rng) if adorned else None,
+        beard=beard,
+        necklace=necklace,
+        lock=random_lock(rng, hair) if falls else None,
     )
 
 
