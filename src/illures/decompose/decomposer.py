@@ -52,6 +52,7 @@ class Decomposer:
         predictor: the network.
         size: side of the crops [px].
         find_faces: the face detector.
+        is_grey: whether a crop has no colours.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Decomposer:
         predictor: PredictorLike,
         size: int | None = None,
         find_faces: Callable[[Photo], list[Face]] | None = None,
+        is_grey: Callable[[Float[np.ndarray, "size size 3"]], bool] = is_grey,
     ) -> None:
         """Create from a network that is already loaded.
 
@@ -66,6 +68,7 @@ class Decomposer:
             predictor: the network.
             size: side of the crops [px]; default: what the network was trained on.
             find_faces: another face detector for sRGB photos; default: `illures.faces.find_faces`.
+            is_grey: whether an sRGB crop has no colours, and gets grey maps.
 
         Raises:
             InputError: the network does not support this size.
@@ -75,6 +78,7 @@ class Decomposer:
         if self.size % 16 or not 64 <= self.size <= 1024:
             raise InputError(f"size {self.size}: must be a multiple of 16 from 64 to 1024")
         self.find_faces = find_faces or _faces.find_faces
+        self.is_grey = is_grey
 
     @classmethod
     def from_pretrained(cls, path: str | os.PathLike[str] | None = None, size: int | None = None) -> Decomposer:
@@ -167,7 +171,7 @@ class Decomposer:
         )
         exact = getattr(getattr(self.predictor.info, "config", None), "albedo", "direct") == "quotient"
         return [
-            _face(one.image, one.landmarks, prediction, one.crop, one.alpha, exact)
+            _face(one.image, one.landmarks, prediction, one.crop, one.alpha, exact, self.is_grey(one.image))
             for one, prediction in zip(inputs, predictions, strict=True)
         ]
 
@@ -190,13 +194,14 @@ def _face(
     crop: FaceCrop,
     alpha: Float[np.ndarray, "size size"] | None,
     exact: bool,
+    no_colours: bool,
 ) -> Decomposition:
     """The decomposition of a crop: the network's prediction, with the light fitted to the photo.
 
     Transparent pixels become background. Areas painted over with one colour become an object. A grey photo has grey
     albedo under grey light.
     """
-    if is_grey(image):
+    if no_colours:
         grey = {name: greyed(getattr(prediction, name)) for name in ("albedo", "light", "residual")}
         prediction = replace(prediction, **grey)
     regions = prediction.regions
