@@ -252,10 +252,20 @@ def _rate(stream: Any) -> float:
 
 
 def _duration(container: Any, stream: Any, rate: float) -> float | None:
-    declared = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+    declared = float(stream.duration * stream.time_base) if stream.duration else _tagged_s(stream)
+    declared = declared or (container.duration or 0) / 1e6
     counted = stream.frames / rate
     # A file whose frames all have the same time has a duration of about 0.
     return (counted if declared < 0.5 * counted else declared) or None
+
+
+def _tagged_s(stream: Any) -> float:
+    """The duration of a stream of a Matroska file, whose sound may be longer [s]; 0 if unknown."""
+    try:
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    except ValueError:
+        return 0.0
 
 
 def _broken(path: Path, time_s: float | None, reason: str) -> InputError:
