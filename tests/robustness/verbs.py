@@ -222,6 +222,17 @@ def _timeless(row: dict[str, object]) -> dict[str, object]:
     return {key: value for key, value in row.items() if key != "seconds"}
 
 
+def difference(found: bytes, wanted: bytes) -> str:
+    """How two files of one name differ, in words: a picture by its pixels."""
+    pictures = [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) for data in (found, wanted)]
+    if any(picture is None for picture in pictures) or pictures[0].shape != pictures[1].shape:
+        return f"{len(found)} bytes against {len(wanted)}"
+    far = np.abs(pictures[0].astype(int) - pictures[1])
+    if not far.any():
+        return "same pixels, coded otherwise"
+    return f"{np.count_nonzero(far)} of {far.size} codes by up to {far.max()}"
+
+
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from illures.errors import InputError
 from illures.io.container import decoded, open_container, pyav
 from illures.io.decoding import note
+from illures.io.photo_files import check_size
 from illures.video.picture import Picture, picture_of, whole_lines
 from illures.video.sequence import RATE, files_of, is_sequence, read_pictures
 
@@ -211,7 +212,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The container and its video stream.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or its frames are too large.
     """
     av = pyav()
     path = Path(path)
@@ -231,6 +232,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         streams = [stream for stream in container.streams.video if not stream.disposition & covers]
         if not streams or streams[0].codec_context is None:
             raise InputError(f"{path}: holds no video that can be decoded")
+        check_size(path, streams[0].codec_context.width, streams[0].codec_context.height)
         streams[0].thread_type = "AUTO"
         yield container, streams[0]
 
