@@ -54,8 +54,9 @@ def write_clip(
     audio: str | None = None,
     codec: str = "libx264",
     turned: int = 0,
+    sound_s: float | None = None,
 ) -> Path:
-    """Encode nearly without loss."""
+    """Encode nearly without loss; sound ends with the last picture, or lasts `sound_s`."""
     pts = pts or [STEP * number for number in range(len(images))]
     options = {"crf": "8", "preset": "ultrafast", "g": "5"} if codec == "libx264" else {}
     with av.open(str(path), "w") as container:
@@ -63,7 +64,8 @@ def write_clip(
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = "yuv420p" if codec == "libx264" else "bgr0"
         stream.codec_context.time_base = TIME_BASE
-        sound = _sound(container, audio, pts[-1] * TIME_BASE) if audio else []
+        length_s = pts[-1] * TIME_BASE if sound_s is None else Fraction(sound_s)
+        sound = _sound(container, audio, length_s) if audio else []
         for image, time in zip(images, pts, strict=True):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             frame.pts, frame.time_base = time, TIME_BASE

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from clips import write_clip
@@ -42,6 +43,21 @@ def test_an_eps_starts_no_program(tmp_path, no_programs, suffix):
     path = tmp_path / f"photo{suffix}"
     path.write_bytes(EPS)
     with pytest.raises(InputError, match=path.name):
+        read_photo(path)
+
+
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.7])
+def test_an_avif_that_does_not_decode(tmp_path, rng, part):
+    """Its header is whole; a stretch of the coded picture is not."""
+    path = tmp_path / "damaged.avif"
+    Image.fromarray(rng.integers(0, 256, (64, 96, 3), dtype=np.uint8)).save(path, quality=90)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"mdat") + 4
+    at = start + int(part * (len(data) - start))
+    data[start + 8 : at] = bytes(at - start - 8)
+    path.write_bytes(data)
+    assert Image.open(path).size == (96, 64)
+    with pytest.raises(InputError, match=r"damaged\.avif"):
         read_photo(path)
 
 

@@ -48,6 +48,21 @@ def test_grey_survives_jpeg_and_faint_colour_does_not_count_as_grey(rng):
     assert not color.is_grey(np.clip(codes / 255 * [1, 0.95, 0.9], 0, 1))  # sepia
 
 
+def test_a_dark_photo_keeps_its_colours_until_rounding_hides_them(rng):
+    skin = rng.uniform(0.5, 1, (64, 64, 1)) * [0.6, 0.35, 0.25]
+
+    def codes(stops: float) -> np.ndarray:
+        return np.round(color.linear_to_srgb(skin * 2.0**stops) * 255) / 255
+
+    assert [color.is_grey(codes(stops)) for stops in (0, -4, -7, -11)] == [False, False, False, True]
+
+
+def test_a_frame_after_one_with_colours_counts_as_grey_later(rng):
+    grey = np.repeat(rng.uniform(0.1, 0.9, (32, 32, 1)), 3, axis=-1)
+    faint = grey + np.array([3, 0, 0]) / 255
+    assert color.is_grey(faint) and not color.is_grey(faint, before=False) and color.is_grey(grey, before=False)
+
+
 def test_greyed_keeps_luminance(rng):
     linear = rng.random((20, 3))
     np.testing.assert_allclose(color.luminance(color.greyed(linear)), color.luminance(linear), rtol=1e-3)

@@ -30,7 +30,7 @@ from robustness.ending import (
     surroundings_in,
 )
 from robustness.studio_kills import kill_studio
-from robustness.verbs import VERBS, Surroundings, Verb, contents, half_written
+from robustness.verbs import VERBS, Surroundings, Verb, contents, difference, half_written
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,14 @@ class Reference:
     """A run that nobody ended.
 
     Attributes:
+        output: where it is.
         contents: of its output.
         changes: that were seen in the output.
         first_s: to the first of them [s].
         gap_s: from one to the next, on average [s].
     """
 
+    output: Path
     contents: Mapping[str, object]
     changes: int
     first_s: float
@@ -80,7 +82,7 @@ def _reference(verb: Verb, inputs: Path, folder: Path) -> Reference:
     out, err = drain()
     assert process.returncode == 0, f"{verb.name} fails even whole: {err}{out}"
     spread = (times[-1] - times[0]) / max(1, len(times) - 1)
-    return Reference(contents(output), len(times), times[0], spread)
+    return Reference(output, contents(output), len(times), times[0], spread)
 
 
 def _one(
@@ -128,7 +130,14 @@ def _again(verb: Verb, command: list[str], around: Surroundings, output: Path, r
         return [f"again: exit code {process.returncode}: {last_line(err)}"]
     found = contents(output)
     wrong = [name for name in sorted({*found, *reference.contents}) if found.get(name) != reference.contents.get(name)]
-    return [f"again: {name} is not as in a whole run" for name in wrong] + _left(output.parent, output, verb)
+    how = {name: _difference(output, reference.output, name) for name in wrong}
+    return [f"again: {name} is not as in a whole run{how[name]}" for name in wrong] + _left(output.parent, output, verb)
+
+
+def _difference(output: Path, whole: Path, name: str) -> str:
+    """How a file differs from that of a whole run, in brackets; nothing where there is but one of them."""
+    paths = [place if place.is_file() else place / name for place in (output, whole)]
+    return f" ({difference(*(path.read_bytes() for path in paths))})" if all(path.is_file() for path in paths) else ""
 
 
 def _grows(verb: Verb, name: str) -> bool:

@@ -1,18 +1,22 @@
-"""Footage as cameras make it: turned, interlaced, with alpha, of odd sizes, cut by edit lists."""
+"""Footage as cameras make it: turned, interlaced, with alpha, of odd sizes, cut by edit lists; faces come and go."""
 
 from __future__ import annotations
 
 import struct
+import warnings
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
 from clips import STEP, TIME_BASE, audio_packets, decode, pictures, turn, write_clip, write_coded
 from illures.decompose.decomposer import Decomposer
 from illures.errors import InputWarning
+from illures.faces import find_faces
+from illures.faces.track import FaceTracker
 from illures.video.make import make_video
 from illures.video.read import open_clip, read_frames
 from illures.video.remux import join
@@ -160,6 +164,36 @@ def test_an_edit_list_that_skips_the_beginning(tmp_path: Path, decomposer: Decom
     assert audio_packets(tmp_path / "out.mp4")[0][0] == pytest.approx(audio_packets(clip)[0][0], abs=0.002)
 
 
+@pytest.mark.parametrize("out", ["out.mp4", "out.mkv", "out.webm"])
+def test_pictures_that_begin_after_the_sound(tmp_path: Path, decomposer: Decomposer, out: str) -> None:
+    """The edit list holds an empty edit (media time -1), and the sound begins before 0, as AAC in MP4 does."""
+    images = [np.full((64, 96, 3), 8 * k, np.uint8) for k in range(10)]
+    clip = write_clip(tmp_path / "a.mp4", images, [STEP * (10 + k) for k in range(10)], audio="aac")
+    data = clip.read_bytes()
+    at = data.index(b"elst") + 4
+    assert struct.unpack_from(">i", data, at + 12) == (-1,) and audio_packets(clip)[0][0] < 0
+    make_video(clip, tmp_path / out, decomposer, "albedo")
+    before, after = (decode(path)[1] for path in (clip, tmp_path / out))
+    assert len(after) == 10 and before[0] == pytest.approx(0.4, abs=0.001)
+    sounds = audio_packets(clip), audio_packets(tmp_path / out)
+    ahead = [times[0] - sound[0][0] for times, sound in zip((before, after), sounds, strict=True)]
+    assert ahead[1] == pytest.approx(ahead[0], abs=0.02)  # Opus begins 7 ms before 0, AAC 21 ms
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_sound_that_goes_on_after_the_last_picture(tmp_path: Path, decomposer: Decomposer, name: str) -> None:
+    """All of it is kept, and the file is not called a truncated one; the number of frames is known."""
+    images = [np.full((64, 96, 3), 8 * k, np.uint8) for k in range(10)]
+    clip = write_clip(tmp_path / name, images, audio="aac", sound_s=3)
+    assert open_clip(clip).frames == 10
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = make_video(clip, tmp_path / "out.mp4", decomposer, "albedo")
+    before, after = audio_packets(clip), audio_packets(tmp_path / "out.mp4")
+    assert report.frames == 10 and [data for _, data in after] == [data for _, data in before]
+    assert after[-1][0] == pytest.approx(before[-1][0], abs=0.002) and after[-1][0] > 2.9
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 def test_uneven_times_and_sound_are_in_step_after_a_minute(tmp_path: Path, suffix: str) -> None:
     rng = np.random.default_rng(0)
@@ -193,3 +227,49 @@ def test_a_face_that_leaves_and_comes_back(tmp_path: Path, decomposer: Decompose
         np.testing.assert_array_equal(gone, empty[0])  # no ghost stays behind
     first, back = (np.abs(found[k].astype(int) - there[0]).mean() for k in (1, 15))
     assert first > 1 and back == pytest.approx(first, rel=0.2)
+
+
+def crossing(count: int) -> tuple[list[np.ndarray], list[tuple[float, float]]]:
+    """A light face that goes to the right before a darker one that goes to the left, and x of both noses [px]."""
+    light = pictures(1, size=(200, 240))[0]
+    points = find_faces(light)[0].landmarks[:, :2].astype(np.float32)
+    nose = float(points[4, 0])
+    head = cv2.fillConvexPoly(np.zeros(light.shape[:2], np.float32), cv2.convexHull(points).astype(int), 1.0)
+    alpha = cv2.GaussianBlur(cv2.dilate(head, np.ones((21, 21))), (0, 0), 3.0)
+    dark = np.round(255 * (light / 255) ** 1.9).astype(np.uint8)
+    images, noses = [], []
+    for part in np.linspace(0, 1, count):
+        image, at = np.full((200, 420, 3), 110.0), (20 + 200 * part, 220 - 200 * part)
+        for colours, x in ((dark, at[1]), (light, at[0])):
+            moved = np.array([[0.75, 0, x], [0, 0.75, 20]])
+            over, share = (cv2.warpAffine(v, moved, (420, 200)) for v in (colours, alpha))
+            image += share[..., None] * (over - image)
+        images.append(np.round(image).astype(np.uint8))
+        noses.append((at[0] + 0.75 * nose, at[1] + 0.75 * nose))
+    return images, noses
+
+
+def test_two_faces_that_cross(tmp_path: Path, decomposer: Decomposer) -> None:
+    """The one in front keeps its number, the other is found again soon, and neither gets the other's albedo."""
+    images, noses = crossing(40)
+    tracker = FaceTracker()
+    seen = [{each.track: float(each.face.landmarks[4, 0]) for each in tracker(image)} for image in images]
+    front = min(seen[0], key=lambda track: abs(seen[0][track] - noses[0][0]))
+    for found, (at, _) in zip(seen, noses, strict=True):
+        assert found[front] == pytest.approx(at, abs=8)
+    assert min(len(found) for found in seen) == 1  # it was hidden
+    clear = [k for k, (a, b) in enumerate(noses) if a - b > 75]
+    for k in clear[6:]:
+        assert len(seen[k]) == 2 and min(seen[k].values()) == pytest.approx(noses[k][1], abs=8)
+    clip = write_clip(tmp_path / "clip.mkv", images, codec="ffv1")
+    make_video(clip, tmp_path / "out.mkv", decomposer, "albedo", every=2)
+    shown = decode(tmp_path / "out.mkv")[0]
+
+    def levels(number: int) -> np.ndarray:
+        """Mean code of a square about each nose, in the albedo and in the clip."""
+        squares = [(slice(70, 130), slice(round(x) - 20, round(x) + 20)) for x in noses[number]]
+        return np.array([[frame[number][square].mean() for square in squares] for frame in (shown, images)])
+
+    first, last = levels(2), levels(39)
+    np.testing.assert_allclose(last, first, rtol=0.08)
+    assert abs(first[0, 0] - first[0, 1]) > 25 and np.abs(first[0] - first[1]).max() > 5

@@ -11,6 +11,7 @@ from illures.evaluate.metrics import flicker
 from illures.faces import atlas, find_faces, to_crop
 from illures.faces.track import TrackedFace
 from illures.math import sh
+from illures.model.predictor import Prediction
 from illures.render import render
 from illures.types import Face
 from illures.video.stabilize import Stabilizer, smooth_points
@@ -168,6 +169,37 @@ def test_state_taken_back_goes_on_bit_for_bit(face: Face) -> None:
         made = second(images[number], [TrackedFace(faces[number], 40)], number / 25)[0]
         np.testing.assert_array_equal(made.albedo, whole[number].albedo)
         np.testing.assert_array_equal(made.light, whole[number].light)
+
+
+class Reddish(Nervous):
+    """A steady network that makes up colours, as networks do for photos without."""
+
+    def __call__(self, images: np.ndarray, guides: np.ndarray, contexts: np.ndarray) -> list:
+        colour = np.float32([1.2, 1, 0.8])
+        made = super().__call__(images, guides, contexts)
+        return [Prediction(**vars(each) | {"albedo": (each.albedo * colour).clip(0, 1)}) for each in made]
+
+
+def test_faint_colours_do_not_come_and_go(face: Face) -> None:
+    """Colours that tremble about the least that counts: the albedo of a face changes between grey and not but once."""
+    grey = pictures(1)[0].mean(axis=-1, keepdims=True).clip(8, 240)
+    images = [np.round(grey + np.array([k, 0, 0])).astype(np.uint8) for k in (3, 4, 3, 4, 3, 3, 4, 0, 0, 3, 0)]
+    network = Reddish(0.0)
+
+    def coloured(made: list) -> list[bool]:
+        return [bool(np.ptp(each.albedo, axis=-1).max() > 1e-3) for each in made]
+
+    alone = coloured(frame_by_frame(images, [face] * len(images), network))
+    assert alone == [False, True, False, True, False, False, True, False, False, False, False]
+    stabilizer = Stabilizer(Decomposer(network), every=1)
+    greys = []
+    for number, image in enumerate(images):
+        stabilizer(image, [TrackedFace(face, 0)], number / 25)
+        greys.append(bool(stabilizer.state()["0.grey"]))
+    assert greys == [True] + 6 * [False] + 4 * [True]
+    stabilizer.reset()
+    stabilizer(images[0], [TrackedFace(face, 0)], 1.0)
+    assert stabilizer.state()["0.grey"]
 
 
 def test_normals_turn_with_the_head(face: Face) -> None:

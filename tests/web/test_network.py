@@ -16,6 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from clips import write_clip
 from event_loop import run_coroutine
 from illures.errors import InputError
 from illures.io.exr import write_exr
@@ -190,6 +191,18 @@ def test_maps_that_unfold(client, photo_id, kind, tmp_path):
         data = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 30000 +X 60000\n" + bytes(4000)
     answer = client.post(f"/api/photos/{photo_id}/faces/0/light?kind=hdri&name=a.{kind}", content=data)
     assert answer.status_code == 422 and "megapixels" in answer.json()["error"]
+
+
+def test_a_clip_whose_frames_unfold(client, worker, tmp_path):
+    """A film of one colour: 4 KB, whose first frame would be 50 MB."""
+    data = write_clip(tmp_path / "a.mp4", [np.zeros((*SIDE, 3), np.uint8)]).read_bytes()
+    assert len(data) < 200_000
+    small = write_clip(tmp_path / "b.mp4", [np.zeros((64, 64, 3), np.uint8)]).read_bytes()
+    assert client.post("/api/clips?name=b.mp4", content=small).status_code == 201
+    before = peak_kb(worker._process.pid)
+    answer = client.post("/api/clips?name=a.mp4", content=data)
+    assert answer.status_code == 422 and "at most 16 megapixels" in answer.json()["error"]
+    assert peak_kb(worker._process.pid) - before < 30_000
 
 
 def peak_kb(pid: int) -> int:

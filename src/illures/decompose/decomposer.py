@@ -53,6 +53,7 @@ class Decomposer:
         predictor: the network.
         size: side of the crops [px].
         find_faces: the face detector.
+        is_grey: whether a crop has no colours.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Decomposer:
         predictor: PredictorLike,
         size: int | None = None,
         find_faces: Callable[[Photo], list[Face]] | None = None,
+        is_grey: Callable[[Float[np.ndarray, "size size 3"]], bool] = is_grey,
     ) -> None:
         """Create from a network that is already loaded.
 
@@ -67,6 +69,7 @@ class Decomposer:
             predictor: the network.
             size: side of the crops [px]; default: what the network was trained on.
             find_faces: another face detector for sRGB photos; default: `illures.faces.find_faces`.
+            is_grey: whether an sRGB crop has no colours, and gets grey maps.
 
         Raises:
             InputError: the network does not support this size.
@@ -76,6 +79,7 @@ class Decomposer:
         if self.size % 16 or not 64 <= self.size <= 1024:
             raise InputError(f"size {self.size}: must be a multiple of 16 from 64 to 1024")
         self.find_faces = find_faces or _faces.find_faces
+        self.is_grey = is_grey
 
     @classmethod
     def from_pretrained(cls, path: str | os.PathLike[str] | None = None, size: int | None = None) -> Decomposer:
@@ -168,7 +172,7 @@ class Decomposer:
         )
         exact = getattr(getattr(self.predictor.info, "config", None), "albedo", "direct") == "quotient"
         return [
-            _face(one.image, one.landmarks, prediction, one.crop, one.alpha, exact)
+            _face(one.image, one.landmarks, prediction, one.crop, one.alpha, exact, self.is_grey(one.image))
             for one, prediction in zip(inputs, predictions, strict=True)
         ]
 
@@ -191,6 +195,7 @@ def _face(
     crop: FaceCrop,
     alpha: Float[np.ndarray, "size size"] | None,
     exact: bool,
+    no_colours: bool,
 ) -> Decomposition:
     """The decomposition of a crop: the network's prediction, with the light fitted to the photo.
 
@@ -199,7 +204,7 @@ def _face(
     """
     if exact and prediction.regions is not None:
         prediction = replace(prediction, albedo=without_glow(prediction.albedo, prediction.regions))
-    if is_grey(image):
+    if no_colours:
         grey = {name: greyed(getattr(prediction, name)) for name in ("albedo", "light", "residual")}
         prediction = replace(prediction, **grey)
     regions = prediction.regions

@@ -20,8 +20,9 @@ from illures.faces.landmarks import (
 from illures.types import Face
 
 EVERY = 25  # frames between two searches for new faces
-EVERY_EMPTY = 5  # likewise if no face is known
+EVERY_EMPTY = 5  # likewise if no face is known, or one was lost
 MEMORY = 12  # frames for which a lost face keeps its track number
+SOUGHT = 50  # frames for which a lost face is sought: someone passes before it
 STABLE_IOU = 0.75  # intersection over union with the last frame, below which a second pass of landmarks is run
 SAME = 0.3  # intersection over union above which a new face is the one that was lost
 DOUBLE = 0.6  # intersection over the smaller box above which two tracks are on one face
@@ -44,7 +45,7 @@ class FaceTracker:
     """Follows all faces of a shot; call it with each frame, and `reset` it at cuts.
 
     A face is tracked by its landmarks (one pass of the landmark network per frame, two if it moves fast). The
-    detector searches every `every` frames for new faces, and at once when a face is lost.
+    detector searches every `every` frames for new faces, and at once and then more often when a face is lost.
 
     Args:
         smallest: width of the smallest face searched [px].
@@ -61,6 +62,7 @@ class FaceTracker:
         self._frame = 0
         self._alive: dict[int, Face] = {}
         self._lost: dict[int, tuple[Box, int]] = {}  # track: last box, and frame
+        self._last_loss = -SOUGHT
 
     def __call__(self, image: UInt8[np.ndarray, "height width 3"]) -> list[TrackedFace]:
         """The faces of the next frame, largest first."""
@@ -75,20 +77,23 @@ class FaceTracker:
     def _follow_all(self, image: np.ndarray) -> bool:
         """Track each known face; whether one was lost."""
         before, self._alive = self._alive, {}
-        for track, face in before.items():
-            found = _follow(image, face)
-            # If two tracks meet, the older one stays.
-            if found is not None and not any(are_double(found, other, DOUBLE) for other in self._alive.values()):
-                self._alive[track] = found
-            else:
-                self._lost[track] = box_of(face), self._frame
+        found = {track: face for track, last in before.items() if (face := _follow(image, last)) is not None}
+        moved = {track: 1 - overlap(box_of(face), box_of(before[track])) for track, face in found.items()}
+        # Where two tracks meet, the one that moved less stays: a hidden face's track jumps to the face before it.
+        for track in sorted(moved, key=moved.__getitem__):
+            if not any(are_double(found[track], other, DOUBLE) for other in self._alive.values()):
+                self._alive[track] = found[track]
+        for track in before.keys() - self._alive.keys():
+            self._lost[track] = box_of(before[track]), self._frame
+            self._last_loss = self._frame
         return len(self._alive) < len(before)
 
     def _search(self, image: np.ndarray, lost_one: bool) -> list[Face]:
         """Faces found by the detector, in frames in which it runs."""
         if self._frame % self._every == 0:
             return find_faces(image, self._smallest)
-        if lost_one or (not self._alive and self._frame % EVERY_EMPTY == 0):
+        missed = not self._alive or self._frame - self._last_loss < SOUGHT
+        if lost_one or (missed and self._frame % EVERY_EMPTY == 0):
             found = (follow(image, region_of_detection(d)) for d in detect(image, self._smallest))
             return [face for face in found if face is not None]
         return []

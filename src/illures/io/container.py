@@ -15,7 +15,8 @@ DEMUXERS = (
     "mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,vc1,webp,yuv4mpegpipe"
 )
 
-
+# Larger pictures are scans and panoramas; their float maps do not fit into the memory of an ordinary machine.
+MAX_PIXELS = 128_000_000
 _PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"[playlist]", b"<MPD")  # how they begin
 
 
@@ -32,8 +33,10 @@ def pyav() -> Any:
     return av
 
 
-def open_container(path: Path) -> Any:
+def open_container(path: Path, pixels: int = MAX_PIXELS) -> Any:
     """The container of a clip, to be read; a context manager.
+
+    FFmpeg decodes a frame to learn what the file holds; larger ones than `pixels` it does not, nor later.
 
     Raises:
         av.error.FFmpegError: it can't be opened, or is of a kind that is not on the list.
@@ -46,8 +49,12 @@ def open_container(path: Path) -> Any:
         if beginning.startswith(_PLAYLISTS):
             raise InputError(f"{path}: a playlist, not a clip; the files that it names are not opened")
     # `file:` keeps a name such as concat:a|b from being taken for a protocol.
-    options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
-    return av.open(f"file:{path}", options=options)
+    options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS, "max_pixels": str(pixels)}
+    container = av.open(f"file:{path}", options=options)
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            stream.codec_context.options = {"max_pixels": str(pixels)}
+    return container
 
 
 def decoded(container: Any, stream: Any) -> Iterator[Any]:
@@ -63,6 +70,7 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
         return
     decoder = av.CodecContext.create(name, "r")
     assert isinstance(decoder, av.VideoCodecContext)
+    decoder.options = stream.codec_context.options
     for packet in container.demux(stream):
         for frame in decoder.decode(packet if packet.size else None):
             frame.time_base = stream.time_base

@@ -12,11 +12,10 @@ from PIL import Image
 
 from illures.errors import InputError
 from illures.io import cicp, icc, jpeg
+from illures.io.container import MAX_PIXELS
 from illures.io.decoding import decoding, open_image
 
-# Larger pictures are scans and panoramas; their float maps do not fit into the memory of an ordinary machine.
 MAX_SIDE = 20_000
-MAX_PIXELS = 128_000_000
 
 
 def read_pixels(path: Path) -> Num[np.ndarray, "height width channels"]:

@@ -14,7 +14,8 @@ from jaxtyping import Float
 # Rows: X, Y, Z of linear sRGB (IEC 61966-2-1); Y alone is the luminance.
 _RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
-_GREY = 3.5 / 255  # largest difference of the channels of a grey pixel
+# Largest difference of the channels of a grey pixel; and where the picture before it had colours.
+_GREY, _GREY_AGAIN = 3.5 / 255, 2 / 255
 
 # Linear luminance of faces in photos, at what albedo, and the share of a difference in tone that a photo keeps. Of 103
 # photos, 94 show light skin, whose albedo is about 0.37: mean luminance 0.315, log spread 0.32; 8 medium skin (about
@@ -50,9 +51,17 @@ def greyed(linear: Float[Any, "*batch 3"]) -> Float[Any, "*batch 3"]:
     return xp.stack([luminance(linear)] * 3, axis=-1)
 
 
-def is_grey(srgb: Float[np.ndarray, "*batch 3"]) -> bool:
-    """Whether an sRGB-encoded image has no colour but for rounding and what JPEG adds: in 99 % of its pixels."""
-    return bool(np.quantile(np.ptp(srgb, axis=-1), 0.99) <= _GREY)
+def is_grey(srgb: Float[np.ndarray, "*batch 3"], before: bool = True) -> bool:
+    """Whether an sRGB-encoded image has no colour but for rounding and what JPEG adds: in 99 % of its pixels.
+
+    So is an image so dark that rounding hides its colours: what is made up for them would be wrong.
+
+    Args:
+        srgb: in [0, 1].
+        before: for frames of a clip: whether the one before was grey. One with colours must lose more of them, so that
+            faint colours do not come and go.
+    """
+    return bool(np.quantile(np.ptp(srgb, axis=-1), 0.99) <= (_GREY if before else _GREY_AGAIN))
 
 
 def lab(linear: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:

@@ -58,6 +58,7 @@ class FaceMemory:
             the head), normals, mask, and the classes where there are any.
         beyond: the same, smoothed as the light is.
         detail: log of the last albedo over that of the atlas, in the crop's frame.
+        grey: whether the crop had no colours when the network last saw it.
     """
 
     track: int
@@ -76,6 +77,7 @@ class FaceMemory:
     around: Float[np.ndarray, "side side channels"]
     beyond: Float[np.ndarray, "side side channels"]
     detail: Float[np.ndarray, "side side 3"]
+    grey: bool = True
 
 
 def empty_memory(face: Face, track: int) -> FaceMemory:

@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from illures.errors import InputError
 from illures.io.container import decoded, open_container, pyav
 from illures.io.decoding import note
+from illures.io.photo_files import check_size
 from illures.video.picture import Picture, picture_of, whole_lines
 from illures.video.sequence import RATE, files_of, is_sequence, read_pictures
 
@@ -211,7 +212,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The container and its video stream.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or its frames are too large.
     """
     av = pyav()
     path = Path(path)
@@ -231,6 +232,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         streams = [stream for stream in container.streams.video if not stream.disposition & covers]
         if not streams or streams[0].codec_context is None:
             raise InputError(f"{path}: holds no video that can be decoded")
+        check_size(path, streams[0].codec_context.width, streams[0].codec_context.height)
         streams[0].thread_type = "AUTO"
         yield container, streams[0]
 
@@ -252,10 +254,20 @@ def _rate(stream: Any) -> float:
 
 
 def _duration(container: Any, stream: Any, rate: float) -> float | None:
-    declared = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+    declared = float(stream.duration * stream.time_base) if stream.duration else _tagged_s(stream)
+    declared = declared or (container.duration or 0) / 1e6
     counted = stream.frames / rate
     # A file whose frames all have the same time has a duration of about 0.
     return (counted if declared < 0.5 * counted else declared) or None
+
+
+def _tagged_s(stream: Any) -> float:
+    """The duration of a stream of a Matroska file, whose sound may be longer [s]; 0 if unknown."""
+    try:
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    except ValueError:
+        return 0.0
 
 
 def _broken(path: Path, time_s: float | None, reason: str) -> InputError:

@@ -21,6 +21,7 @@ from illures.decompose.decomposition import Decomposition
 from illures.faces.boxes import box_of, overlap
 from illures.faces.track import TrackedFace, face_size
 from illures.io.photos import as_linear
+from illures.math.color import is_grey
 from illures.types import Face
 from illures.video.memory import FaceMemory, approach, empty_memory, learn
 from illures.video.recall import recall
@@ -43,7 +44,10 @@ class Stabilizer:
 
     def __init__(self, decomposer: Decomposer, every: int = 4) -> None:
         self._found: list[Face] = []
-        self._decomposer = Decomposer(decomposer.predictor, decomposer.size, find_faces=lambda _: self._found)
+        self._grey = True
+        self._decomposer = Decomposer(
+            decomposer.predictor, decomposer.size, find_faces=lambda _: self._found, is_grey=self._is_grey
+        )
         self._every = every
         self._frame = 0
         self._memories: list[FaceMemory] = []
@@ -115,8 +119,9 @@ class Stabilizer:
         new = memory.time_s == -math.inf
         step_s = 0.0 if new else min(time_s - memory.time_s, _GAP_S)
         if new or run:
-            self._found = [face]
+            self._found, self._grey = [face], memory.grey
             seen = self._decomposer(image)[0]
+            memory.grey = self._grey
         else:
             seen = self._undecomposed(image, face)
         points = _faces.to_crop(face.landmarks, seen.crop)
@@ -125,6 +130,11 @@ class Stabilizer:
         approach(memory, step_s)
         memory.time_s, memory.points = time_s, face.landmarks
         return recall(memory, seen, points, step_s)
+
+    def _is_grey(self, crop: Float[np.ndarray, "size size 3"]) -> bool:
+        """Whether a crop is grey, given what the last one of this face was."""
+        self._grey = is_grey(crop, self._grey)
+        return self._grey
 
     def _undecomposed(self, image: np.ndarray, face: Face) -> Decomposition:
         """A decomposition that holds the crop's image alone, for frames on which the network does not run."""

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from illures.errors import InputError
+from illures.io.container import MAX_PIXELS
 from illures.io.decoding import decoding, open_image, parse_json
-from illures.io.photo_files import MAX_PIXELS
 from illures.io.photos import as_linear, read_photo, to_photo
 
 _GREY = 0.5  # default albedo of a material

@@ -99,6 +99,7 @@ def frame_at(upload: Upload, time_s: float, pixels: int) -> tuple[dict[str, Any]
     def read(path: Path) -> tuple[dict[str, Any], Photo]:
         _check_frames(path, pixels)
         info = open_clip(path)
+        check_pixels(info.width, info.height, pixels)
         start = max(0.0, min(time_s, (info.duration_s or time_s) - 1 / info.rate))
         frame = next(read_frames(path, start), None) or next(read_frames(path), None)
         if frame is None:
@@ -112,7 +113,7 @@ def frame_at(upload: Upload, time_s: float, pixels: int) -> tuple[dict[str, Any]
 def _check_frames(path: Path, pixels: int) -> None:
     av = pyav()
     try:
-        with open_container(path) as container:
+        with open_container(path, pixels) as container:
             sizes = [(s.codec_context.width, s.codec_context.height) for s in container.streams.video]
     except (av.error.FFmpegError, OSError, ValueError, AttributeError):
         return  # `open_clip` raises the error
