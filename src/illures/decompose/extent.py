@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -46,7 +45,9 @@ def prepare_wide(face: Decomposition, photo: Photo) -> Fields:
     seen = as_linear(extract(photo, wide))
     known = cv2.resize(fields.illumination, (wide.size, wide.size), interpolation=cv2.INTER_AREA)
     raised = cv2.GaussianBlur(_excess(seen, known, face), (0, 0), _SMOOTH * face.crop.size)
-    return replace(fields, illumination=fields.illumination + cv2.resize(raised, (side, side)))
+    for channel in range(3):  # one at a time, as the grid is large
+        fields.illumination[..., channel] += cv2.resize(raised[..., channel], (side, side))
+    return fields
 
 
 def _excess(
