@@ -105,7 +105,7 @@ def on_wide(field: Shaped[np.ndarray, "size size"], crop: FaceCrop) -> Shaped[np
 
 
 def to_borders(field: Shaped[np.ndarray, "size size"], crop: FaceCrop) -> Shaped[np.ndarray, "wide wide"]:
-    """The same; where the photo ends with the crop, the field goes on beyond."""
+    """As `on_wide`, but where the photo ends with the crop, the field is continued beyond it."""
     wide = widened(crop)
     goes_on = in_photo(wide) & ~on_wide(np.ones(field.shape, bool), crop)
     found = _continued(field, crop)
