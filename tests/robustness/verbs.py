@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from clips import ASTRONAUT, pan, pictures, write_clip
+from illures.model.weights import FAST, packaged
 
 RECIPE = """batch = 8
 warmup = 8
@@ -81,17 +82,19 @@ class Verb:
         return [sys.executable, *program, self.name, *place, "-o", str(output), *self.options]
 
 
+# The smaller network: how runs end and go on is the same with both.
+NETWORK = ("--weights", FAST)
 LIGHTS = ("--light", "butterfly", "--light", "clamshell", "--no-shadows")
 SYNTH = ("--identities", "3", "--poses", "1", "--expressions", "1", "--lights", "1", "--size", "32", "--samples", "4")
 VERBS: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (
-        Verb("decompose", "photos"),
-        Verb("relight", "photos", LIGHTS),
+        Verb("decompose", "photos", NETWORK),
+        Verb("relight", "photos", (*LIGHTS, *NETWORK)),
         Verb("video", "clip.mp4", ("--show", "albedo", "--size", "64"), "out.mp4", SHORT_PARTS),
         Verb("synth", "photos", (*SYNTH, "--identities-per-shard", "1", "--workers", "2")),
         Verb("train", "set"),
-        Verb("evaluate", "photos", ("--pictures", "1")),
+        Verb("evaluate", "photos", ("--pictures", "1", "--models", str(packaged(FAST)))),
     )
 }
 
