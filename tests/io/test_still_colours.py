@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import colour
 import cv2
 import numpy as np
 import pillow_heif
@@ -43,8 +44,6 @@ def decomposer() -> Decomposer:
 
 
 def hdr_codes(transfer: int) -> np.ndarray:
-    import colour  # slow
-
     space = colour.RGB_COLOURSPACES
     wide = 1000 * colour.RGB_to_RGB(SKIN, space["ITU-R BT.709"], space["ITU-R BT.2020"])
     inverse = colour.models.eotf_inverse_ST2084 if transfer == PQ else colour.models.eotf_inverse_BT2100_HLG
@@ -108,8 +107,6 @@ def test_hdr_stills_are_tone_mapped(tmp_path: Path, write, transfer: int) -> Non
         photo = read_photo(path)
     assert photo.dtype == np.uint16 and photo.shape == (64, 96, 3)
     found = srgb_to_linear(photo.reshape(-1, 3).mean(0) / 65535)
-    import colour
-
     xy = [colour.XYZ_to_xy(colour.RGB_to_XYZ(v, "sRGB")) for v in (found, SKIN)]
     np.testing.assert_allclose(xy[0], xy[1], atol=0.03)
 
