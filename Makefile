@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
+# Files of tests, in the order of tests/conftest.py, to the process that is free.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-fast coverage fuzz robustness figures docs lint types chromium docs-pictures notebooks dist clean
 
@@ -12,14 +14,14 @@ demo: $(VENV)/.installed
 	@echo "Look at $(OUT)/astronaut/sheet.png; the maps lie beside it."
 
 test: $(VENV)/.installed-dev lint types chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest $(WORKERS)
 
 # Without the tests marked slow (tests/conftest.py): for every change while working.
 test-fast: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 coverage: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=illures --cov-report=term:skip-covered
+	$(BIN)/python -m pytest $(WORKERS) --cov=illures --cov-report=term:skip-covered
 
 # Damaged files of N seeds to every decoder; prints what became of them.
 N ?= 2000

@@ -39,27 +39,37 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("illures")
 
 # They train, render, start browsers, servers and other processes, or run the shipped weights on photos and clips:
-# `make test-fast` leaves them out.
+# `make test-fast` leaves them out. They run in this order, before the others: what takes longest first, so that the
+# processes of xdist end at about the same time.
 SLOW = [
-    "tests/data/test_videos.py",
+    "tests/robustness",
+    "tests/test_docs.py",
+    "tests/train/test_loop.py",
+    "tests/train/test_end_to_end.py",
+    "tests/jobs/test_ray_photos.py",
+    "tests/synth/test_ray.py",
+    "tests/train/test_distributed.py",
+    "tests/test_release.py",
+    "tests/test_examples.py",
+    "tests/web",
+    "tests/video",
     "tests/editing",
+    "tests/relighting/test_person.py",
+    "tests/relighting/test_relight.py",
+    "tests/integrations",
+    "tests/data/test_videos.py",
     "tests/evaluate/test_methods.py",
     "tests/evaluate/test_rivals.py",
     "tests/evaluate/test_runner.py",
     "tests/evaluate/benchmarks/test_scan.py",
     "tests/evaluate/benchmarks/test_video.py",
-    "tests/integrations",
     "tests/fuzz",
     "tests/model/test_onnxfile.py",
     "tests/model/test_weights.py",
     "tests/model/test_warp.py",
-    "tests/relighting/test_person.py",
-    "tests/relighting/test_relight.py",
-    "tests/robustness",
     "tests/synth/test_generate.py",
     "tests/synth/heads/test_models.py",
     "tests/synth/test_preview.py",
-    "tests/synth/test_ray.py",
     "tests/synth/renderer/test_scene.py",
     "tests/synth/renderer/test_transport.py",
     "tests/synth/renderer/test_views.py",
@@ -68,10 +78,7 @@ SLOW = [
     "tests/cli/test_in_threads.py",
     "tests/cli/test_interrupted.py",
     "tests/cli/test_verbs.py",
-    "tests/test_docs.py",
-    "tests/test_examples.py",
     "tests/cli/test_grammar.py",
-    "tests/fuzz",
     "tests/io/test_exr_layers.py",
     "tests/io/test_extras.py",
     "tests/io/test_hostile.py",
@@ -79,18 +86,11 @@ SLOW = [
     "tests/io/test_still_colours.py",
     "tests/jobs/test_pool.py",
     "tests/decompose/test_same_everywhere.py",
-    "tests/jobs/test_ray_photos.py",
     "tests/decompose/test_textured_mesh.py",
-    "tests/test_release.py",
     "tests/train/alignnet/test_recipe.py",
     "tests/train/test_consistency.py",
-    "tests/train/test_distributed.py",
-    "tests/train/test_end_to_end.py",
-    "tests/train/test_loop.py",
     "tests/train/test_run.py",
     "tests/train/test_validate.py",
-    "tests/video",
-    "tests/web",
 ]
 
 
@@ -99,10 +99,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     missing = [name for name in SLOW if not (root / name).exists()]
     if missing:
         raise pytest.UsageError(f"tests/conftest.py: SLOW names what is not there: {', '.join(missing)}")
-    for item in items:
+
+    def place(item: pytest.Item) -> int:
         name = item.path.relative_to(root).as_posix() if item.path.is_relative_to(root) else ""
-        if any(name == slow or name.startswith(slow + "/") for slow in SLOW):
+        return next((k for k, slow in enumerate(SLOW) if name == slow or name.startswith(slow + "/")), len(SLOW))
+
+    for item in items:
+        if place(item) < len(SLOW):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True, scope="module")

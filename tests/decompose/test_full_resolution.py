@@ -114,7 +114,7 @@ def test_outside_the_mask_nothing_is_taken_apart(name):
     codes = format.quantise("normal", np.array([[0.0, 0.0, 1.0]], np.float32))
     np.testing.assert_array_equal(maps.normal[outside], np.broadcast_to(codes, maps.normal[outside].shape))
     step = {"png": 2 / 255, "png16": 2 / 65535, "exr": 1e-3}[name]
-    albedo, residual = format.decode("albedo", maps.albedo), format.decode("residual", maps.residual)
+    albedo, residual = format.decode("albedo", maps.albedo), format.decode("residual", maps.take("residual"))
     np.testing.assert_allclose(albedo[outside], as_linear(s.photo)[outside], rtol=0, atol=step)
     np.testing.assert_allclose(format.decode("shading", maps.shading)[outside], 1, rtol=0, atol=1e-6)
     if name == "exr":

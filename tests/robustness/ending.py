@@ -49,13 +49,13 @@ class Kill:
 
 
 def signal_of(moment: int) -> signal.Signals:
-    """They take turns."""
+    """Of this kill: one signal after the other."""
     return SIGNALS[moment % len(SIGNALS)]
 
 
 @contextmanager
 def plain_signals() -> Iterator[None]:
-    """No signal is ignored: what `nohup` and a shell's `&` ignore, commands ignore, too, and nothing would be ended."""
+    """Within the block no signal is ignored; commands would inherit what `nohup` and a shell's `&` ignore."""
     before = {number: signal.getsignal(number) for number in SIGNALS[1:]}
     for number, handler in before.items():
         if handler == signal.SIG_IGN:

@@ -161,7 +161,7 @@ def _watch(process: subprocess.Popen[str], place: Path, seen: Callable[[], None]
         if now != before:
             before = now
             seen()
-        time.sleep(0.002)
+        time.sleep(0.005)
 
 
 def _state(place: Path) -> set[tuple[str, int]]:

@@ -96,7 +96,7 @@ def _kill(verb: str, kills: int, folder: Path, seed: int, log: Log) -> None:
 def _try(surroundings: str, verbs: list[str], folder: Path, log: Log) -> None:
     missing = [verb for verb in verbs if not log.of(Case, place=surroundings, of=verb)]
     for verb in missing:
-        # Kept together, when all of one verb were tried: half of them would look like all.
+        # Logged only when all cases of a verb are done: otherwise a run that goes on would take some for all.
         for case in list(try_all([surroundings], [verb], folder / "inputs", folder)):
             log.add(case, place=surroundings, of=verb, commit=_commit())
             print(case, flush=True)

@@ -18,7 +18,7 @@ from illures.train.run import run
 from illures.types import Sample
 
 SET = Recipe(
-    identities=40,
+    identities=24,
     expressions=1,
     lights=2,
     size=64,
@@ -35,8 +35,8 @@ SET = Recipe(
 def folders(tmp_path_factory) -> tuple[Path, Path]:
     """One set for training, one of other people for testing."""
     root = tmp_path_factory.mktemp("sets")
-    generate(SET, root / "train", workers=2)
-    generate(replace(SET, identities=10, seed=6), root / "test", workers=2)
+    generate(SET, root / "train", workers=1)
+    generate(replace(SET, identities=8, seed=6), root / "test", workers=1)
     return root / "train", root / "test"
 
 

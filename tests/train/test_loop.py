@@ -83,11 +83,7 @@ def test_ctrl_c_ends_after_the_step_and_leaves_a_checkpoint(cache, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(cache, tmp_path):
-    run = training(TINY, cache, tmp_path)
-    run.run(lambda seen, figures: None)
-    good = (tmp_path / CHECKPOINT).read_bytes()
-    longer = dataclasses.replace(TINY, stages=(*TINY.stages, Stage("global", 64)))
-    spoilt = training(longer, cache, tmp_path / "spoilt")
+    spoilt = training(TINY, cache, tmp_path)
 
     def spoil(seen: int, figures: dict[str, float]) -> None:
         if seen == 80:
@@ -98,9 +94,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
         InputError, match=r"albedo.* not finite after 80 images; learning_rate = 0.001 of stage 'global'"
     ):
         spoilt.run(spoil)
-    kept = read_checkpoint(tmp_path / "spoilt" / CHECKPOINT)
+    kept = read_checkpoint(tmp_path / CHECKPOINT)
     assert kept.seen == 64 and all(value.isfinite().all() for value in kept.tensors.values())
-    assert (tmp_path / CHECKPOINT).read_bytes() == good
 
 
 def test_a_damaged_checkpoint_is_said_to_be_one(cache, tmp_path):

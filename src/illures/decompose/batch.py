@@ -20,8 +20,8 @@ from illures.decompose.map_files import OUTPUTS, write_maps
 from illures.decompose.reading import check_not_source, decomposed_photo, each_photo
 from illures.io.formats import Format
 from illures.io.photos import save_image
-from illures.jobs.ahead import ahead, threads_for
 from illures.jobs.photos import Outcome, Report
+from illures.jobs.prefetch import prefetched, threads_for
 
 
 def decompose_all(
@@ -57,7 +57,7 @@ def decompose_all(
             return Outcome(str(source), str(target), skipped=True)
         return decompose_one(decomposer, source, target, format, crop_only, names, single is not None)
 
-    with ahead(compute, chosen, threads_for(len(chosen))) as result:
+    with prefetched(compute, chosen, threads_for(len(chosen))) as result:
 
         def one(source: Path) -> None:
             outcome = result(source)

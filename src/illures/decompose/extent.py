@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -52,7 +51,9 @@ def prepare_wide(face: Decomposition, photo: Photo) -> Fields:
     over, sigma = _excess(seen, known, face), _SMOOTH * face.crop.size
     width = 2 * round(0.7 * sigma) + 1  # spread first, or the blur would leave thin lines bright
     raised = cv2.GaussianBlur(cv2.dilate(over, np.ones((width, width), np.uint8)), (0, 0), sigma)
-    return replace(fields, illumination=fields.illumination + cv2.resize(raised, (side, side)))
+    for channel in range(3):  # one at a time, as the grid is large
+        fields.illumination[..., channel] += cv2.resize(raised[..., channel], (side, side))
+    return fields
 
 
 def _excess(
@@ -125,7 +126,7 @@ def on_wide(field: Shaped[np.ndarray, "size size"], crop: FaceCrop) -> Shaped[np
 
 
 def to_borders(field: Shaped[np.ndarray, "size size"], crop: FaceCrop) -> Shaped[np.ndarray, "wide wide"]:
-    """The same; where the photo ends with the crop, the field goes on beyond."""
+    """As `on_wide`, but where the photo ends with the crop, the field is continued beyond it."""
     wide = widened(crop)
     goes_on = in_photo(wide) & ~on_wide(np.ones(field.shape, bool), crop)
     found = _continued(field, crop)

@@ -146,7 +146,7 @@ def _write_face(
     codes = {name: format.quantise(name, values[name]) for name in CROP_MAPS if name in names or format.is_exr}
     labels = None if face.regions is None else face.regions.argmax(axis=-1).astype(np.uint8)
     if format.is_exr:
-        seen = format.quantise("albedo", face.image)
+        seen = None if format.split else format.quantise("albedo", face.image)
         write_exr_maps(folder / exr_layers.FILE, format, codes, seen, [face.light], names, alpha, labels)
     else:
         for name, each in codes.items():

@@ -71,11 +71,18 @@ def write_maps(
             if each in names:
                 format.write(folder, each, with_alpha(each, maps.take(each), format, alpha))
         return
-    codes = {each: maps.take(each) for each in MAPS if format.split or each != "reconstruction"}
-    # In bands, as the floats of a whole 12-megapixel photo would take 144 MB.
-    bands = (photo[row : row + BAND] for row in range(0, len(photo), BAND))
-    seen = np.concatenate([format.quantise("albedo", as_linear(band)) for band in bands])
+    codes = {each: maps.take(each) for each in MAPS if each != "reconstruction" or (format.split and each in names)}
+    seen = None if format.split else _photo_codes(photo, format)
     write_exr_maps(folder / (name or exr_layers.FILE), format, codes, seen, lights, names, alpha, maps.regions)
+
+
+def _photo_codes(photo: Photo, format: Format) -> Codes:
+    """The photo's own codes, computed in bands: the floats of all of 12 megapixels would take 144 MB."""
+    codes = np.empty(photo.shape, format.dtype)
+    for row in range(0, len(photo), BAND):
+        rows = slice(row, row + BAND)
+        codes[rows] = format.quantise("albedo", as_linear(photo[rows]))
+    return codes
 
 
 def with_alpha(
@@ -93,16 +100,19 @@ def write_exr_maps(
     path: Path,
     format: Format,
     codes: dict[MapName, Codes],
-    photo: Codes,
+    photo: Codes | None,
     lights: list[np.ndarray],
     names: Collection[str],
     alpha: Alpha | None,
     regions: UInt8[np.ndarray, "rows columns"] | None,
 ) -> None:
-    """Write the maps in `names` as one file of layers, or as one file per map in the same folder."""
+    """Write the maps in `names` as one file of layers with the `photo`, or as one file per map in the same folder.
+
+    The codes are converted in place to the format's colour space.
+    """
     about = exr_layers.attributes_of(format.colorspace, illures.__version__, format.normals, lights)
     exr_layers.convert(format.colorspace, codes, photo)
-    if not format.split:
+    if photo is not None:
         kept = {n: v if v.ndim == 3 else with_alpha(n, v, format, alpha) for n, v in codes.items() if n in names}
         labels = {} if regions is None or "regions" not in names else {"regions": regions}
         exr_layers.write_layers(path, photo, {**kept, **labels}, about, alpha)

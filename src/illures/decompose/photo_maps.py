@@ -1,7 +1,7 @@
 """Blend all faces of a photo into one set of maps of the photo's size, as codes ready to write.
 
 Outside the people albedo is the photo, shading 1, residual 0, and normals face the viewer; the maps blend into these at
-the edge of the person. The residual is computed last, from the codes of albedo and shading, so that A ∘ S + R is the
+the edge of the person. The residual is computed from the photo and the codes of albedo and shading, so A ∘ S + R is the
 photo everywhere.
 """
 
@@ -44,28 +44,37 @@ class PhotoMaps:
     """Codes of the maps of a whole photo, in one format; see `Format`.
 
     Attributes:
+        photo: its pixels; the residual is computed from them when it is asked for, to save memory.
         regions: numbers of `types.Region`; background where no face is near; None for networks without classes.
     """
 
     format: Format
+    photo: Photo
     albedo: Num[np.ndarray, "height width 3"]
     normal: Num[np.ndarray, "height width 3"]
     shading: Num[np.ndarray, "height width 3"]
-    residual: Num[np.ndarray, "height width 3"]
     mask: Num[np.ndarray, "height width"]
     matte: Num[np.ndarray, "height width"]
     regions: UInt8[np.ndarray, "height width"] | None
 
     def take(self, name: MapName) -> Codes:
-        """Codes of a map; the reconstruction is computed from the codes of the others, band by band."""
-        if name != "reconstruction":
+        """Codes of a map; residual and reconstruction are computed from the codes of the others, band by band."""
+        if name not in ("residual", "reconstruction"):
             return np.asarray(getattr(self, name))
         codes = np.empty_like(self.albedo)
         for rows in _bands(0, len(codes)):
-            decoded = {n: self.format.decode(n, getattr(self, n)[rows]) for n in ("albedo", "shading", "residual")}
-            total = decoded["albedo"] * decoded["shading"] + decoded["residual"]
-            codes[rows] = self.format.quantise("reconstruction", total)
+            codes[rows] = self.residual(rows)
+            if name == "reconstruction":
+                total = self._product(rows) + self.format.decode("residual", codes[rows])
+                codes[rows] = self.format.quantise("reconstruction", total)
         return codes
+
+    def residual(self, rows: slice) -> Codes:
+        """Codes of the residual of some rows: the photo minus albedo ∘ shading as stored in the files."""
+        return self.format.quantise("residual", as_linear(self.photo[rows]) - self._product(rows))
+
+    def _product(self, rows: slice) -> Float[np.ndarray, "rows width 3"]:
+        return self.format.decode("albedo", self.albedo[rows]) * self.format.decode("shading", self.shading[rows])
 
 
 def photo_maps(photo: Photo, faces: list[Decomposition], format: Format) -> PhotoMaps:
@@ -147,16 +156,13 @@ def _blank(photo: Photo, faces: list[Decomposition], format: Format) -> PhotoMap
         else:
             albedo[rows] = np.round(as_float(photo[rows]) * np.iinfo(format.dtype).max)
     shading = constant("shading", (1.0, 1.0, 1.0))
-    residual = np.empty_like(albedo)
-    for rows in _bands(0, shape[0]):
-        residual[rows] = _residual(format, as_linear(photo[rows]), albedo[rows], shading[rows])
     normal = constant("normal", (0.0, 0.0, 1.0))
     matte = np.empty(shape, format.dtype)
     person = PhotoMatte(photo, [face.crop for face in faces])
     for rows in _bands(0, shape[0]):
         matte[rows] = format.quantise("matte", person.over(as_float(photo[rows]), (0, rows.start)))
     regions = None if all(face.regions is None for face in faces) else np.zeros(shape, np.uint8)
-    return PhotoMaps(format, albedo, normal, shading, residual, np.zeros(shape, format.dtype), matte, regions)
+    return PhotoMaps(format, photo, albedo, normal, shading, np.zeros(shape, format.dtype), matte, regions)
 
 
 def _lay(maps: PhotoMaps, where: tuple[slice, slice], window: Window) -> None:
@@ -177,14 +183,7 @@ def _lay(maps: PhotoMaps, where: tuple[slice, slice], window: Window) -> None:
     }
     for name, values in blended.items():
         np.copyto(getattr(maps, name)[where], format.quantise(name, values), where=inside)
-    residual = _residual(format, window.image, maps.albedo[where], maps.shading[where])
-    np.copyto(maps.residual[where], residual, where=inside)
     maps.mask[where] = np.maximum(maps.mask[where], format.quantise("mask", window.mask))
-
-
-def _residual(format: Format, image: np.ndarray, albedo: Codes, shading: Codes) -> Codes:
-    """Codes of the residual: the image minus albedo ∘ shading as stored in the files."""
-    return format.quantise("residual", image - format.decode("albedo", albedo) * format.decode("shading", shading))
 
 
 def _bands(start: int, stop: int) -> Iterator[slice]:

@@ -58,7 +58,7 @@ def apply_albedo(photo: Photo, faces: Sequence[Decomposition], edited: Path) -> 
         if not where.any():
             return
         old, new = (format.decode("albedo", c[rows]) for c in (maps.albedo, codes))
-        shading, residual = (format.decode(n, getattr(maps, n)[rows]) for n in ("shading", "residual"))
+        shading, residual = format.decode("shading", maps.shading[rows]), format.decode("residual", maps.residual(rows))
         linear = as_linear(photo[rows]) + albedo_change(old, new, shading, residual)
         np.copyto(out[rows], encoded(linear, photo.dtype), where=where[..., None])
 

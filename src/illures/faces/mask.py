@@ -117,9 +117,9 @@ def _bars(
 
 
 def _filled(shape: Bool[np.ndarray, "size size"]) -> float:
-    """Share of the smallest rectangle around a shape, turned as it may be, that the shape fills.
+    """Share of the smallest rectangle around a shape, at any angle, that the shape fills.
 
-    Without spurs: a lash or an edge of hair is often of nearly the bar's colour.
+    Spurs are removed first: a lash or an edge of hair often has nearly the colour of the bar.
     """
     body = cv2.morphologyEx(shape.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, pieces, figures, _ = cv2.connectedComponentsWithStats(body, connectivity=4)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 from jaxtyping import Float
+
+from illures.math.namespace import array_namespace
 
 # Rows: X, Y, Z of linear sRGB (IEC 61966-2-1); Y alone is the luminance.
 _RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
@@ -17,9 +19,9 @@ _RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0
 # Largest difference of the channels of a grey pixel; and where the picture before it had colours.
 _GREY, _GREY_AGAIN = 3.5 / 255, 2 / 255
 
-# Linear luminance of faces in photos, at what albedo, and the share of a difference in tone that a photo keeps. Of 103
-# photos, 94 show light skin, whose albedo is about 0.37: mean luminance 0.315, log spread 0.32; 8 medium skin (about
-# 0.2): 0.23; 1 dark skin (about 0.08): 0.08. So a face is about as bright as its albedo: white is just below clipping.
+# A face of albedo _USUAL_TONE has the linear luminance _FACE_LUMINANCE in photos; others go with albedo to the power
+# _KEPT. Measured on 103 photos: light skin (94, albedo about 0.37) has luminance 0.315 with a log spread of 0.32,
+# medium skin (8, about 0.2) 0.23, dark skin (1, about 0.08) 0.08. So a face is about as bright as its albedo.
 _FACE_LUMINANCE, _USUAL_TONE, _KEPT = 0.30, 0.35, 0.7
 EXPOSURE_SPREAD = 0.32  # standard deviation of the logarithm of that luminance among photos
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
 from jaxtyping import Float
+
+from illures.math.namespace import array_namespace
 
 
 def smoothstep(t: Float[Any, "*shape"]) -> Float[Any, "*shape"]:

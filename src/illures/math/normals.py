@@ -9,8 +9,10 @@ from math import pi
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 from jaxtyping import Float, Int
+
+from illures.math.namespace import array_namespace
 
 
 def normalize(vector: Float[Any, "*batch 3"], eps: float = 1e-8) -> Float[Any, "*batch 3"]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
 from jaxtyping import Float
+
+from illures.math.namespace import array_namespace
 
 # Added to the image: where it is black the quotient is undefined, and albedo goes to BLACK / E instead of to noise.
 BLACK = 0.003

@@ -13,10 +13,11 @@ from math import pi, sqrt
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 from jaxtyping import Float
 
 from illures.math.color import luminance
+from illures.math.namespace import array_namespace
 
 # Lambert's kernel in SH, A_l = (pi, 2pi/3, pi/4) for l = 0, 1, 2 (their eq. 8), over pi: radiosity of a white surface.
 ATTENUATION = np.repeat([1.0, 2 / 3, 1 / 4], [1, 3, 5])

@@ -49,12 +49,12 @@ class CameraConfig:
         grey: chance of a grey image (albedo and light become grey with it).
         exposure: standard deviation of the exposure [stops].
         extreme: chance of an exposure up to 2 stops too long or 2.5 too short instead.
-        metered: chance that the exposure is brought, most of the way to all, to one that a photographer chooses for the
-            face: light skin is brighter than dark skin.
+        metered: chance that the exposure moves to the one that a photographer would choose for the face, by 60 % of the
+            way or more. Light skin then stays brighter than dark skin.
         balanced: chance of automatic white balance, which removes half to all of the light's colour.
         white_balance: its error: standard deviation of the gain of red and of blue [stops].
-        saturated: chance of stronger colours, as cameras make them, by up to 1.6. The albedo gets them too: it has the
-            colours of the photo, else strong colours would be read as those of the light.
+        saturated: chance of stronger colours, as cameras make them, by a factor of up to 1.6. The albedo gets them too.
+            Otherwise the network would take strong colours for those of the light.
         reddened: chance that red of skin falls more slowly than green toward its shadows, and blue faster, as
             by light that scatters below the skin, and by curves on each channel. It is part of the illumination.
         shoulder: chance that highlights are compressed toward white, as film and most cameras do, instead of clipped.
@@ -89,8 +89,8 @@ class CameraConfig:
 def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: int = 1) -> Images:
     """Change exposure and white balance: image and light change together, albedo stays.
 
-    Some images turn grey or get stronger colours, with their albedo and light; what is no product of both stays in the
-    residual. Frames of videos keep their colours.
+    Some images turn grey or get stronger colours, with their albedo and light. The residual takes what differs from the
+    product of both. Frames of videos keep their colours.
 
     Args:
         batch: holds `tied` equally long runs of images; the k-th of each run become grey together.
@@ -162,9 +162,9 @@ def _saturations(count: int, tied: int, config: CameraConfig, rng: np.random.Gen
 
 
 def saturated(linear: Float[Tensor, "*values 3"], strength: Float[Tensor, "*#values 1"]) -> Float[Tensor, "*values 3"]:
-    """Multiply the distance of log colours from their mean.
+    """Strengthen colours: the distance of each log channel from their mean is multiplied.
 
-    Of a product each factor is saturated alike: what holds for image, albedo and illumination still holds.
+    The factors of a product change as the product does, so image = albedo ∘ illumination still holds.
     """
     if (strength == 1).all():
         return linear

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,8 @@ def skin(head: Head) -> Part:
     return next(part for part in head.parts if part.name == "skin")
 
 
-def linear_file(path: Path, **changes: np.ndarray) -> Path:
+@cache
+def linear_arrays() -> dict[str, np.ndarray]:
     """MakeHuman's average head as a linear model: three identities, 14 of its units mixed into nameless modes."""
     model = MakeHumanModel()
     rest = model.average()
@@ -49,14 +51,17 @@ def linear_file(path: Path, **changes: np.ndarray) -> Path:
     units = np.stack([model.average({unit: 1.0}) - rest for unit in UNITS[:14]])
     mixed = np.linalg.qr(np.random.default_rng(0).normal(size=(14, 14)))[0]
     people = [model.shape(np.random.default_rng(k))({}) - rest for k in range(3)]
-    arrays = {
+    return {
         "vertices": (10 * rest).astype(np.float32),  # any unit will do
         "triangles": seen,
         "identity": (10 * np.stack(people)).astype(np.float32),
         "expression": (10 * np.einsum("mu,uvd->mvd", mixed, units)).astype(np.float32),
         "lm68": model.anatomy.points68,
     }
-    np.savez(path, **(arrays | changes))
+
+
+def linear_file(path: Path, **changes: np.ndarray) -> Path:
+    np.savez(path, **(linear_arrays() | changes))
     return path
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 from jaxtyping import Bool, Float
 
 from illures.evaluate.metrics.gradients import cosine, gradients
 from illures.math.color import best_scale, individual_typology_angle_deg, luminance
+from illures.math.namespace import array_namespace
 
 _BLACK = 0.01  # floor of logarithms relative to the mean, as black pixels carry little information
 _FAINT = 0.005  # invisible contrast of albedo, relative to its mean

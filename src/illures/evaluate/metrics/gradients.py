@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
 from jaxtyping import Bool, Float
+
+from illures.math.namespace import array_namespace
 
 _CONSTANT = 1e-5  # spread of a logarithm due to rounding in single precision
 

@@ -11,8 +11,6 @@ from importlib.resources import as_file, files
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.interpolate import RBFInterpolator
-from scipy.spatial import cKDTree
 
 from illures.errors import InputError
 
@@ -70,6 +68,8 @@ def thin_plate(
     points: Float[np.ndarray, "n 3"], source: Float[np.ndarray, "68 3"], target: Float[np.ndarray, "68 3"]
 ) -> Float[np.ndarray, "n 3"]:
     """Map points by the thin-plate spline from the source landmarks to the target ones."""
+    from scipy.interpolate import RBFInterpolator  # slow to import, and MakeHuman's own heads need no transfer
+
     return np.asarray(RBFInterpolator(source, target, kernel="thin_plate_spline")(points))
 
 
@@ -79,6 +79,8 @@ def embed(
     triangles: Int[np.ndarray, "triangles 3"],
 ) -> Embedding:
     """Project points to a surface."""
+    from scipy.spatial import cKDTree
+
     corners = vertices[triangles]
     middle = corners.mean(axis=1)
     reach = np.linalg.norm(corners - middle[:, None], axis=2).max()

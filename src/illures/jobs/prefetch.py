@@ -1,4 +1,4 @@
-"""Work on items in threads, ahead of the caller, who takes the results in order."""
+"""Prefetching: threads work on the next items while the caller takes the results in order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def _available_bytes() -> int:
 
 
 @contextmanager
-def ahead(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Callable[[Item], Result]]:
+def prefetched(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int
+) -> Iterator[Callable[[Item], Result]]:
     """Within the block, gives a function that returns the result of the next item, in the order of `items`.
 
     It raises what `work` raised for that item. At most `threads` items after it are begun. With one thread, `work` runs

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from illures.jobs import ahead as module
-from illures.jobs.ahead import ahead, threads_for
+from illures.jobs import prefetch as module
+from illures.jobs.prefetch import prefetched, threads_for
 
 
 @settings(deadline=None, max_examples=40)
@@ -16,7 +16,7 @@ def test_results_come_in_order_with_their_own_errors(items, threads):
         time.sleep(abs(number) * 1e-4)
         return 1 / number
 
-    with ahead(inverse, items, threads) as result:
+    with prefetched(inverse, items, threads) as result:
         for item in items:
             if item:
                 assert result(item) == 1 / item
@@ -27,13 +27,13 @@ def test_results_come_in_order_with_their_own_errors(items, threads):
 
 def test_threads_work_at_the_same_time():
     together = threading.Barrier(3, timeout=60)  # passed by three at once, or by none
-    with ahead(lambda _: together.wait(), range(3), 3) as result:
+    with prefetched(lambda _: together.wait(), range(3), 3) as result:
         assert sorted(result(item) for item in range(3)) == [0, 1, 2]
 
 
 def test_what_has_not_begun_at_the_end_is_dropped():
     begun = []
-    with pytest.raises(KeyboardInterrupt), ahead(begun.append, range(1000), 2) as result:
+    with pytest.raises(KeyboardInterrupt), prefetched(begun.append, range(1000), 2) as result:
         result(0)
         raise KeyboardInterrupt
     assert 0 in begun and set(begun) <= {0, 1, 2}
