@@ -187,7 +187,7 @@ def test_a_lamp_above_leaves_the_neck_in_the_shadow_of_the_chin(rendered):
     assert around.shadow(direction_of(0, 0), 4.0)[neck].mean() < 0.2
 
 
-@pytest.fixture(scope="module", params=["cap", "wide"])
+@pytest.fixture(scope="module", params=[("cap", 55.0), ("wide", 55.0), ("cap", 40.0), ("wide", 40.0)])
 def under_a_hat(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Under a lamp high in front, with and without a hat: skin that faces the lamp, its true shadow, the estimated."""
     from dataclasses import replace
@@ -196,18 +196,18 @@ def under_a_hat(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray,
     from illures.synth.heads.models import people
     from illures.synth.sets import Recipe
 
-    rng = np.random.default_rng(5)
-    while (hat := random_hat(rng)).kind != request.param:
+    (kind, elevation), rng = request.param, np.random.default_rng(5)
+    while (hat := random_hat(rng)).kind != kind:
         pass
     person, shown = people(Recipe(identities=2, seed=77))(0), []
     for worn in (hat, None):
         outfit = replace(person.accessories, style=None, hair=(), glasses=None, hat=worn)
-        shown.append(_shadows_of(replace(person, accessories=outfit)))
+        shown.append(_shadows_of(replace(person, accessories=outfit), elevation))
     skin, true, found = (np.stack(fields) for fields in zip(*shown, strict=True))
     return skin, true, found
 
 
-def _shadows_of(person) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shadows_of(person, elevation: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from illures.synth.heads.expressions import random_expression
     from illures.synth.renderer import kernels
     from illures.synth.renderer.first_hits import first_hits
@@ -215,7 +215,7 @@ def _shadows_of(person) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from illures.synth.renderer.transport import Transport
 
     kernels.start(threads=1)
-    head, lamp = person.head(random_expression(np.random.default_rng(1))), direction_of(0, 55)
+    head, lamp = person.head(random_expression(np.random.default_rng(1))), direction_of(0, elevation)
     view = place(head.landmarks, Pose(0, 0, 0, 1.0), SIDE, Jitter(0.92, (0, 0.04)))
     surface = merge(head, view)
     guides, hits = Transport(surface, view, 4, depth=0).guides, first_hits(surface, view, [lamp])
