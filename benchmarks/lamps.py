@@ -33,7 +33,7 @@ from illures.synth.renderer.first_hits import first_hits
 from illures.synth.renderer.scene import Pose, merge, place
 from illures.synth.renderer.transport import Transport
 from illures.synth.sets import Recipe
-from illures.types import Face
+from illures.types import Face, Region
 from record import record
 
 SEED = 3_000_000
@@ -114,13 +114,16 @@ def render(recipe: Recipe, person: int, lights: list[Light], size: int, samples:
     os.environ["OIDN_NUM_THREADS"] = "1"
     kernels.start(threads=1)
     rng = np.random.default_rng([recipe.seed, person])
-    head = people(recipe)(person).head(random_expression(rng))
+    who, expression = people(recipe)(person), random_expression(rng)
+    head = who.head(expression)
     pose = Pose(float(rng.normal(0, 15)), float(rng.normal(0, 6)), 0.0, 1.2)
     view = place(head.landmarks, pose, size)
     surface = merge(head, view)
     transport = Transport(surface, view, samples, depth=3, seed=person)
     guides = transport.guides
     hits = first_hits(surface, view, [light.lamps[0].direction for light in lights])
+    bare = first_hits(merge(who.without_glasses().head(expression), view), view, []).height
+    worn = (guides.region == Region.GLASSES) & (hits.height > np.nan_to_num(bare, nan=-np.inf))
     behind = (1 - guides.coverage[..., None]) * np.float32(_BACKGROUND)
 
     def under(light: Light) -> np.ndarray:
@@ -134,7 +137,8 @@ def render(recipe: Recipe, person: int, lights: list[Light], size: int, samples:
         region=guides.region,
         mask=guides.mask,
         landmarks=view.landmarks,
-        height=hits.height,
+        height=bare,
+        glasses=np.where(worn, hits.height, np.float32(np.nan)),
         visible=hits.visible,
         photo=under(lamps.soft_light()),
         images=np.stack([under(light) for light in lights]),

@@ -11,13 +11,14 @@ from illures.decompose.full_resolution import bounds, upright
 from illures.errors import InputError
 from illures.faces import extract
 from illures.faces.matte import MARGIN
-from illures.io.photos import as_linear, read_photo, save_image
+from illures.io.photos import as_float, as_linear, read_photo, save_image
 from illures.math.color import luminance
 from illures.relighting.composite import PhotoRelighter, relight_photo
 from illures.relighting.light import Lamp, Light, direction_of
 from illures.relighting.relight import exposed, matched, relight, tinted
 from illures.relighting.shading import facing_disc, highlight
 from illures.render import shade
+from illures.types import Region
 
 # No highlight: it would have the lamp's colour, and not the skin's.
 WHITE = Light.from_sh(np.outer([3.0, 0.6, 0.3, -0.8, 0, 0, 0, 0, 0], [1, 1, 1]).astype(np.float32))
@@ -34,6 +35,17 @@ def test_its_own_light_gives_the_face_back(roll):
     assert psnr(relight(s.face, own, residual="keep"), s.face.image) > 60
     window = s.face.photo_resolution(s.photo)
     assert psnr(relight(window, own, residual="keep"), window.image) > 60
+
+
+def test_its_own_light_gives_hair_back():
+    """Hair is shaded by smoother normals and with less contrast than skin, which must divide out."""
+    s = scene()
+    regions = np.zeros((*s.face.mask.shape, len(Region)), np.float32)
+    regions[: len(regions) // 2, :, Region.HAIR] = regions[len(regions) // 2 :, :, Region.SKIN] = 1
+    face, own = replace(s.face, regions=regions), Light.like(s.face)
+    assert psnr(relight(face, own, residual="keep"), face.image) > 60
+    whole = (as_float(photo) for photo in (relight_photo(s.photo, [face], own, residual="keep"), s.photo))
+    assert psnr(*whole) > 55
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from illures.relighting.depth import height_map, without_pits
+from illures.relighting.depth import Heights, heights, without_pits
 from illures.relighting.light import direction_of
-from illures.relighting.shadows import occlusion
+from illures.relighting.shadows import from_heights, occlusion
 from illures.types import Region
 
 SIZE, SIDE = 96, 128
@@ -23,7 +23,7 @@ def bump(width: float = 0.08, high: float = 14.0) -> tuple[np.ndarray, np.ndarra
 
 def test_normals_give_the_height_back():
     z, normal = bump(0.04, 9.0)  # what is much wider is the mesh's to say
-    found = height_map(normal, np.ones((SIZE, SIZE), np.float32), NO_MESH)
+    found = heights(normal, np.ones((SIZE, SIZE), np.float32), NO_MESH).head
     residual = (found - found.mean()) - (z - z.mean())
     assert np.abs(residual).max() < 0.15 * np.ptp(z)
 
@@ -38,7 +38,7 @@ def test_the_mesh_gives_the_broad_shape():
     assert len(points) == 478 and triangles().max() < 478
     flat = np.zeros((SIZE, SIZE, 3), np.float32)
     flat[..., 2] = 1
-    found = height_map(flat, np.ones((SIZE, SIZE), np.float32), points)
+    found = heights(flat, np.ones((SIZE, SIZE), np.float32), points).head
     assert found[:, -1].mean() - found[:, 0].mean() > 2
 
 
@@ -60,6 +60,47 @@ def test_larger_lamps_have_softer_shadows():
     rows = [around.shadow(direction_of(70, 0), radius)[SIZE // 2] for radius in (4.0, 25.0)]
     sharp, soft = (int(((row > 0.1) & (row < 0.9)).sum()) for row in rows)
     assert soft > 1.5 * sharp > 0
+
+
+def wall_shadow(high: float, radius: float, elevation: float) -> np.ndarray:
+    """Shadow of a wall on a plain, from 3.5 pixels from the wall on, away from a lamp at image left."""
+    side = 160
+    z = np.zeros((side, side), np.float32)
+    z[:, :40] = high
+    flat = np.zeros((side, side, 3), np.float32)
+    flat[..., 2] = 1
+    around = from_heights(flat, Heights(z, np.full_like(z, np.nan)), np.ones_like(z))
+    return around.shadow(direction_of(elevation - 90, 0), radius)[side // 2, 43:]
+
+
+@pytest.mark.parametrize("high", [10.0, 20.0, 30.0])
+@pytest.mark.parametrize("radius", [5.0, 10.0])
+def test_a_penumbra_is_as_wide_as_similar_triangles_say(high, radius):
+    """A wall's shadow ends where the lamp's edges, seen over its top, meet the ground; it grows with lamp and wall."""
+    elevation = 45.0
+    shadow = wall_shadow(high, radius, elevation)
+    away = np.arange(len(shadow)) + 3.5
+    dark, half, lit = (np.interp(-share, -shadow, away) for share in (0.95, 0.5, 0.05))
+    first, middle, last = (high / np.tan(np.deg2rad(elevation + k * radius)) for k in (1, 0, -1))
+    assert half == pytest.approx(middle, abs=1.0)
+    # The first and last 5 % of a disc are a tenth of its width each.
+    assert lit - dark == pytest.approx(0.8 * (last - first), rel=0.15, abs=1.2)
+    assert first - 1.5 < dark < lit < last + 1.5
+
+
+def test_light_passes_behind_glasses():
+    """A thin bar before a plain darkens only where its shadow falls, and not the plain between it and there."""
+    side, high, elevation = 160, 16.0, 45.0
+    glasses = np.full((side, side), np.nan, np.float32)
+    glasses[20:-20, 50:54] = high
+    z, flat = np.zeros((side, side), np.float32), np.zeros((side, side, 3), np.float32)
+    flat[..., 2] = 1
+    around = from_heights(flat, Heights(z, glasses), np.ones_like(z))
+    row = around.shadow(direction_of(elevation - 90, 0), 3.5)[side // 2]
+    falls = 51.5 + high / np.tan(np.deg2rad(elevation))
+    assert abs(float((row * np.arange(side)).sum() / row.sum()) - falls) < 2
+    assert row[round(falls)] > 0.5
+    assert row[:60].max() < 0.05 and row[75:].max() < 0.05  # nor the bar itself
 
 
 def test_a_plain_hides_nothing_and_the_foot_of_a_hill_does():
@@ -125,8 +166,8 @@ def test_heights_are_those_of_the_head_with_neck_and_hair(rendered):
         off = (height - true)[known]
         return float(np.abs(off - np.median(off)).mean())
 
-    found = height_map(normal, mask, landmarks, classes)
-    assert error(found) < 0.04 * SIDE and error(found) < 0.7 * error(height_map(normal, mask, landmarks))
+    found = heights(normal, mask, landmarks, classes).head
+    assert error(found) < 0.04 * SIDE and error(found) < 0.7 * error(heights(normal, mask, landmarks).head)
     chin = np.rint(landmarks[152, :2]).astype(int)
     column = np.flatnonzero(skin[:, chin[0]])
     above, below = chin[1] - 3, column[column > chin[1] + 6][:6]
@@ -146,7 +187,7 @@ def test_a_lamp_above_leaves_the_neck_in_the_shadow_of_the_chin(rendered):
     assert around.shadow(direction_of(0, 0), 4.0)[neck].mean() < 0.2
 
 
-@pytest.fixture(scope="module", params=["cap", "wide"])
+@pytest.fixture(scope="module", params=[("cap", 55.0), ("wide", 55.0), ("cap", 40.0), ("wide", 40.0)])
 def under_a_hat(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Under a lamp high in front, with and without a hat: skin that faces the lamp, its true shadow, the estimated."""
     from dataclasses import replace
@@ -155,18 +196,18 @@ def under_a_hat(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray,
     from illures.synth.heads.models import people
     from illures.synth.sets import Recipe
 
-    rng = np.random.default_rng(5)
-    while (hat := random_hat(rng)).kind != request.param:
+    (kind, elevation), rng = request.param, np.random.default_rng(5)
+    while (hat := random_hat(rng)).kind != kind:
         pass
     person, shown = people(Recipe(identities=2, seed=77))(0), []
     for worn in (hat, None):
         outfit = replace(person.accessories, style=None, hair=(), glasses=None, hat=worn)
-        shown.append(_shadows_of(replace(person, accessories=outfit)))
+        shown.append(_shadows_of(replace(person, accessories=outfit), elevation))
     skin, true, found = (np.stack(fields) for fields in zip(*shown, strict=True))
     return skin, true, found
 
 
-def _shadows_of(person) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shadows_of(person, elevation: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from illures.synth.heads.expressions import random_expression
     from illures.synth.renderer import kernels
     from illures.synth.renderer.first_hits import first_hits
@@ -174,7 +215,7 @@ def _shadows_of(person) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from illures.synth.renderer.transport import Transport
 
     kernels.start(threads=1)
-    head, lamp = person.head(random_expression(np.random.default_rng(1))), direction_of(0, 55)
+    head, lamp = person.head(random_expression(np.random.default_rng(1))), direction_of(0, elevation)
     view = place(head.landmarks, Pose(0, 0, 0, 1.0), SIDE, Jitter(0.92, (0, 0.04)))
     surface = merge(head, view)
     guides, hits = Transport(surface, view, 4, depth=0).guides, first_hits(surface, view, [lamp])

@@ -84,9 +84,10 @@ def scale_of(crop: FaceCrop) -> float:
 def in_photo(crop: FaceCrop) -> Bool[np.ndarray, "size size"]:
     """Which pixels of a crop have their centres in the photo."""
     height, width = crop.photo_size
-    x, y = np.meshgrid(np.arange(crop.size, dtype=np.float64), np.arange(crop.size, dtype=np.float64))
+    x = np.arange(crop.size, dtype=np.float64)
+    y = x[:, None]
     (a, b, c), (d, e, f) = inverse(crop)
-    column, row = a * x + b * y + c, d * x + e * y + f
+    column, row = (a * x + c) + b * y, (d * x + f) + e * y
     # A crop's matrix has the precision of float32.
     rim = 0.499
     across, down = (column > -rim) & (column < width - 1 + rim), (row > -rim) & (row < height - 1 + rim)

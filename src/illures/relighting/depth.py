@@ -1,15 +1,18 @@
 """A height map of the whole head: its shape by a small network, its detail from the normals.
 
 Normals give slopes, and the landmark mesh the broad shape of the face. Neither tells how far the neck lies behind the
-chin, or hair, hats and glasses before the skin. A small network (`scripts/fit_head_depth.py`, fitted to renders of our
+chin, or hair and hats before the skin. A small network (`scripts/fit_head_depth.py`, fitted to renders of our
 head models) estimates heights from normals, classes and mesh. What is finer than it sees comes from the slopes p: the
 height z minimises |grad z - p|² + w |z - z_0|², solved exactly by the cosine transform (Frankot and Chellappa 1988,
 with the reflecting borders of Simchony et al. 1990); at steps, p is the slope of z_0. Without classes, z_0 is the mesh.
+Glasses are a layer of their own, as light passes behind them: the height map has the skin there.
 
 Convention: heights in pixels of the map, toward the viewer.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -47,13 +50,26 @@ _PIT = 0.14
 Map = Float[np.ndarray, "size size"]
 
 
-def height_map(
+@dataclass(frozen=True)
+class Heights:
+    """Heights of what a crop shows [px].
+
+    Attributes:
+        head: of everything but glasses.
+        glasses: of frames and dark lenses; NaN where there are none.
+    """
+
+    head: Map
+    glasses: Map
+
+
+def heights(
     normal: Float[np.ndarray, "size size 3"],
     mask: Map,
     landmarks: Float[np.ndarray, "478 3"],
     regions: Float[np.ndarray, "size size classes"] | None = None,
-) -> Map:
-    """Heights [px] of everything that the maps show.
+) -> Heights:
+    """Heights of everything that the maps show.
 
     Args:
         normal: camera frame; size even.
@@ -64,15 +80,19 @@ def height_map(
     size = len(normal)
     slopes = _slopes(normal)
     if regions is None:
-        return _integrated(filled(slopes, mask), _mesh_depth(landmarks, size), _MESH_FROM)
+        head = _integrated(filled(slopes, mask), _mesh_depth(landmarks, size), _MESH_FROM)
+        return Heights(head, np.full_like(head, np.nan))
     small = features(_resized(normal, SIDE), _resized(regions, SIDE), landmarks * np.float32(SIDE / size))
-    seen = network("head_depth")(small)[0][0, _RIM:-_RIM, _RIM:-_RIM, 0]
-    broad = _resized(np.pad(seen, _RIM, mode="edge"), size) * np.float32(size)
-    own = np.stack([np.gradient(broad, axis=1), np.gradient(broad, axis=0)], axis=-1)
-    step = (np.abs(slopes - own).max(axis=-1, keepdims=True) > _STEP) | (mask[..., None] < 0.5)
-    return without_pits(
-        _integrated(np.where(step, own, slopes).astype(np.float32), broad, _NETWORK_FROM), regions[..., Region.HAIR]
+    seen = network("head_depth")(small)[0][0, _RIM:-_RIM, _RIM:-_RIM]
+    broad, glasses = np.moveaxis(
+        _resized(np.pad(seen, ((_RIM, _RIM), (_RIM, _RIM), (0, 0)), mode="edge"), size) * np.float32(size), -1, 0
     )
+    own = np.stack([np.gradient(broad, axis=1), np.gradient(broad, axis=0)], axis=-1)
+    worn = regions[..., Region.GLASSES]
+    unknown = (mask < 0.5) | (cv2.dilate(worn, np.ones((3, 3), np.uint8)) > 0.3)
+    step = (np.abs(slopes - own).max(axis=-1) > _STEP) | unknown
+    head = _integrated(np.where(step[..., None], own, slopes).astype(np.float32), broad, _NETWORK_FROM)
+    return Heights(without_pits(head, regions[..., Region.HAIR]), np.where(worn > 0.5, glasses, np.float32(np.nan)))
 
 
 def without_pits(height: Map, hair: Map) -> Map:

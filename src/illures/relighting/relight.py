@@ -19,6 +19,7 @@ from jaxtyping import Float
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.full_resolution import beyond, feather, feathered, surely, upright
 from illures.faces import at_size, to_crop
+from illures.math import sh
 from illures.math.color import luminance
 from illures.math.normals import normalize
 from illures.math.quotient import illumination_of
@@ -51,7 +52,7 @@ class Surface:
     """Quantities of a face that do not depend on the new light, on the grid of the light.
 
     Attributes:
-        old: the illumination in the photo, which the new one replaces; floored.
+        old: what the new shading replaces: the illumination in the photo, or for "keep" the shading by its light.
         normal: in the frame of the grid; smooth on hair.
         mask: skin.
         head: weight of the maps, feathered.
@@ -115,7 +116,8 @@ def relight(face: Decomposition, light: Light, *, residual: Residual = "recomput
     def full(field: np.ndarray) -> np.ndarray:
         return field if len(field) == size else cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC)
 
-    inside = face.image / old_light(face, residual) * full(seen.diffuse)
+    old = full(surface.old) if residual == "keep" else old_light(face)
+    inside = face.image / old * full(seen.diffuse)
     outside = face.image * full(seen.diffuse / beyond(surface.old, surely(surface.head), 0))
     weight = np.clip(2 * full(cv2.erode(surface.head, np.ones((3, 3)))) - 1, 0, 1)[..., None]
     lit = outside + weight * (inside - outside)
@@ -149,7 +151,7 @@ def tinted(light: Light, face: Decomposition) -> Light:
 def own_tint(face: Decomposition) -> Float[np.ndarray, "3"]:
     """The colour of the light on a face, of luminance 1."""
     small = reduced(face)
-    old = (old_light(small, "recompute") * small.mask[..., None]).mean((0, 1))
+    old = (old_light(small) * small.mask[..., None]).mean((0, 1))
     return np.asarray(old / max(float(luminance(old)), 1e-6))
 
 
@@ -169,15 +171,15 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
     """The surface of a face (on the grid of its light); without `shadows` it occludes nothing."""
     points = to_crop(face.crop.face.landmarks, face.crop)
     hair = np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.HAIR]
-    normal = _smooth_on_hair(face.normal, hair)
+    normal = smooth_on_hair(face.normal, hair)
     around = None
     if residual == "recompute":
         around = nothing_hidden(len(face.mask))
         if shadows:
             trust = feather(face.crop, SHADOWS_FADE, below=False)
             around = replace(occlusion(normal, face.head, points, face.regions), trust=trust)
-    return Surface(
-        old=old_light(face, residual),
+    surface = Surface(
+        old=old_light(face),
         normal=normal,
         mask=face.mask,
         head=feathered(face.head, face.crop),
@@ -187,11 +189,16 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
         wet=np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.LIPS],
         crop=face.crop,
     )
+    if residual != "keep":
+        return surface
+    # What the face's own light gives, hair included, or that light would not give the photo back.
+    own = Light(sh.rotate(face.light.astype(np.float64), surface.turn))
+    return replace(surface, old=surface.lit(own).diffuse)
 
 
-def old_light(face: Decomposition, residual: Residual) -> Float[np.ndarray, "h w 3"]:
-    """The divisor of the photo: E, or for "keep" only the shading; floored."""
-    return floored(face.shading if residual == "keep" else illumination_of(face.image, face.albedo), face.mask)
+def old_light(face: Decomposition) -> Float[np.ndarray, "h w 3"]:
+    """The illumination in the photo, by which it is divided; floored."""
+    return floored(illumination_of(face.image, face.albedo), face.mask)
 
 
 def _gloss(face: Decomposition) -> Float[np.ndarray, "size size"]:
@@ -200,7 +207,8 @@ def _gloss(face: Decomposition) -> Float[np.ndarray, "size size"]:
     return np.asarray(sum(share * face.regions[..., region] for region, share in GLOSS.items()), np.float32)
 
 
-def _smooth_on_hair(normal: Field, hair: Float[np.ndarray, "size size"]) -> Field:
+def smooth_on_hair(normal: Field, hair: Float[np.ndarray, "size size"]) -> Field:
+    """The normals, smooth where the share of hair is high."""
     if not hair.any():
         return normal
     weight, sigma = hair[..., None] + np.float32(0.01), HAIR_SMOOTH * len(normal)

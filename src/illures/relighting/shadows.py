@@ -4,6 +4,7 @@ Both use horizon mapping (Max, "Horizon mapping: shadows for bump-mapped surface
 direction of the image plane is the largest elevation at which the surface appears along that direction. SH light uses
 16 azimuths. A lamp uses its own: its disc is divided into strips, and each strip is tested in the azimuth where it
 lies. Shadows then have the outline of their occluder, and a penumbra that grows with the lamp's size and the distance.
+Glasses are thin: light passes behind them.
 
 Convention: heights in pixels of the map, toward the viewer. Azimuths turn in the image plane, from image right to up.
 Elevations are above the image plane; 90 degrees points to the viewer.
@@ -11,7 +12,6 @@ Elevations are above the image plane; 90 degrees points to the viewer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,19 +21,21 @@ from jaxtyping import Float
 
 from illures.math import sh
 from illures.math.curves import smoothstep
-from illures.relighting.depth import height_map
+from illures.math.normals import normalize
+from illures.relighting.depth import Heights, heights
 
 AZIMUTHS = 16
 _ELEVATIONS_DEG = np.arange(-60, 86, 10.0)
-# Distances at which occluders are searched [map sides].
-_STEPS = (0.016, 0.024, 0.033, 0.045, 0.06, 0.08, 0.105, 0.14, 0.185, 0.24, 0.31)
+# How far occluders are searched: of SH light, of a lamp [map sides].
+_NEAR, _FAR = 0.31, 0.58
 # Elevation of the horizon above the surface's tangent [deg]: up to the first it is the surface itself, from the second
 # on an occluder.
 _CLEAR_DEG = (3.0, 10.0)
 # Least angular radius of a lamp: sharper shadows would show the pixels of the map.
 _LEAST_SOFT_DEG = 3.5
 _STRIPS = np.array([-0.75, -0.25, 0.25, 0.75])  # centres of the strips of a lamp's disc [radii]
-_PACES = tuple(0.007 * 1.12**k for k in range(40))  # distances of the search toward a lamp [map sides]
+# Thickness of frames and lenses, and how far glasses are searched [map sides].
+_THIN, _GLASSES_REACH = 0.014, 0.4
 # Occluders of an eye are searched from this distance on [map sides], so that its own lids do not count.
 _NEXT = 0.05
 
@@ -48,6 +50,7 @@ class Occlusion:
         obstacle: height of what can cast shadows [px]; far below the surface where there is nothing.
         hidden: shading by each SH basis function that occluders remove; times an SH light, the lost shading.
         trust: weight of cast shadows, which fade where what casts them may not be known.
+        glasses: height of frames and dark lenses [px]; NaN where there are none.
     """
 
     normal: Float[np.ndarray, "size size 3"]
@@ -55,6 +58,7 @@ class Occlusion:
     obstacle: Float[np.ndarray, "size size"]
     hidden: Float[np.ndarray, "size size 9"]
     trust: Float[np.ndarray, "size size"]
+    glasses: Float[np.ndarray, "size size"]
 
     def shadow(self, direction: Float[np.ndarray, "3"], radius_deg: float) -> Float[np.ndarray, "size size"]:
         """Occluded share of a lamp at each pixel, in [0, 1].
@@ -63,21 +67,38 @@ class Occlusion:
             direction: unit vector toward the lamp, camera frame.
             radius_deg: angular radius of the lamp [deg]; 3.5 at least is used.
         """
-        if not self.obstacle.any():
+        if not self.obstacle.any() and np.isnan(self.glasses).all():
             return np.zeros_like(self.obstacle)
         radius = max(radius_deg, _LEAST_SOFT_DEG)
-        azimuth = float(np.arctan2(direction[1], direction[0]))
-        elevation = float(np.rad2deg(np.arcsin(np.clip(direction[2], -1, 1))))
-        # Near the viewing axis a lamp covers a wide range of azimuths.
-        wide = np.deg2rad(radius) / max(np.cos(np.deg2rad(elevation)), 0.05)
-        heights = radius * np.sqrt(1 - _STRIPS**2)
-        total = np.zeros_like(self.obstacle)
-        for aside, high in zip(_STRIPS * min(wide, np.pi / 2), heights, strict=True):
-            ahead = np.array([np.cos(azimuth + aside), np.sin(azimuth + aside)])
-            horizon, tangent = _horizon(self.height, self.obstacle, ahead, _PACES), _tangent(self.normal, ahead)
-            total += high * _covered(horizon, elevation, high) * _is_obstacle(horizon, tangent)
+        level = normalize(np.array([-direction[1], direction[0], 0]) + np.array([1e-6, 0, 0]))
+        total, lengths = np.zeros_like(self.obstacle), radius * np.sqrt(1 - _STRIPS**2)
+        for aside, high in zip(np.deg2rad(radius) * _STRIPS, lengths, strict=True):
+            middle = np.cos(aside) * direction + np.sin(aside) * level  # of the strip
+            ahead = middle[:2] / max(float(np.hypot(*middle[:2])), 1e-9)
+            elevation = float(np.rad2deg(np.arcsin(np.clip(middle[2], -1, 1))))
+            horizon, tangent = _horizon(self.height, self.obstacle, ahead, _FAR), _tangent(self.normal, ahead)
+            solid = _covered(horizon, elevation, high) * _is_obstacle(horizon, tangent)
+            total += high * np.maximum(solid, self._behind_glasses(ahead, elevation, high))
         # The occluder's outline is accurate to a pixel, so a blur of that size loses nothing.
-        return np.asarray(cv2.GaussianBlur(total / heights.sum(), (0, 0), 0.8) * self.trust, np.float32)
+        return np.asarray(cv2.GaussianBlur(total / lengths.sum(), (0, 0), 0.8) * self.trust, np.float32)
+
+    def _behind_glasses(
+        self, ahead: Float[np.ndarray, "2"], elevation: float, radius_deg: float
+    ) -> Float[np.ndarray, "size size"]:
+        """Share of a disc that glasses cover, which hide only what lies behind their thickness. Angles in degrees."""
+        size = len(self.height)
+        found, (rows, columns) = np.zeros_like(self.height), np.nonzero(~np.isnan(self.glasses))
+        top = self.glasses[rows, columns]
+        for far in range(1, round(_GLASSES_REACH * size) if len(rows) else 0):
+            row, column = rows + round(far * float(ahead[1])), columns - round(far * float(ahead[0]))
+            inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
+            row, column = row[inside], column[inside]
+            rise = top[inside] - self.height[row, column]
+            ends = (np.rad2deg(np.arctan((rise - thick) / far)) for thick in (0, _THIN * size))
+            upper, lower = (_covered(end, elevation, radius_deg) for end in ends)
+            found[row, column] = np.maximum(found[row, column], upper - lower)
+        found[rows, columns] = 0  # they lie before what they hide
+        return found
 
     def hides(self, direction: Float[np.ndarray, "3"], place: Float[np.ndarray, "2"]) -> bool:
         """Whether the centre of a lamp is occluded at a point, ignoring occluders closer than `_NEXT`.
@@ -88,7 +109,7 @@ class Occlusion:
         """
         size = len(self.height)
         at = np.clip(np.rint(place), 0, size - 1).astype(int)
-        far = np.array([pace for pace in _PACES if pace > _NEXT]) * size
+        far = np.arange(round(_NEXT * size) + 1, round(_FAR * size))
         ahead = direction[:2] / max(float(np.hypot(*direction[:2])), 1e-9)
         columns, rows = place[0] + far * ahead[0], place[1] - far * ahead[1]
         inside = (columns > 0) & (columns < size - 1) & (rows > 0) & (rows < size - 1)
@@ -101,7 +122,7 @@ class Occlusion:
 def nothing_hidden(size: int) -> Occlusion:
     """An `Occlusion` without occluders, for relighting without shadows."""
     blank = np.zeros((size, size, 9), np.float32)
-    return Occlusion(blank[..., :3], blank[..., 0], blank[..., 0], blank, blank[..., 0])
+    return Occlusion(blank[..., :3], blank[..., 0], blank[..., 0], blank, blank[..., 0], blank[..., 0] * np.nan)
 
 
 def occlusion(
@@ -118,15 +139,16 @@ def occlusion(
         landmarks: the dense face landmarks [px of the map].
         regions: share of each class of `types.Region`. Without it the heights of neck and hats are not corrected.
     """
-    return from_height(normal, height_map(normal, mask, landmarks, regions), mask)
+    return from_heights(normal, heights(normal, mask, landmarks, regions), mask)
 
 
-def from_height(
-    normal: Float[np.ndarray, "size size 3"], z: Float[np.ndarray, "size size"], mask: Float[np.ndarray, "size size"]
+def from_heights(
+    normal: Float[np.ndarray, "size size 3"], seen: Heights, mask: Float[np.ndarray, "size size"]
 ) -> Occlusion:
-    """Look around from every pixel of a height map [px]; only what lies under the mask casts shadows."""
+    """Look around from every pixel of height maps; only glasses and what lies under the mask cast shadows."""
+    z = seen.head
     obstacle = np.where(mask > 0.5, z, z.min() - len(z)).astype(np.float32)
-    return Occlusion(normal, z, obstacle, _hidden_basis(normal, z, obstacle), np.ones_like(obstacle))
+    return Occlusion(normal, z, obstacle, _hidden_basis(normal, z, obstacle), np.ones_like(obstacle), seen.glasses)
 
 
 def _tangent(normal: Float[np.ndarray, "size size 3"], ahead: Float[np.ndarray, "2"]) -> Float[np.ndarray, "size size"]:
@@ -139,23 +161,39 @@ def _horizon(
     z: Float[np.ndarray, "size size"],
     obstacle: Float[np.ndarray, "size size"],
     ahead: Float[np.ndarray, "2"],
-    steps: Sequence[float],
+    reach: float,
 ) -> Float[np.ndarray, "size size"]:
-    """Elevation of the horizon in the direction `ahead` [deg], sampled at distances `steps` [map sides]."""
-    size = len(z)
-    best = np.full_like(z, -np.inf)
-    for step in steps:
-        far = step * size
-        move = np.array([[1, 0, far * ahead[0]], [0, 1, -far * ahead[1]]], np.float32)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        seen = cv2.warpAffine(obstacle, move, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        best = np.maximum(best, (seen - z) / np.float32(far))
-    return np.rad2deg(np.arctan(best)).astype(np.float32)
+    """Elevation of the horizon in the direction `ahead` [deg], looking at every pixel up to `reach` [map sides].
+
+    The maps are sheared so that the direction runs along their rows.
+    """
+    size, right, down = len(z), float(ahead[0]), -float(ahead[1])
+    upright = abs(down) > abs(right)
+    main, slope = (down, right / abs(down)) if upright else (right, down / abs(right))
+    start, rows = max(0.0, slope * (size - 1)), size + int(np.ceil(abs(slope) * (size - 1)))
+
+    def along(field: np.ndarray) -> np.ndarray:
+        field = field.T if upright else field
+        return field[:, ::-1] if main < 0 else field
+
+    def sheared(field: np.ndarray, by: float, shift: float, rows: int) -> np.ndarray:
+        move, flags = np.array([[1, 0, 0], [by, 1, shift]]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(field, move, (size, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+    low, high = (sheared(np.ascontiguousarray(along(f)), slope, -start, rows) for f in (z, obstacle))
+    best = np.full_like(low, -1e3)
+    for k in range(1, min(size - 1, round(reach * size * abs(main))) + 1):
+        rise = high[:, k:] - low[:, :-k]
+        rise *= np.float32(abs(main) / k)
+        np.maximum(best[:, :-k], rise, out=best[:, :-k])
+    found = sheared(best, -slope, start, size)
+    found = found[:, ::-1] if main < 0 else found
+    return np.rad2deg(np.arctan(found.T if upright else found)).astype(np.float32)
 
 
 def _covered(horizon: np.ndarray, elevation: float, radius_deg: float) -> np.ndarray:
-    """Share of a disc at `elevation` below the horizon, in [0, 1]. All angles in degrees."""
-    return smoothstep((horizon - np.float32(elevation - radius_deg)) / np.float32(2 * radius_deg))
+    """Share of a strip around `elevation` below the horizon, in [0, 1]. All angles in degrees."""
+    return np.clip((horizon - np.float32(elevation - radius_deg)) / np.float32(2 * radius_deg), 0, 1)
 
 
 def _is_obstacle(horizon: np.ndarray, tangent: np.ndarray) -> np.ndarray:
@@ -175,7 +213,7 @@ def _hidden_basis(normal: np.ndarray, z: np.ndarray, obstacle: np.ndarray) -> Fl
     step = np.deg2rad(_ELEVATIONS_DEG[1] - _ELEVATIONS_DEG[0])
     for azimuth in 2 * np.pi * np.arange(AZIMUTHS) / AZIMUTHS:
         ahead = np.array([np.cos(azimuth), np.sin(azimuth)])
-        horizon = _horizon(z, obstacle, ahead, _STEPS)
+        horizon = _horizon(z, obstacle, ahead, _NEAR)
         rises = _is_obstacle(horizon, _tangent(normal, ahead))
         for elevation in _ELEVATIONS_DEG:
             e = np.deg2rad(elevation)

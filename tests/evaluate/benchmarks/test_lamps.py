@@ -34,7 +34,7 @@ def view() -> tuple[LampView, list[Light]]:
     height = np.where(inside, z * SIZE / 2.2, np.nan).astype(np.float32)
     visible = np.broadcast_to(inside & (np.hypot(x, y) >= 0.4), (len(lights), SIZE, SIZE))
     points = np.zeros((478, 3), np.float32)
-    return LampView(albedo, normal, region, inside, points, height, visible, photo, images), lights
+    return LampView(albedo, normal, region, inside, points, height, height * np.nan, visible, photo, images), lights
 
 
 @pytest.mark.parametrize("index", range(6))

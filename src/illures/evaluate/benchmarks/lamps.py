@@ -19,9 +19,10 @@ from illures.faces import crop_face
 from illures.io.environment_maps import DIRECTIONS, SOLID_ANGLE
 from illures.math.color import best_scale, lab, linear_to_srgb, luminance, srgb_to_linear
 from illures.relighting.composite import PhotoRelighter
+from illures.relighting.depth import Heights
 from illures.relighting.light import Light
 from illures.relighting.relight import exposed
-from illures.relighting.shadows import Occlusion, from_height
+from illures.relighting.shadows import Occlusion, from_heights
 from illures.types import Face, Region
 
 # Share of ambient light: in the photo, and with the lamps.
@@ -45,7 +46,8 @@ class LampView:
         region: numbers of `Region`.
         mask: skin, eyes and lips.
         landmarks: in pixels.
-        height: toward the viewer [px]; NaN where there is nothing.
+        height: of the head without glasses, toward the viewer [px]; NaN where there is nothing.
+        glasses: height of the glasses, where they fill a pixel; NaN elsewhere.
         visible: which lamps' middles are seen from each pixel.
         photo: under `soft_light()`, linear.
         images: under each of the lamps, linear.
@@ -57,6 +59,7 @@ class LampView:
     mask: Bool[np.ndarray, "size size"]
     landmarks: Float[np.ndarray, "478 3"]
     height: Float[np.ndarray, "size size"]
+    glasses: Float[np.ndarray, "size size"]
     visible: Bool[np.ndarray, "lamps size size"]
     photo: Float[np.ndarray, "size size 3"]
     images: Float[np.ndarray, "lamps size size 3"]
@@ -161,7 +164,11 @@ def true_depth(view: LampView, normal: Float[np.ndarray, "size size 3"]) -> Occl
     factor = size / len(view.height)
     low = float(np.nanmin(view.height)) - len(view.height)
     height = _resized(np.where(there, view.height, low), size) * np.float32(factor)
-    return from_height(normal, height, _resized(there, size))
+    worn = ~np.isnan(view.glasses)
+    share = _resized(worn, size)
+    glasses = _resized(np.where(worn, view.glasses, 0), size) / np.maximum(share, 0.5) * np.float32(factor)
+    seen = Heights(height, np.where(share > 0.5, glasses, np.float32(np.nan)))
+    return from_heights(normal, seen, _resized(there, size))
 
 
 def true_visibility(view: LampView, normal: Float[np.ndarray, "size size 3"], lights: Sequence[Light]) -> Occlusion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -131,6 +131,10 @@ class Person:
         if occluders is not None:
             parts += random_occluder(occluders, points, self.skin)
         return Head(tuple(parts), self.anatomy.embedding.points(vertices).astype(np.float32))
+
+    def without_glasses(self) -> Person:
+        """The same person with the glasses taken off."""
+        return replace(self, accessories=replace(self.accessories, glasses=None))
 
 
 def make_person(
