@@ -14,7 +14,7 @@ from illures.errors import InputError
 
 @pytest.fixture(scope="module")
 def decomposer():
-    return illures.Decomposer.from_pretrained()
+    return illures.Decomposer.from_pretrained("illures-128")
 
 
 @pytest.fixture(scope="module")

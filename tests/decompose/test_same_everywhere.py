@@ -11,6 +11,7 @@ import pytest
 import stored_figures
 from illures import Decomposer
 from illures.io.photos import read_photo
+from illures.model.weights import FAST
 
 PHOTO = read_photo(stored_figures.PHOTO)
 
@@ -28,7 +29,7 @@ def test_two_runs_give_the_same_bytes() -> None:
 def test_threads_that_share_a_decomposer_give_the_bytes_that_one_gives() -> None:
     """Each of two photos in turn, so that mixed-up buffers show."""
     photos = [PHOTO, np.ascontiguousarray(PHOTO[:300, 60:400, ::-1])]
-    decomposer = Decomposer.from_pretrained()
+    decomposer = Decomposer.from_pretrained(FAST)
     alone = [maps_of(decomposer, photo) for photo in photos]
     assert alone[0] != alone[1]
     with ThreadPoolExecutor(8) as threads:

@@ -10,6 +10,7 @@ from clips import ASTRONAUT, pictures, write_clip
 from illures import cli
 from illures.errors import InputError
 from illures.io.photos import read_photo
+from illures.model.weights import FAST
 
 
 @pytest.mark.parametrize("verb", ["video", "relight"])
@@ -56,7 +57,7 @@ def test_photos_need_no_extra(tmp_path):
         "import illures.cli; illures.cli.main(sys.argv[2:])"
     )
     for words in (["decompose", "--format", "exr"], ["relight", "--light", "split"]):
-        command = [words[0], str(ASTRONAUT), *words[1:], "-o", str(tmp_path / words[0])]
+        command = [words[0], str(ASTRONAUT), *words[1:], "-o", str(tmp_path / words[0]), "--weights", FAST]
         done = subprocess.run([sys.executable, "-c", code, ",".join(hidden), *command], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert any((tmp_path / words[0]).rglob("*.exr" if words[0] == "decompose" else "*.jpg"))

@@ -16,6 +16,7 @@ from illures.cli import main
 from illures.decompose import batch
 from illures.jobs import progress as progress_module
 from illures.jobs.progress import Progress, _duration
+from illures.model.weights import FAST
 
 ASTRONAUT = Path(__file__).parents[2] / "src" / "illures" / "assets" / "astronaut.jpg"
 
@@ -101,7 +102,7 @@ def test_a_folder_of_photos_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (tmp_path / name).write_bytes(ASTRONAUT.read_bytes())
     for words in (["decompose", "--crop-only"], ["relight", "--light", "split"]):
         with pytest.raises(SystemExit):
-            main([words[0], str(tmp_path), "-o", str(tmp_path / words[0]), *words[1:]])
+            main([words[0], str(tmp_path), "-o", str(tmp_path / words[0]), *words[1:], "--weights", FAST])
         assert re.search(r"^photos: 1 of 2, .* left", capsys.readouterr().err, re.MULTILINE)
 
 
