@@ -59,8 +59,7 @@ class View:
 
     Attributes:
         true, estimated: input of the network from the render's maps and from those of the package's network.
-        height: of the head without glasses [sides of the map], from the mean over the skin of the face; 0 where nothing
-            is.
+        height: of the head without glasses [sides of the map], from the mean over the face's skin; 0 where nothing is.
         known: where heights are.
         glasses: height of the glasses, likewise; 0 where none are.
     """
@@ -156,12 +155,11 @@ def _view(who: Person, recipe: Recipe, rng: np.random.Generator, decomposer: Dec
     view = place(head.landmarks, random_pose(rng, recipe), SIDE)
     surface = merge(head, view)
     guides = Transport(surface, view, 16, depth=0, seed=int(rng.integers(2**30))).guides
-    angles = np.clip(rng.normal([0, 20], [50, 25]), [-95, -40], [95, 80])
-    light = Light.from_direction(*map(float, angles), ambient=float(rng.uniform(0.15, 0.7)), radius_deg=10)
+    azimuth, elevation = map(float, np.clip(rng.normal([0, 20], [50, 25]), [-95, -40], [95, 80]))
+    light = Light.from_direction(azimuth, elevation, ambient=float(rng.uniform(0.15, 0.7)), radius_deg=10)
     hits = first_hits(surface, view, [light.lamps[0].direction])
     normal = turn(guides.normal, view.to_crop_frame).astype(np.float32)
-    covered = guides.coverage[..., None]
-    lit = guides.albedo * _shading(normal, light, hits.visible[0], rng)
+    covered, lit = guides.coverage[..., None], guides.albedo * _shading(normal, light, hits.visible[0], rng)
     gain = 0.3 * np.exp(rng.normal(0, 0.3)) / max(float(luminance(lit[guides.region == Region.SKIN].mean(0))), 1e-3)
     srgb = linear_to_srgb(np.clip(covered * lit * gain + (1 - covered) * _backdrop(rng), 0, 1)).astype(np.float32)
     landmarks = view.landmarks.astype(np.float32)
@@ -180,8 +178,8 @@ def _view(who: Person, recipe: Recipe, rng: np.random.Generator, decomposer: Dec
     height = np.where(known, (bare - zero) / SIDE, 0)
     above = (guides.region == Region.GLASSES) & (hits.height > np.where(known, bare, -np.inf))
     glasses = np.where(above, (hits.height - zero) / SIDE, 0)
-    estimated = features(found.normal, found.regions, landmarks)
-    return View(true, estimated, height.astype(np.float32), known, glasses.astype(np.float32))
+    seen = features(found.normal, found.regions, landmarks)
+    return View(true, seen, height.astype(np.float32), known, glasses.astype(np.float32))
 
 
 def _shading(normal: np.ndarray, light: Light, visible: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -220,8 +218,7 @@ def train(folder: Path, out: Path, minutes: float, initial: Path | None = None) 
         optimiser.step()
         step += 1
         if step % 200 == 0:
-            print(f"{time.monotonic() - begin:.0f} s", end=" ")
-            print(f"step {step}: {error_of(net, held_out)}", flush=True)
+            print(f"{time.monotonic() - begin:.0f} s step {step}: {error_of(net, held_out)}", flush=True)
     print(f"{len(views)} views, {step} steps: {error_of(net, held_out)}")
     write(net, out)
 
@@ -252,10 +249,8 @@ def changed(view: View, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     maps[..., 9] = mesh - (mesh * maps[..., 10]).sum() / max(float(maps[..., 10].sum()), 1.0)
     scale, shift = float(np.exp(rng.normal(0, 0.05))), rng.normal(0, 0.02, 2) * SIDE
     move = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]) + (1 - scale) * SIDE / 2 * np.eye(3)[2]
-    fields = np.dstack([maps[..., :11], targets])
-    moved = np.dstack(
-        [cv2.warpAffine(f, move, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE) for f in np.moveaxis(fields, -1, 0)]
-    )
+    fields = np.moveaxis(np.dstack([maps[..., :11], targets]), -1, 0)
+    moved = np.dstack([cv2.warpAffine(f, move, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE) for f in fields])
     moved[..., [9, 11, 12]] *= scale
     weights = (moved[..., 13:] > 0.99).astype(np.float32)
     return np.dstack([moved[..., :11], maps[..., 11:]]), moved[..., 11:13], weights[..., :1], weights[..., 1:]
