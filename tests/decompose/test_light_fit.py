@@ -82,7 +82,7 @@ def test_shadows_and_highlights_weigh_little(rng, light):
 
 
 def test_a_pixel_more_of_the_mask_moves_nothing(rng, light):
-    """CPUs differ by less than that. The photo is not explained by any light: each sample of it has a fit of its own."""
+    """CPUs differ by more. The photo is not explained by any light: each sample of it has a fit of its own."""
     face = lit(light, light + rng.normal(0, 0.3, (9, 3)))
     face = replace(face, image=face.image * np.exp(rng.normal(0, 0.2, face.image.shape)).astype(np.float32))
     before = with_fitted_light(face).shading
