@@ -51,9 +51,9 @@ def with_fitted_light(face: Decomposition, *, exact: bool = False) -> Decomposit
     if not inside.any():
         return face
     step = max(1, len(inside) // _GRID)
-    chosen = np.zeros_like(inside)
-    chosen[::step, ::step] = inside[::step, ::step]
-    chosen = np.flatnonzero(chosen if chosen.sum() >= _FEW else inside)
+    on_grid = np.zeros_like(inside)
+    on_grid[::step, ::step] = inside[::step, ::step]
+    chosen = np.flatnonzero(on_grid if on_grid.sum() >= _FEW else inside)
     normal, albedo, local = (v.reshape(-1, 3)[chosen] for v in (face.normal, face.albedo, face.image - face.residual))
     responses = sh.basis(normal.astype(np.float64)) * sh.ATTENUATION
     columns = [_shape(responses, albedo[:, c], local[:, c], face.light[:, c]) for c in range(3)]
