@@ -81,6 +81,17 @@ def test_shadows_and_highlights_weigh_little(rng, light):
     assert shape_error(spoilt, light) < 0.5 * shape_error(face, light)
 
 
+def test_a_pixel_more_of_the_mask_moves_nothing(rng, light):
+    """CPUs differ by more. The photo is not explained by any light: each sample of it has a fit of its own."""
+    face = lit(light, light + rng.normal(0, 0.3, (9, 3)))
+    face = replace(face, image=face.image * np.exp(rng.normal(0, 0.2, face.image.shape)).astype(np.float32))
+    before = with_fitted_light(face).shading
+    for at in rng.choice(np.flatnonzero(face.mask.ravel() > 0.5), 8, replace=False):
+        mask = face.mask.copy()
+        mask.flat[at] = 0
+        assert np.abs(with_fitted_light(replace(face, mask=mask)).shading - before).max() < 1 / 255
+
+
 def test_what_cannot_be_fitted_stays_finite(light):
     face = lit(light, light)
     black = replace(face, image=np.zeros_like(face.image))

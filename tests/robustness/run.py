@@ -138,7 +138,8 @@ def _verdicts(cases: list[dict[str, Any]]) -> list[int]:
 
 
 def _record(log: Log) -> None:
-    from record import record
+    """Write the figures; surroundings of an earlier table stay where none were tried."""
+    from record import RESULTS, record
 
     kills = {
         verb: {
@@ -156,6 +157,9 @@ def _record(log: Log) -> None:
         for name in sorted({case["surroundings"] for case in log.of(Case)})
         if (of := log.of(Case, surroundings=name))
     }
+    before = RESULTS / "robustness.json"
+    if not surroundings and before.exists():
+        surroundings = json.loads(before.read_text())["figures"]["surroundings"]
     record("robustness", {"kills": kills, "surroundings": surroundings})
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from robustness.kills import kill_verb
 from robustness.surroundings import try_all
-from robustness.verbs import VERBS, make_inputs
+from robustness.verbs import VERBS, difference, make_inputs
 
 # Rendering takes minutes for the first picture of a process: `make robustness` does it.
 KILLED = {"decompose": 2, "relight": 2, "video": 4, "train": 2, "evaluate": 2, "studio": 4}
@@ -51,3 +53,16 @@ def test_it_works_or_says_why_not(tmp_path: Path, inputs: Path, name: str) -> No
 
 def test_every_verb_has_inputs_of_its_own(inputs: Path) -> None:
     assert all((inputs / verb.source).exists() for verb in VERBS.values())
+
+
+def test_how_two_files_differ(rng: np.random.Generator) -> None:
+    codes = rng.integers(0, 200, (16, 16, 3), dtype=np.uint8)
+    other = codes.copy()
+    other[3, 4, 1] += 7
+    fast, small, changed = (
+        cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, level])[1].tobytes()
+        for picture, level in ((codes, 0), (codes, 9), (other, 9))
+    )
+    assert difference(fast, small) == "same pixels, coded otherwise"
+    assert difference(changed, small) == "1 of 768 codes by up to 7"
+    assert difference(b"{}", b"[1]") == "2 bytes against 3"
