@@ -13,6 +13,7 @@ from jaxtyping import Float
 from illures import faces as _faces
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.glow import without_glow
+from illures.decompose.leaked_light import without_leaked_light
 from illures.decompose.light_fit import with_fitted_light
 from illures.errors import InputError
 from illures.io.photos import Opened, Photo, as_float, is_batch, to_opened
@@ -200,10 +201,12 @@ def _face(
     """The decomposition of a crop: the network's prediction, with the light fitted to the photo.
 
     Transparent pixels become background. Areas painted over with one colour become an object. A grey photo has grey
-    albedo under grey light. A quotient that glows is dimmed.
+    albedo under grey light. Light that leaked into a quotient is removed.
     """
+    linear = srgb_to_linear(image)
     if exact and prediction.regions is not None:
-        prediction = replace(prediction, albedo=without_glow(prediction.albedo, prediction.regions))
+        albedo = without_leaked_light(linear, prediction.albedo, prediction.normal, prediction.regions, landmarks)
+        prediction = replace(prediction, albedo=without_glow(albedo, prediction.regions))
     if no_colours:
         grey = {name: greyed(getattr(prediction, name)) for name in ("albedo", "light", "residual")}
         prediction = replace(prediction, **grey)
@@ -217,7 +220,7 @@ def _face(
         mask, regions = _taken_out(mask, regions, np.clip(1 - alpha, 0, 1), Region.BACKGROUND)
     face = with_fitted_light(
         Decomposition(
-            image=srgb_to_linear(image),
+            image=linear,
             albedo=prediction.albedo,
             normal=normal,
             light=prediction.light,
