@@ -169,3 +169,13 @@ def test_arrays_need_not_tell_their_device():
     normal, light = np.array([[0.0, 0.6, 0.8]], np.float32), np.ones((9, 3), np.float32)
     found = sh.irradiance(normal.view(Old), light.view(Old))
     np.testing.assert_array_equal(np.asarray(found), sh.irradiance(normal, light))
+
+
+def test_the_mirrored_light_shades_the_mirrored_normals_alike(rng, unit_vectors):
+    light = rng.normal(size=(9, 3))
+    np.testing.assert_allclose(
+        sh.irradiance(unit_vectors * [-1, 1, 1], sh.mirror(light)),
+        sh.irradiance(unit_vectors, light),
+        rtol=0,
+        atol=1e-12,
+    )

@@ -72,7 +72,7 @@ def video(
     _check(lights, show)
     pyav()
     target = output if where.is_file(output) else output / f"{clip.stem.partition('%')[0].rstrip('._-') or 'video'}.mp4"
-    decomposer = Decomposer.from_pretrained(weights or FAST, size)
+    decomposer = Decomposer.from_pretrained(weights or FAST, size, mirrored=False)
     given = lights.sources(decomposer)
     show = show or ("relit" if given else "grid")
     chosen = None

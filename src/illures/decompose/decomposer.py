@@ -83,19 +83,27 @@ class Decomposer:
         self.is_grey = is_grey
 
     @classmethod
-    def from_pretrained(cls, path: str | os.PathLike[str] | None = None, size: int | None = None) -> Decomposer:
+    def from_pretrained(
+        cls, path: str | os.PathLike[str] | None = None, size: int | None = None, mirrored: bool | None = None
+    ) -> Decomposer:
         """Load the weights of the package, or of a file; nothing is downloaded.
 
         Args:
             path: a file, or a name of the package such as "illures-128"; None takes "illures-256".
             size: side of the crops [px]; default: what the network was trained on.
+            mirrored: whether the network also sees the mirror image of each crop and both results are averaged, which
+                is more accurate and takes the network's time twice; default: for networks with a fine level.
 
         Raises:
             InputError: the file is missing or is not a weights file.
         """
+        from illures.model.mirrored import Mirrored, for_photos
         from illures.model.predictor import Predictor
 
-        return cls(Predictor.from_pretrained(None if path is None else os.fspath(path)), size)
+        predictor = Predictor.from_pretrained(None if path is None else os.fspath(path))
+        if mirrored is None:
+            return cls(for_photos(predictor), size)
+        return cls(Mirrored(predictor) if mirrored else predictor, size)
 
     @overload
     def __call__(self, image: Sequence[Any], name: str = ..., alpha: None = ...) -> list[list[Decomposition]]: ...

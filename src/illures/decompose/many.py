@@ -36,6 +36,7 @@ class Network:
         Raises:
             InputError: the file is missing or is no weights file, or holds other weights.
         """
+        from illures.model.mirrored import for_photos
         from illures.model.predictor import Predictor
         from illures.model.weights import read_weights
 
@@ -44,7 +45,7 @@ class Network:
             raise InputError(
                 f"weights {self.weights or 'of the package'}: {found.info.hash}, where {self.hash} are meant"
             )
-        return Decomposer(Predictor(found, threads=1), self.size, self.faces)
+        return Decomposer(for_photos(Predictor(found, threads=1)), self.size, self.faces)
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,13 @@ def rotate(light: Float[Any, "*batch 9 channels"], rotation: Float[Any, "3 3"]) 
     return xp.asarray(turn, dtype=light.dtype, device=device(light)) @ light
 
 
+def mirror(light: Float[Any, "*batch 9 channels"]) -> Float[Any, "*batch 9 channels"]:
+    """The light of the horizontally mirrored scene: functions that are odd in x (x, xy, xz) change their sign."""
+    xp = array_namespace(light)
+    sign = xp.asarray([1.0, 1, 1, -1, -1, 1, 1, -1, 1], dtype=light.dtype, device=device(light))
+    return light * sign[:, None]
+
+
 def directions(height: int, width: int) -> Float[np.ndarray, "height width 3"]:
     """Unit direction of each pixel of a latitude-longitude environment map.
 

@@ -21,10 +21,6 @@ from illures.math.normals import mirror
 from illures.render import render
 from illures.train.camera import Images
 
-# Functions that are odd in x change their sign in the mirror: x, xy, xz.
-_MIRROR_LIGHT = torch.tensor([1.0, 1, 1, -1, -1, 1, 1, -1, 1])[:, None]
-
-
 # Images with only landmarks as annotation; also synthetic ones if their ground truth is not used.
 Frames = VideoBatch
 
@@ -96,7 +92,7 @@ def flip(batch: Images, rng: np.random.Generator, tied: int = 1) -> Images:
         if name == "landmarks":
             return mirror_landmarks(value, batch.image.shape[2])
         if name == "light":
-            return value * _MIRROR_LIGHT
+            return sh.mirror(value)
         return value if name == "traced" else value.flip(2)
 
     def picked(name: str) -> Tensor:
