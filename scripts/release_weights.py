@@ -5,6 +5,8 @@ Usage: python scripts/release_weights.py runs/release/weights.safetensors [MORE 
 Several files of one training are averaged (stochastic weight averaging, Izmailov et al., UAI 2018). The weights that
 are there are measured again, by the same code: what `illures decompose` writes, with all pixels of the face counted.
 With --body, weights of 256 px keep their thin level, and take all else from newer weights of 128 px.
+With --unmeasured, the files (one of 128 px, one of 256 px, or both) go in as they are, with the scores that they have.
+Tensors that both have are stored once, in those of 128 px; whatever is put in, the other ones read as before.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from illures.evaluate.results import interval, read_folder
 from illures.evaluate.runner import Run, parse_entry
 from illures.model.export import load_network, save_weights
 from illures.model.network import IlluResSfSNet
-from illures.model.weights import FAST, FINE, WeightsInfo, packaged
+from illures.model.weights import FAST, FINE, Weights, WeightsInfo, packaged, read_weights, write_packaged
 
 
 def main() -> None:
@@ -33,7 +35,11 @@ def main() -> None:
     parser.add_argument("weights", type=Path, nargs="+")
     parser.add_argument("--data", type=Path, default=os.environ.get("ILLURES_DATA"), help="folder with yaleb/")
     parser.add_argument("--body", type=Path, help="weights of 128 px whose body those of 256 px get")
+    parser.add_argument("--unmeasured", action="store_true", help="put the files in as they are")
     options = parser.parse_args()
+    if options.unmeasured:
+        put([read_weights(path) for path in options.weights])
+        return
     if options.data is None:
         parser.error("give --data or set ILLURES_DATA")
     network, info = averaged(options.weights)
@@ -41,10 +47,10 @@ def main() -> None:
         network, info = with_body(network, info, options.body)
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder) / "candidate.safetensors"
-        save_weights(candidate, network, info.recipe, info.data, {})
+        weights = save_weights(candidate, network, info.recipe, info.data, {})
         metrics = measure(candidate, options.data)
     print(metrics)
-    target = packaged(FINE if network.config.fine_width else FAST)
+    target = packaged(name_of(weights))
     if target.exists():
         released = measure(target, options.data)
         print(released)
@@ -52,11 +58,28 @@ def main() -> None:
             ours, theirs = (sign * values[f"yaleb_natural_{name}"] for values in (metrics, released))
             if ours >= theirs:
                 sys.exit(f"not released: {name} {abs(ours):.3f} is no better than {abs(theirs):.3f}")
-    target.parent.mkdir(exist_ok=True)
-    # Where the weights that it began with lay is nobody's business.
-    recipe = info.recipe | {"initial": Path(info.recipe["initial"]).name}
-    save_weights(target, network, recipe, info.data, metrics)
-    print(f"{target.name}: {target.stat().st_size / 2**20:.1f} MiB")
+    put([replace(weights, info=replace(weights.info, metrics=metrics))])
+
+
+def name_of(weights: Weights) -> str:
+    """The name in the package."""
+    return FINE if weights.info.config.fine_width else FAST
+
+
+def put(found: Sequence[Weights]) -> None:
+    """Write weights into the package."""
+    named = {}
+    for each in found:
+        # Where the weights that it began with lay is nobody's business.
+        recipe = each.info.recipe
+        if "initial" in recipe:
+            recipe = recipe | {"initial": Path(recipe["initial"]).name}
+        named[name_of(each)] = replace(each, info=replace(each.info, recipe=recipe))
+    if len(named) < len(found):
+        sys.exit(f"not released: {len(found)} files for {', '.join(named)}")
+    write_packaged(named)
+    for name in (FAST, FINE):
+        print(f"{name}: {packaged(name).stat().st_size / 2**20:.1f} MiB")
 
 
 def averaged(paths: Sequence[Path]) -> tuple[IlluResSfSNet, WeightsInfo]:

@@ -8,7 +8,8 @@ import pytest
 from face_scene import crop_at
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import limits, prepare_wide
-from illures.decompose.full_resolution import illumination_at, prepare
+from illures.decompose.fields import prepare
+from illures.decompose.full_resolution import illumination_at
 from illures.faces.crop import extract
 from illures.faces.matte import MARGIN, widened
 from illures.io.photos import as_linear

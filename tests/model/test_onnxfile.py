@@ -5,6 +5,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from command_line import run
 from illures.errors import InputError
@@ -96,4 +97,9 @@ def test_bad_input(exported, tmp_path):
     ):
         with pytest.raises(InputError, match=words):
             read_onnx(tmp_path / path)
-    assert run("export", "-o", tmp_path / "w.safetensors") == 2
+
+
+def test_weights_of_the_package_as_one_whole_file(tmp_path):
+    assert run("export", "-o", tmp_path / "w.safetensors") == 0
+    found, ours = load_file(tmp_path / "w.safetensors"), read_weights()
+    assert found.keys() == ours.tensors.keys() and read_weights(tmp_path / "w.safetensors").info == ours.info

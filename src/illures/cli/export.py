@@ -6,12 +6,11 @@ from pathlib import Path
 
 from illures.cli.app import OK, app, needs_extra
 from illures.cli.options import Output
-from illures.errors import InputError
 
 
 @app.command
 def export(weights: Path | None = None, /, *, output: Output) -> int:
-    """Export a network as an ONNX file for other programs, or import such a file.
+    """Export a network as an ONNX file for other programs, or as one self-contained weights file.
 
     Needs the extra: pip install illures[export]. See docs/export.md for what the inputs and outputs are.
 
@@ -20,16 +19,14 @@ def export(weights: Path | None = None, /, *, output: Output) -> int:
     weights
         A weights file (.safetensors), an .onnx file that this command wrote, or illures-128; default: illures-256.
     output
-        NAME.onnx, or NAME.safetensors to import an .onnx file; else a folder, which gets illures.onnx.
+        NAME.onnx or NAME.safetensors (weights; so an .onnx file is imported); else a folder, which gets illures.onnx.
     """
     with needs_extra("export", "export"):
-        from illures.model.onnxfile import read_onnx, write_onnx, write_weights
+        from illures.model.onnxfile import read_onnx, write_onnx
     from illures.io.files import check_writable
-    from illures.model.weights import read_weights
+    from illures.model.weights import read_weights, write_weights
 
     target = output if output.suffix.lower() in (".onnx", ".safetensors") else output / "illures.onnx"
-    if target.suffix.lower() != ".onnx" and (weights is None or weights.suffix.lower() != ".onnx"):
-        raise InputError(f"{target}: only an .onnx file can be imported as weights; name one")
     found = read_onnx(weights) if weights is not None and weights.suffix.lower() == ".onnx" else read_weights(weights)
     check_writable(target.parent)
     if target.suffix.lower() == ".onnx":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import Fields, prepare
-from illures.faces import extract, in_photo, to_crop, to_photo
+from illures.decompose.fields import prepare, prepare_illumination
+from illures.decompose.full_resolution import Fields, Illumination
+from illures.faces import extract, in_photo, in_sight, inverse
 from illures.faces.matte import MARGIN, widened
 from illures.io.photos import Photo, as_linear
 from illures.math.color import luminance
@@ -33,6 +35,8 @@ _UNSURE = 0.3
 _BRIGHT, _COLOUR = 90, 0.3
 # What is raised is smoothed by this, and fades into the crop over this [crop sides].
 _SMOOTH, _RIM = 0.015, 0.1
+F = TypeVar("F", bound=Illumination)
+
 # Least share of the face's mask inside a matte that shows this person.
 _SEEN = 0.5
 
@@ -44,11 +48,24 @@ def prepare_wide(face: Decomposition, photo: Photo) -> Fields:
     somewhere on the neck, which the crop doesn't show. So it is where it would make other things, such as long hair
     that the network missed, brighter than the face and than they are in the photo.
     """
-    fields = prepare(face, round(MARGIN * face.crop.size))
-    wide, side = widened(face.crop), fields.crop.size
-    seen = as_linear(extract(photo, wide))
-    known = cv2.resize(fields.illumination, (wide.size, wide.size), interpolation=cv2.INTER_AREA)
-    over, sigma = _excess(seen, known, face), _SMOOTH * face.crop.size
+    return _raised(prepare(face, _margin(face)), face, photo)
+
+
+def illumination_wide(face: Decomposition, photo: Photo) -> Illumination:
+    """E alone of `prepare_wide`."""
+    return _raised(prepare_illumination(face, _margin(face)), face, photo)
+
+
+def _margin(face: Decomposition) -> int:
+    return round(MARGIN * face.crop.size)
+
+
+def _raised(fields: F, face: Decomposition, photo: Photo) -> F:
+    """Raise log E in place."""
+    (crop, here), side = in_sight(widened(face.crop)), fields.crop.size
+    seen = as_linear(extract(photo, crop))
+    known = cv2.resize(fields.illumination, (crop.size, crop.size), interpolation=cv2.INTER_AREA)
+    over, sigma = _excess(seen, known, face, here), _SMOOTH * face.crop.size
     width = 2 * round(0.7 * sigma) + 1  # spread first, or the blur would leave thin lines bright
     raised = cv2.GaussianBlur(cv2.dilate(over, np.ones((width, width), np.uint8)), (0, 0), sigma)
     for channel in range(3):  # one at a time, as the grid is large
@@ -57,26 +74,36 @@ def prepare_wide(face: Decomposition, photo: Photo) -> Fields:
 
 
 def _excess(
-    seen: Float[np.ndarray, "wide wide 3"], illumination: Float[np.ndarray, "wide wide 3"], face: Decomposition
-) -> Float[np.ndarray, "wide wide 3"]:
-    """By how much skin around the crop, and what the network missed, is too bright [log]; log E is `illumination`."""
+    seen: Float[np.ndarray, "part part 3"],
+    illumination: Float[np.ndarray, "part part 3"],
+    face: Decomposition,
+    here: tuple[slice, slice],
+) -> Float[np.ndarray, "part part 3"]:
+    """By how much skin around the crop, and what the network missed, is too bright [log].
+
+    Args:
+        seen: linear, on the part of the wide grid that has the photo.
+        illumination: log E there.
+        face: whose skin it is compared with.
+        here: rows and columns of that part.
+    """
     skin = (face.mask if face.regions is None else face.mask * face.regions[..., Region.SKIN]) > _SEEN
     if not skin.any():
         return np.zeros_like(illumination)
-    bright = np.percentile(face.albedo[skin], _BRIGHT, axis=0) + BLACK
-    strange = _log_chromaticity(seen) - np.median(_log_chromaticity(face.image[skin]), axis=0)
+    bright = np.log(np.percentile(face.albedo[skin], _BRIGHT, axis=0) + BLACK).astype(np.float32)
+    log_image, log_skin = (np.log(np.maximum(v, 0) + BLACK) for v in (seen, face.image[skin]))
+    strange = _chromaticity(log_image) - np.median(_chromaticity(log_skin), axis=0)
     like_skin = np.exp(-0.5 * np.square(strange / _COLOUR).sum(axis=-1))
-    around = 1 - on_wide(_ending(face.crop.size, face.crop.size, _RIM), face.crop)
-    log_image = np.log(np.maximum(seen, 0) + BLACK)
-    over = np.maximum(log_image - illumination - np.log(bright), 0)
-    missed = on_wide(1 - smoothstep(2 * face.head), face.crop).astype(np.float32)
-    darker = np.maximum(log_image - illumination - np.maximum(np.log(bright), log_image), 0)
+    around = 1 - on_wide(_ending(face.crop.size, face.crop.size, _RIM), face.crop)[here]
+    over = np.maximum(log_image - illumination - bright, 0)
+    missed = on_wide(1 - smoothstep(2 * face.head), face.crop)[here].astype(np.float32)
+    darker = np.maximum(log_image - illumination - np.maximum(bright, log_image), 0)
     return np.asarray(np.maximum(over * (like_skin * around)[..., None], darker * missed[..., None]), np.float32)
 
 
-def _log_chromaticity(linear: Float[np.ndarray, "*grid 3"]) -> Float[np.ndarray, "*grid 3"]:
-    floored = np.maximum(linear, 0) + BLACK
-    return np.asarray(np.log(floored / luminance(floored)[..., None]))
+def _chromaticity(log_linear: Float[np.ndarray, "*grid 3"]) -> Float[np.ndarray, "*grid 3"]:
+    """Log of a colour over its luminance, from its log."""
+    return log_linear - np.log(luminance(np.exp(log_linear)))[..., None]
 
 
 def limits(
@@ -107,12 +134,13 @@ def own_share(crop: FaceCrop, grid: FaceCrop, others: Sequence[FaceCrop]) -> Flo
     share = np.ones((side, side), np.float32)
     if not others:
         return share
-    x, y = np.meshgrid(np.arange(side, dtype=np.float64), np.arange(side, dtype=np.float64))
-    points = to_photo(np.stack([x.ravel(), y.ravel()], axis=-1), grid)
+    at, back = np.arange(side, dtype=np.float64), np.vstack([inverse(grid), [0, 0, 1]])
 
     def distance(other: FaceCrop) -> Float[np.ndarray, "size size"]:
-        from_middle = to_crop(points, other) - (other.size - 1) / 2
-        return np.asarray(np.linalg.norm(from_middle, axis=-1).reshape(side, side) / other.size)
+        (a, b, c), (d, e, f) = other.matrix.astype(np.float64) @ back
+        middle = (other.size - 1) / 2
+        x, y = (a * at + (c - middle)) + b * at[:, None], (d * at + (f - middle)) + e * at[:, None]
+        return np.asarray(np.sqrt(x * x + y * y) / other.size)
 
     mine = distance(crop)
     for other in others:

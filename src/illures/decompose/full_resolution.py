@@ -9,7 +9,7 @@ the rest, I - A ∘ f(N, L), so the sum is exact for any prediction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import cv2
@@ -18,31 +18,20 @@ from jaxtyping import Bool, Float
 
 from illures.decompose.maps import Maps
 from illures.errors import InputError
-from illures.faces import at_size, extract, in_photo, padded, scale_of, to_photo
-from illures.io.photos import Photo, as_linear
-from illures.math import sh
+from illures.faces import in_photo, padded, scale_of, to_photo
+from illures.io.photos import Photo
 from illures.math.color import luminance
 from illures.math.curves import smoothstep
 from illures.math.fill import continued
-from illures.math.guided_filter import box_mean, moments
 from illures.math.normals import normalize
-from illures.math.quotient import BLACK, albedo_of, illumination_of
+from illures.math.quotient import BLACK, albedo_of
 from illures.render import shade
 from illures.types import FaceCrop
 
-# Radius of the guided filter [px of a crop of 128], and the variance of log luminance that counts as noise.
-GUIDE_RADIUS = 3
-GUIDE_EPS = 0.05**2
 # Largest detail of the photo that albedo takes [log]: darker, brighter. Brighter detail is a glint.
 DETAIL = (2.0, 0.7)
-# Divisors are floored at this part of the face's mean shading, as SH shading can ring to zero.
-SHADING_FLOOR = 0.1
 # The maps fade out toward the crop's edge over this part of its side.
 FADE = 0.04
-# Beyond the crop what was known at its edge falls to 1/e over this part of the side of the grid with its margin: a neck
-# goes on below the dark underside of the chin.
-FAR = 0.05
-_AHEAD = np.array([0, 0, 1], np.float32)
 # Maps of a small crop are upsampled by this factor with cubics first, as the warp to the photo is linear.
 FINER = 4
 
@@ -54,32 +43,41 @@ Map3 = Float[np.ndarray, "rows columns 3"]
 
 
 @dataclass(frozen=True)
-class Fields:
-    """The fields to interpolate, on the (finer) grid of the crop, in the upright frame of the photo.
+class Illumination:
+    """What E of the photo is interpolated from, on the (finer) grid of the crop.
 
     Attributes:
-        normal: in the photo's frame; not of unit length between pixels.
-        light: in the photo's frame.
         illumination: log E.
         low: log luminance of the crop as seen by the network; detail is the difference to it.
         share: of the photo's detail that goes to E, in [0, 1].
         seen: 1 where `low` is known.
         floor: least shading used as a divisor.
-        head: weight of the maps; 0 along the crop's edge.
-        mask: skin; 0 along the crop's edge.
-        crop: of this grid: that of the face, with the requested margin.
+        crop: of this grid: that of the face, with the requested margin as far as the photo goes.
     """
 
-    normal: Map3
-    light: Float[np.ndarray, "9 3"]
     illumination: Map3
     low: Map1
     share: Map1
     seen: Map1
     floor: float
+    crop: FaceCrop
+
+
+@dataclass(frozen=True)
+class Fields(Illumination):
+    """All fields to interpolate, in the upright frame of the photo.
+
+    Attributes:
+        normal: in the photo's frame; not of unit length between pixels.
+        light: in the photo's frame.
+        head: weight of the maps; 0 along the crop's edge.
+        mask: skin; 0 along the crop's edge.
+    """
+
+    normal: Map3
+    light: Float[np.ndarray, "9 3"]
     head: Map1
     mask: Map1
-    crop: FaceCrop
 
 
 @dataclass(frozen=True)
@@ -91,31 +89,13 @@ class Window:
     albedo: Map3
     normal: Map3
     shading: Map3
-    residual: Map3
     mask: Map1
     head: Map1
 
-
-def at_photo_resolution(face: M, photo: Photo) -> M:
-    """See `Decomposition.photo_resolution`."""
-    check_photo(face.crop, photo)
-    fields = prepare(face)
-    x0, y0, x1, y1 = bounds(face.crop)
-    matrix = np.array([[1, 0, -x0], [0, 1, -y0]], np.float32)
-    crop = FaceCrop(matrix=matrix, size=max(x1 - x0, y1 - y0), photo_size=face.crop.photo_size, face=face.crop.face)
-    image = as_linear(extract(photo, crop))
-    window = sample(fields, (x0, y0), image)
-    return replace(
-        face,
-        image=image,
-        albedo=window.albedo,
-        normal=window.normal,
-        light=fields.light,
-        residual=window.residual,
-        mask=window.mask,
-        crop=crop,
-        regions=None,
-    )
+    @property
+    def residual(self) -> Map3:
+        """What is left of the photo."""
+        return self.image - self.albedo * self.shading
 
 
 def bounds(crop: FaceCrop) -> tuple[int, int, int, int]:
@@ -141,59 +121,6 @@ def upright(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
     return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
 
 
-def prepare(face: Maps, margin: int = 0) -> Fields:
-    """Filter at the crop's size, turn to the photo's frame, and interpolate to the finer grid.
-
-    Args:
-        face: at the network's resolution.
-        margin: width around the crop by which the fields of the head are extrapolated [crop px]: normals turn toward
-            the viewer, lit by L, and the rest of E (shadows, highlights) fades out. 0 keeps the fields of the crop,
-            with its background.
-    """
-    size, shading = face.crop.size, face.shading
-    weight = face.mask[..., None] + 0.01  # outside the mask the prediction is less reliable
-    floor = SHADING_FLOOR * max(float((shading * weight).mean() / weight.mean()), 0.01)
-    illumination = np.log(illumination_of(face.image, face.albedo)).astype(np.float32)
-    low = _log_luminance(face.image)
-    share = _share(low, illumination.mean(axis=-1), max(1, round(GUIDE_RADIUS * size / 128)))
-    turn = upright(face.crop)
-    normal, light = (face.normal @ turn.T).astype(np.float32), sh.rotate(face.light, turn).astype(np.float32)
-    head, seen = feathered(face.head, face.crop), feathered(np.ones_like(low), face.crop)
-    mask = head if face.regions is None else feathered(face.mask, face.crop)
-    if margin:
-        known = surely(head)
-        ratio = illumination - _log_shading(normal, light, floor)
-        fade, facing = _fading(np.pad(known, margin)), beyond(normal, known, margin) - _AHEAD
-        illumination = _log_shading(_AHEAD + fade * facing, light, floor) + fade * beyond(ratio, known, margin)
-        normal = _AHEAD + np.sqrt(fade) * facing  # slower: the head is round beyond the crop's upper edge, too
-        # At the crop's edge all but `low` are 0, unless the photo ends there.
-        low, head, mask, share, seen = (np.pad(v, margin, "edge") for v in (low, head, mask, share * known, seen))
-    else:
-        seen = np.ones_like(low)
-    wide = padded(face.crop, margin)
-    zoom = scale_of(face.crop)
-    factor = FINER if zoom < 0.5 else 1
-
-    def finer(field: np.ndarray) -> np.ndarray:
-        if factor > 1:
-            field = cv2.resize(field, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-        # Half a crop pixel smooths the creases of the cubics; a photo coarser than the crop needs its own low-pass.
-        return np.ascontiguousarray(_blur(field, max(factor / 2, zoom / 2) if factor > 1 or zoom > 1 else 0.0))
-
-    return Fields(
-        normal=finer(normal),
-        light=light,
-        illumination=finer(illumination),
-        low=finer(low),
-        share=finer(share),
-        seen=finer(seen),
-        floor=floor,
-        head=np.clip(finer(head.astype(np.float32)), 0, 1),
-        mask=np.clip(finer(mask.astype(np.float32)), 0, 1),
-        crop=at_size(wide, wide.size * factor),
-    )
-
-
 def sample(fields: Fields, origin: tuple[int, int], image: Map3) -> Window:
     """The maps over a rectangle of the photo that begins at pixel `origin` (x, y) and has the linear pixels `image`."""
     normal = normalize(warped(fields.normal, fields.crop, origin, image.shape[:2]))
@@ -206,19 +133,18 @@ def sample(fields: Fields, origin: tuple[int, int], image: Map3) -> Window:
         albedo=albedo,
         normal=normal,
         shading=shading,
-        residual=image - albedo * shading,
         mask=warped(fields.mask, fields.crop, origin, image.shape[:2]),
         head=warped(fields.head, fields.crop, origin, image.shape[:2]),
     )
 
 
-def illumination_at(fields: Fields, origin: tuple[int, int], image: Map3) -> Map3:
+def illumination_at(fields: Illumination, origin: tuple[int, int], image: Map3) -> Map3:
     """E over a rectangle of the photo, with its share of the photo's detail."""
 
     def there(field: np.ndarray) -> np.ndarray:
         return warped(field, fields.crop, origin, image.shape[:2])
 
-    detail = _log_luminance(image) - there(fields.low)
+    detail = log_luminance(image) - there(fields.low)
     kept = np.clip((1 - there(fields.share)) * detail, -DETAIL[0], DETAIL[1])
     return np.exp(there(fields.illumination) + (there(fields.seen) * (detail - kept))[..., None])
 
@@ -246,16 +172,6 @@ def beyond(
     return continued(np.pad(field, (*around, (0, 0))), np.pad(known, around))
 
 
-def _log_shading(normal: Map3, light: Float[np.ndarray, "9 3"], floor: float) -> Map3:
-    return np.log(np.maximum(shade(normalize(normal), light), floor)).astype(np.float32)
-
-
-def _fading(known: Bool[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns 1"]:
-    """1 where something is known, falling to 0 with the distance from there."""
-    distance = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
-    return np.exp(-distance / (FAR * len(known)))[..., None].astype(np.float32)
-
-
 def feathered(mask: Float[np.ndarray, "size size"], crop: FaceCrop) -> Float[np.ndarray, "size size"]:
     """A soft mask of a crop that fades to 0 toward its edge, where the photo goes on beyond it."""
     return np.minimum(mask, feather(crop)).astype(np.float32)
@@ -276,19 +192,9 @@ def feather(crop: FaceCrop, share: float = FADE, below: bool = True) -> Float[np
     return smoothstep((away - 1) / rim).astype(np.float32)
 
 
-def _log_luminance(image: Map3) -> Map1:
+def log_luminance(image: Map3) -> Map1:
+    """Log luminance of linear light, finite in black."""
     return np.log(luminance(np.maximum(image, 0)) + np.float32(BLACK)).astype(np.float32)
-
-
-def _share(guide: Map1, target: Map1, radius: int) -> Map1:
-    """Slope of `target` against `guide` in each neighbourhood, within [0, 1], smoothed."""
-    local = moments(guide, target, radius)
-    slope = local.covariance / (np.maximum(local.variance, 0) + GUIDE_EPS)
-    return box_mean(np.clip(slope, 0, 1).astype(np.float32), radius)
-
-
-def _blur(field: np.ndarray, sigma: float) -> np.ndarray:
-    return cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101) if sigma > 0 else field
 
 
 def check_photo(crop: FaceCrop, photo: Photo) -> None:

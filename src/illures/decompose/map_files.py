@@ -67,9 +67,12 @@ def write_maps(
     if maps.regions is not None and "regions" in names and name is None:
         write_labels(folder / "regions.png", maps.regions)
     if not format.is_exr:
+        residual = None
         for each in MAPS:
             if each in names:
-                format.write(folder, each, with_alpha(each, maps.take(each), format, alpha))
+                codes = maps.take(each, residual)
+                format.write(folder, each, with_alpha(each, codes, format, alpha))
+                residual = codes if each == "residual" else None  # its turn is right before that of the reconstruction
         return
     codes = {each: maps.take(each) for each in MAPS if each != "reconstruction" or (format.split and each in names)}
     seen = None if format.split else _photo_codes(photo, format)

@@ -16,17 +16,18 @@ from jaxtyping import Float, Num, UInt8
 
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import limits, own_share, prepare_wide, seen_by
+from illures.decompose.fields import prepare
 from illures.decompose.full_resolution import (
     Fields,
+    Rect,
     Window,
     bounds,
     check_photo,
     inside,
-    prepare,
     sample,
     warped,
 )
-from illures.faces import extract, padded
+from illures.faces import extract, in_sight, padded
 from illures.faces.matte import PhotoMatte, widened
 from illures.io.formats import Codes, Format, MapName
 from illures.io.photos import Photo, as_float, as_linear
@@ -57,13 +58,18 @@ class PhotoMaps:
     matte: Num[np.ndarray, "height width"]
     regions: UInt8[np.ndarray, "height width"] | None
 
-    def take(self, name: MapName) -> Codes:
-        """Codes of a map; residual and reconstruction are computed from the codes of the others, band by band."""
+    def take(self, name: MapName, residual: Codes | None = None) -> Codes:
+        """Codes of a map; residual and reconstruction are computed from the codes of the others, band by band.
+
+        Args:
+            name: of the map.
+            residual: its codes, if they are known: the reconstruction needs them.
+        """
         if name not in ("residual", "reconstruction"):
             return np.asarray(getattr(self, name))
         codes = np.empty_like(self.albedo)
         for rows in _bands(0, len(codes)):
-            codes[rows] = self.residual(rows)
+            codes[rows] = self.residual(rows) if residual is None else residual[rows]
             if name == "reconstruction":
                 total = self._product(rows) + self.format.decode("residual", codes[rows])
                 codes[rows] = self.format.quantise("reconstruction", total)
@@ -101,21 +107,35 @@ def _add(maps: PhotoMaps, photo: Photo, face: Decomposition, others: list[FaceCr
     person = format.decode("matte", maps.matte)
     seen = seen_by(extract(person, face.crop), face.mask, _WHOLE)
     fields = prepare_wide(face, photo) if seen else prepare(face)
-    share = own_share(face.crop, fields.crop, others)
-    reach = fields.head * share
+    if others:
+        share = own_share(face.crop, fields.crop, others)
+        fields = replace(fields, head=fields.head * share, mask=fields.mask * share)
     if seen:
-        reach = _at_size(limits(face, others, extract(person, widened(face.crop))), fields)
-    fields = replace(fields, head=reach, mask=fields.mask * share)
-    x0, y0, x1, y1 = inside(bounds(widened(face.crop) if seen else face.crop), photo)
+        wide = widened(face.crop)
+        reach = limits(face, others, extract(person, wide))[in_sight(wide)[1]]
+        fields = replace(fields, head=_at_size(reach, fields))
+    _lay_over(maps, photo, fields, inside(bounds(widened(face.crop) if seen else face.crop), photo), seen)
+    if maps.regions is not None and face.regions is not None:
+        x0, y0, x1, y1 = inside(bounds(face.crop), photo)
+        for rows in _bands(y0, y1):
+            _label(maps.regions[rows, x0:x1], face.regions, own, face.crop, (x0, rows.start))
+
+
+def _lay_over(maps: PhotoMaps, photo: Photo, fields: Fields, rect: Rect, matted: bool) -> None:
+    """Lay a face into the maps over a rectangle of the photo; `matted`: as far as the matte goes."""
+    x0, y0, x1, y1 = rect
     for rows in _bands(y0, y1):
-        columns = slice(x0, x1)
-        window = sample(fields, (x0, rows.start), as_linear(photo[rows, columns]))
-        if seen:
-            matte = format.decode("matte", maps.matte[rows, columns])
-            window = replace(window, head=np.maximum(window.head * matte, window.mask))
-        _lay(maps, (rows, columns), window)
-        if maps.regions is not None and face.regions is not None:
-            _label(maps.regions[rows, columns], face.regions, own, face.crop, (x0, rows.start))
+        shape = rows.stop - rows.start, x1 - x0
+        head, mask = (warped(field, fields.crop, (x0, rows.start), shape) for field in (fields.head, fields.mask))
+        if matted:
+            head = np.maximum(head * maps.format.decode("matte", maps.matte[rows, x0:x1]), mask)
+        touched = np.flatnonzero((head > 0).any(axis=0))
+        if not len(touched):
+            continue
+        here = slice(touched[0], touched[-1] + 1)
+        columns = slice(int(x0 + here.start), int(x0 + here.stop))
+        window = sample(fields, (columns.start, rows.start), as_linear(photo[rows, columns]))
+        _lay(maps, (rows, columns), replace(window, head=head[:, here], mask=mask[:, here]))
 
 
 def _at_size(share: Float[np.ndarray, "size size"], fields: Fields) -> Float[np.ndarray, "fine fine"]:
@@ -134,7 +154,7 @@ def _label(
     inside = cv2.copyMakeBorder(own, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     here = warped(inside, padded(crop, 1), origin, out.shape) >= 0.5
     best, label = np.zeros(out.shape, np.float32), np.zeros(out.shape, np.uint8)
-    for region in Region:
+    for region in np.flatnonzero(regions.max(axis=(0, 1)) >= 1 / len(Region)):  # others are nowhere the likeliest
         likely = warped(np.ascontiguousarray(regions[..., region]), crop, origin, out.shape)
         label[likely > best] = region
         np.maximum(best, likely, out=best)
@@ -146,15 +166,18 @@ def _blank(photo: Photo, faces: list[Decomposition], format: Format) -> PhotoMap
     shape = photo.shape[:2]
 
     def constant(name: MapName, value: tuple[float, ...]) -> Codes:
-        code = format.quantise(name, np.array([[value]], np.float32))
-        return np.broadcast_to(code, (*shape, 3)).copy()
+        row = np.tile(format.quantise(name, np.array([value], np.float32)), (shape[1], 1))
+        return np.broadcast_to(row.ravel(), (shape[0], row.size)).copy().reshape(*shape, 3)  # by rows: fast
 
-    albedo = np.empty((*shape, 3), format.dtype)
-    for rows in _bands(0, shape[0]):
-        if format.is_exr:
-            albedo[rows] = format.quantise("albedo", as_linear(photo[rows]))
-        else:
-            albedo[rows] = np.round(as_float(photo[rows]) * np.iinfo(format.dtype).max)
+    if photo.dtype == np.uint8 and not format.is_exr:
+        albedo = np.multiply(photo, np.iinfo(format.dtype).max // 255, dtype=format.dtype)
+    else:
+        albedo = np.empty((*shape, 3), format.dtype)
+        for rows in _bands(0, shape[0]):
+            if format.is_exr:
+                albedo[rows] = format.quantise("albedo", as_linear(photo[rows]))
+            else:
+                albedo[rows] = np.round(as_float(photo[rows]) * np.iinfo(format.dtype).max)
     shading = constant("shading", (1.0, 1.0, 1.0))
     normal = constant("normal", (0.0, 0.0, 1.0))
     matte = np.empty(shape, format.dtype)
@@ -169,8 +192,6 @@ def _lay(maps: PhotoMaps, where: tuple[slice, slice], window: Window) -> None:
     """Blend a window into the maps where it shows a head; pixels where that weight is 0 stay as they are."""
     format, weight = maps.format, window.head[..., None]
     inside = weight > 0
-    if not inside.any():
-        return
 
     def blend(name: MapName, over: np.ndarray) -> np.ndarray:
         under = format.decode(name, getattr(maps, name)[where])

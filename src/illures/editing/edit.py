@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import bounds, inside, prepare, sample
+from illures.decompose.fields import prepare
+from illures.decompose.full_resolution import bounds, inside, warped
 from illures.decompose.photo_maps import photo_maps
 from illures.editing.retouch import Retouch, tone_gain
 from illures.errors import InputError
@@ -91,7 +92,7 @@ def apply_normal(photo: Photo, faces: Sequence[Decomposition], edited: Path) -> 
             if not where.any():
                 return
             image = as_linear(out[here])
-            mask = sample(fields, (x0, rows.start), image).mask  # noqa: B023
+            mask = warped(fields.mask, fields.crop, (x0, rows.start), where.shape)  # noqa: B023
             old, new = (normalize(format.decode("normal", c[here])) for c in (before, codes))
             shades = [np.maximum(shade(n, fields.light), fields.floor) for n in (old, new)]  # noqa: B023
             ratio = 1 + mask[..., None] * (shades[1] / shades[0] - 1)

@@ -17,6 +17,8 @@ from illures.types import Face, FaceCrop
 # eyes + 0.1 e2m. A tighter, lower square uses more pixels for the face: less hair, the whole chin.
 TIGHTNESS = 0.85
 CENTRE_BELOW_EYES = 0.3
+# What `in_sight` leaves around the photo, as far as filters on the crop's grid reach [of its side].
+_RIM = 0.03
 
 
 def alignment(points: Float[np.ndarray, "68 2"], size: int) -> Float[np.ndarray, "2 3"]:
@@ -92,6 +94,20 @@ def in_photo(crop: FaceCrop) -> Bool[np.ndarray, "size size"]:
     rim = 0.499
     across, down = (column > -rim) & (column < width - 1 + rim), (row > -rim) & (row < height - 1 + rim)
     return np.asarray(across & down)
+
+
+def in_sight(crop: FaceCrop) -> tuple[FaceCrop, tuple[slice, slice]]:
+    """The part of a crop, as a square, that has the photo and a rim around it, and its rows and columns."""
+    height, width = crop.photo_size
+    corners = to_crop(np.array([[x, y] for x in (-0.5, width - 0.5) for y in (-0.5, height - 0.5)]), crop)
+    rim = math.ceil(_RIM * crop.size)
+    low = np.clip(np.floor(corners.min(0)).astype(int) - rim, 0, crop.size - 1)
+    high = np.clip(np.ceil(corners.max(0)).astype(int) + rim + 1, low + 1, crop.size)
+    side = int((high - low).max())
+    x, y = (int(v) for v in np.minimum(low, crop.size - side))
+    matrix = crop.matrix.copy()
+    matrix[:, 2] -= (x, y)
+    return replace(crop, matrix=matrix, size=side), (slice(y, y + side), slice(x, x + side))
 
 
 def inverse(crop: FaceCrop) -> Float[np.ndarray, "2 3"]:

@@ -9,7 +9,7 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from illures.io.decoding import note
 
@@ -34,15 +34,15 @@ def say_cut(path: Path, image: Image.Image) -> None:
     try:
         with Image.open(io.BytesIO(data[:end] + _MORE + _END), formats=["JPEG"]) as longer:
             longer.load()
-            changed = np.flatnonzero((np.asarray(longer) != np.asarray(image)).reshape(image.height, -1).any(axis=1))
+            changed = ImageChops.difference(longer, image).getbbox()
     except (OSError, SyntaxError, ValueError):
         return
-    if not len(changed):
+    if changed is None:
         return
     if image.info.get("progressive"):
         note(path, "ends too early: the file lacks the last scans, and the picture is coarser than it was")
         return
-    rows = int(changed[0]) // _BLOCK * _BLOCK
+    rows = changed[1] // _BLOCK * _BLOCK
     note(path, f"ends too early: no more than the first {rows} of {image.height} rows are in the file")
 
 
@@ -64,5 +64,6 @@ def _may_be_cut(image: Image.Image) -> bool:
     """A cheap first check: in a truncated sequential JPEG the last block is flat."""
     if image.info.get("progressive"):
         return True
-    last = np.asarray(image)[-_BLOCK // 2 :, -_BLOCK // 2 :]
+    width, height = image.size
+    last = np.asarray(image.crop((max(width - _BLOCK // 2, 0), max(height - _BLOCK // 2, 0), width, height)))
     return bool(np.ptp(last.reshape(-1, last.shape[-1] if last.ndim == 3 else 1).astype(int), axis=0).max() <= 1)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Num
 
 # Widths of the blurs of `continued`, in parts of the side; each is used from twice that distance on.
 _WIDTHS = (0.02, 0.06)
+_LEAST = 4  # width of a blur [px] below which no coarser grid is used
 
 
 def filled(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray, "rows columns"]) -> np.ndarray:
@@ -39,8 +40,19 @@ def continued(field: Float[np.ndarray, "rows columns n"], known: Bool[np.ndarray
     found = np.asarray(nearest(field, known), np.float32)
     for width in (len(field) * share for share in _WIDTHS):
         share = np.clip(distance / (2 * width), 0, 1)[..., None]
-        found = found + share * (cv2.GaussianBlur(found, (0, 0), width).reshape(found.shape) - found)
+        found = found + share * (_wide_blur(found, width).reshape(found.shape) - found)
     return found
+
+
+def _wide_blur(field: Float[np.ndarray, "rows columns n"], sigma: float) -> np.ndarray:
+    """A Gaussian blur, on a coarser grid where it is wide: what a width of `_LEAST` pixels leaves is smooth."""
+    factor = 2 ** max(int(np.log2(sigma / _LEAST)), 0)
+    if factor == 1:
+        return cv2.GaussianBlur(field, (0, 0), sigma)
+    rows, columns = field.shape[:2]
+    small = cv2.resize(field, (-(-columns // factor), -(-rows // factor)), interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(small, (0, 0), np.sqrt(sigma**2 - (factor**2 - 1) / 12) / factor)
+    return cv2.resize(blurred, (columns, rows), interpolation=cv2.INTER_CUBIC)
 
 
 def _filled(sums: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -51,23 +51,18 @@ def colour_guided(guide: Colours, target: Grid, radius: int, eps: float) -> tupl
     squares = products[..., :3] - centre * centre + np.float32(eps)  # rr, gg, bb
     mixed = products[..., 3:] - centre * np.roll(centre, -1, axis=-1)  # rg, gb, br
     covariance = box_mean(guide * target[..., None], radius) - centre * level[..., None]
-    slope = np.einsum("hwij,hwj->hwi", _inverse(squares, mixed), covariance).astype(np.float32)
+    slope = _solved(squares, mixed, covariance)
     offset = level - np.einsum("hwi,hwi->hw", slope, centre)
     return box_mean(slope, radius), box_mean(offset.astype(np.float32), radius)
 
 
-def _inverse(squares: Colours, mixed: Colours) -> Float[np.ndarray, "rows columns 3 3"]:
-    """Inverse of the symmetric 3 x 3 matrix of each pixel by its cofactors: rr, gg, bb and rg, gb, br."""
+def _solved(squares: Colours, mixed: Colours, target: Colours) -> Colours:
+    """Solve a symmetric 3 x 3 matrix (rr, gg, bb and rg, gb, br) for each pixel, by its cofactors."""
     (rr, gg, bb), (rg, gb, br) = (np.moveaxis(v, -1, 0) for v in (squares, mixed))
-    cofactors = np.stack(
-        [
-            gg * bb - gb * gb,
-            br * gb - rg * bb,
-            rg * gb - br * gg,
-            rr * bb - br * br,
-            rg * br - rr * gb,
-            rr * gg - rg * rg,
-        ]
+    x, y, z = np.moveaxis(target, -1, 0)
+    xx, xy, xz = gg * bb - gb * gb, br * gb - rg * bb, rg * gb - br * gg
+    yy, yz, zz = rr * bb - br * br, rg * br - rr * gb, rr * gg - rg * rg
+    least = rr * xx + rg * xy + br * xz
+    return (
+        np.stack([xx * x + xy * y + xz * z, xy * x + yy * y + yz * z, xz * x + yz * y + zz * z], -1) / least[..., None]
     )
-    xx, xy, xz, yy, yz, zz = cofactors / (rr * cofactors[0] + rg * cofactors[1] + br * cofactors[2])
-    return np.stack([np.stack([xx, xy, xz], -1), np.stack([xy, yy, yz], -1), np.stack([xz, yz, zz], -1)], -2)

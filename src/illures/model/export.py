@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import os
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from illures.faces.context import CONTEXT
 from illures.model.blocks import is_counter, load_fixed
 from illures.model.config import NetworkConfig
 from illures.model.network import IlluResSfSNet
-from illures.model.weights import Weights, WeightsInfo, hash_tensors, metadata, read_weights
+from illures.model.weights import Weights, WeightsInfo, hash_tensors, read_weights, write_weights
 
 _PREFIX = "network."
 
@@ -108,9 +106,7 @@ def save_weights(
     tensors = {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in state.items()}
     info = WeightsInfo(network.config, hash_tensors(tensors), recipe, data, metrics)
     weights = Weights(tensors, onnx_graph(network), info)
-    part = path.with_name(path.name + ".part")
-    save_file(tensors, part, metadata=metadata(weights))
-    os.replace(part, path)
+    write_weights(path, weights)
     return weights
 
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save
 
 from illures.errors import InputError
 from illures.io.files import write_whole
@@ -85,12 +84,6 @@ def read_onnx(path: Path) -> Weights:
     recipe, metrics = json.loads(about["recipe"]), json.loads(about["metrics"])
     info = WeightsInfo(config, about["hash"], recipe, about["data"], metrics)
     return Weights(tensors, model.SerializeToString(), info)
-
-
-def write_weights(path: Path, weights: Weights) -> None:
-    """Write a weights file, whole or not at all; raises an InputError if that fails."""
-    tensors = {name: np.ascontiguousarray(value) for name, value in weights.tensors.items()}
-    write_whole(path, save(tensors, metadata=metadata(weights)))
 
 
 def _shape(value: object) -> str:

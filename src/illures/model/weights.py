@@ -1,4 +1,8 @@
-"""Weights files: safetensors with metadata and the ONNX graph; strictly checked when loaded."""
+"""Weights files: safetensors with metadata and the ONNX graph; strictly checked when loaded.
+
+A weights file is self-contained, but for one in the package: illures-256 leaves out the tensors that it shares with
+illures-128, which is the body of its network, so that the package has them once.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,16 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
+from safetensors.numpy import save
 
 from illures.errors import InputError
 from illures.io.decoding import decoding, parse_json, read_tensors
+from illures.io.files import write_whole
 from illures.model.config import NetworkConfig
 
 FAST, FINE = "illures-128", "illures-256"  # in the package: for video and live use, and for photos
 _FORMAT = "illures-1"
+_SHARED = "shared"  # in the header of weights that leave out the tensors of `FAST`: the hash of those
 # Largest decompressed graph; ours have less than 1 MiB.
 _GRAPH_BYTES = 64 << 20
 _LARGEST = 4096  # largest number in a configuration
@@ -74,18 +81,70 @@ def read_weights(path: Path | str | None = None) -> Weights:
     """Read weights from `path` or from the package (see `find_weights`); nothing is downloaded.
 
     Raises:
-        InputError: the file is missing, is not an illures weights file, or its hash does not fit its tensors.
+        InputError: the file is missing, is not an illures weights file, its hash does not fit its tensors, or it leaves
+            out tensors of another release.
     """
     path = find_weights(path)
     tensors, about = read_tensors(path, "a weights file")
     if about.get("format") != _FORMAT:
         raise InputError(f"{path}: format is {about.get('format')!r}, {_FORMAT!r} is needed")
+    if _SHARED in about:
+        tensors = _tensors_of_fast(path, about[_SHARED]) | tensors
     with decoding(path, "a weights file"):  # the header is untrusted, too
         about = {name: about[name] for name in ("hash", "data", "config", "recipe", "metrics", "graph")}
         check_hash(path, tensors, about["hash"])
         config, recipe, metrics = (_table(name, about[name]) for name in ("config", "recipe", "metrics"))
         info = WeightsInfo(_config(config), about["hash"], recipe, about["data"], metrics)
         return Weights(tensors, _unfolded(about["graph"]), info)
+
+
+def _tensors_of_fast(path: Path, hash: str) -> dict[str, np.ndarray]:
+    """The tensors that a file leaves out."""
+    tensors, about = read_tensors(packaged(FAST), "a weights file")
+    if about["hash"] != hash:
+        raise InputError(
+            f"{path}: leaves out tensors of {FAST} {hash[:16]!r}, and the package has {FAST} {about['hash']!r}; "
+            "`illures export -o NAME.safetensors` of the release that it is from writes a whole file"
+        )
+    return tensors
+
+
+def write_weights(path: Path, weights: Weights, fast: Weights | None = None) -> None:
+    """Write a weights file, whole or not at all.
+
+    Args:
+        path: ends in .safetensors.
+        weights: all of them.
+        fast: the package's `FAST`: what equals its tensors bit by bit is left out, if all of their names are there.
+
+    Raises:
+        InputError: the file can't be written.
+    """
+    tensors = {name: np.ascontiguousarray(value) for name, value in weights.tensors.items()}
+    about = metadata(weights)
+    if fast is not None and fast.tensors.keys() <= tensors.keys():
+        own = {name: value for name, value in tensors.items() if not _same(value, fast.tensors.get(name))}
+        if len(own) < len(tensors):
+            tensors, about = own, about | {_SHARED: fast.info.hash}
+    write_whole(path, save(tensors, metadata=about))
+
+
+def write_packaged(changed: Mapping[str, Weights]) -> None:
+    """Put weights into the package, by name; the others there stay the same, whatever they shared."""
+    weights = {name: read_weights(name) for name in (FAST, FINE) if packaged(name).is_file()} | dict(changed)
+    packaged(FAST).parent.mkdir(exist_ok=True)
+    if FAST in changed:
+        write_weights(packaged(FAST), weights[FAST])
+    if FINE in weights:
+        write_weights(packaged(FINE), weights[FINE], weights.get(FAST))
+
+
+def _same(one: np.ndarray, other: np.ndarray | None) -> bool:
+    return (
+        other is not None
+        and (one.dtype, one.shape) == (other.dtype, other.shape)
+        and one.tobytes() == np.ascontiguousarray(other).tobytes()
+    )
 
 
 def _table(name: str, text: str) -> dict[str, Any]:

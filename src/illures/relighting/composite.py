@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Float16, UInt8
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.extent import prepare_wide
+from illures.decompose.extent import illumination_wide
 from illures.decompose.full_resolution import (
     Rect,
     beyond,
@@ -122,22 +122,21 @@ class PhotoRelighter:
         x0, y0, _, y1 = patch.rect
 
         def blend(rows: slice) -> None:
-            share = patch.weight[rows.start - y0 : rows.stop - y0]
-            touched = np.flatnonzero(share.any(axis=0))
-            if not len(touched):
+            band = slice(rows.start - y0, rows.stop - y0)
+            columns = _touched(patch.weight[band])
+            share = patch.weight[band, columns]
+            if not share.size:
                 return
-            first, last = int(touched[0]), int(touched[-1]) + 1
-            share = share[:, first:last]
-            here = rows, slice(x0 + first, x0 + last)
-            origin = x0 + first, rows.start
+            here = rows, slice(x0 + columns.start, x0 + columns.stop)
+            origin = x0 + columns.start, rows.start
             linear = as_linear(self._photo[here])
-            base = patch.base[rows.start - y0 : rows.stop - y0, first:last].astype(np.float32)
+            base = patch.base[band, columns].astype(np.float32)
             new = base * warped(fresh.gain, fresh.crop, origin, share.shape)
             if fresh.added.any():
                 new += mirroring(base) * warped(fresh.added, fresh.crop, origin, share.shape)
             new = _shouldered(new, linear)
             if patch.glints is not None:
-                glint = patch.glints[rows.start - y0 : rows.stop - y0, first:last, None].astype(np.float32)
+                glint = patch.glints[band, columns, None].astype(np.float32)
                 new += glint * np.maximum(linear - new, 0)
             old = linear if self._background == "keep" else as_linear(out[here])
             # Behind a soft edge the background remains, lit as the background.
@@ -175,22 +174,27 @@ class PhotoRelighter:
 
     def _patch(self, face: Decomposition, faces: Sequence[Decomposition], residual: Residual, shadows: bool) -> Patch:
         photo, surface = self._photo, surface_of(reduced(face), residual, shadows)
-        fields = prepare_wide(face, photo)
+        fields = illumination_wide(face, photo)
         others = [other.crop for other in faces if other is not face]
         what: What = "person" if self._background == "relight" else "head"
         (x0, y0, x1, y1), weight = around(photo, face, others, what)
-        base = np.empty((y1 - y0, x1 - x0, 3), np.float16)
+        base = np.zeros((y1 - y0, x1 - x0, 3), np.float16)  # it stays so where nothing changes
         kept = finer(beyond(surface.old, surely(surface.head), _margin(surface))) if residual == "keep" else None
         wide = widened(at_size(face.crop, len(surface.mask)))
 
         def fill(rows: slice) -> None:
-            image = as_linear(photo[rows, x0:x1])
+            here = slice(rows.start - y0, rows.stop - y0)
+            columns = _touched(weight[here])
+            origin = x0 + columns.start, rows.start
+            image = as_linear(photo[rows, x0 + columns.start : x0 + columns.stop])
+            if not image.size:
+                return
             if kept is None:
-                old = illumination_at(fields, (x0, rows.start), image)
+                old = illumination_at(fields, origin, image)
                 old = (old + np.sqrt(old * old + 4 * fields.floor**2)) / 2
             else:
-                old = warped(kept, at_size(wide, len(kept)), (x0, rows.start), image.shape[:2])
-            base[rows.start - y0 : rows.stop - y0] = np.minimum(image / old, _MOST)
+                old = warped(kept, at_size(wide, len(kept)), origin, image.shape[:2])
+            base[here, columns] = np.minimum(image / old, _MOST)
 
         over_bands(slice(y0, y1), fill)
         rect = x0, y0, x1, y1
@@ -200,6 +204,12 @@ class PhotoRelighter:
         for eye in eyes:
             without_old(base, eye, rect)
         return Patch(surface, wide, rect, base, weight, eyes, _glints(photo, face, rect))
+
+
+def _touched(weight: UInt8[np.ndarray, "rows columns"]) -> slice:
+    """The columns from the first to the last in which anything changes."""
+    columns = np.flatnonzero(weight.any(axis=0))
+    return slice(int(columns[0]), int(columns[-1]) + 1) if len(columns) else slice(0, 0)
 
 
 def _glints(photo: Photo, face: Decomposition, rect: Rect) -> Float16[np.ndarray, "rows columns"] | None:
