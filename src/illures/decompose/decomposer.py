@@ -166,7 +166,7 @@ class Decomposer:
         photo = opened.photo
         crop = _faces.crop_face(face, photo.shape[:2], self.size)
         return _Input(
-            image=np.clip(as_float(_faces.extract(photo, crop)), 0, 1),
+            image=np.clip(_faces.extract_float(photo, crop), 0, 1),
             landmarks=_faces.to_crop(crop.face.landmarks, crop),
             context=_faces.photo_context(small, photo.shape[:2], crop.matrix, crop.size),
             crop=crop,

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Num
 
 from illures.errors import InputError
 from illures.faces.contour import points68
+from illures.io.photos import as_float
 from illures.types import Face, FaceCrop
 
 # FFHQ's rule (Karras et al. 2019, section "The FFHQ dataset") takes half side = max(2 |e2e|, 1.8 |e2m|) around
@@ -133,13 +134,34 @@ def extract(photo: Num[np.ndarray, "height width *channels"], crop: FaceCrop) ->
     return warp(photo, crop.matrix, crop.size, cv2.BORDER_REFLECT_101)
 
 
+def extract_float(
+    photo: Num[np.ndarray, "height width *channels"], crop: FaceCrop
+) -> Float[np.ndarray, "size size *channels"]:
+    """As `extract`, but float32 in [0, 1] that is not rounded to codes.
+
+    What is rounded depends on the CPU in a few pixels: the last bits of a float decide for a code or the next.
+    """
+    return warp(photo, crop.matrix, crop.size, cv2.BORDER_REFLECT_101, rounded=False)
+
+
 def warp(
-    photo: Num[np.ndarray, "height width *channels"], matrix: Float[np.ndarray, "2 3"], size: int, border: int
+    photo: Num[np.ndarray, "height width *channels"],
+    matrix: Float[np.ndarray, "2 3"],
+    size: int,
+    border: int,
+    rounded: bool = True,
 ) -> Num[np.ndarray, "size size *channels"]:
-    """Warp a photo to a square of `size` pixels by the similarity `matrix` (photo to square); keeps the dtype.
+    """Warp a photo to a square of `size` pixels by the similarity `matrix` (photo to square).
 
     If the square is coarser than the photo, the photo pixels under each of its pixels are averaged (in the encoding
-    of the photo); if it is finer, interpolation is bilinear. `border` is OpenCV's mode outside the photo.
+    of the photo); if it is finer, interpolation is bilinear.
+
+    Args:
+        photo: of any type.
+        matrix: takes pixels of the photo to those of the square.
+        size: of the square [px].
+        border: OpenCV's mode outside the photo.
+        rounded: keep the photo's type; else float32 in [0, 1] (see `extract_float`).
     """
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
     shrink = max(1, int(0.5 / scale))
@@ -148,6 +170,8 @@ def warp(
         # Whole blocks only: OpenCV averages integer factors exactly and fast.
         rows, columns = window.shape[0] // shrink, window.shape[1] // shrink
         window = cv2.resize(window[: rows * shrink, : columns * shrink], (columns, rows), interpolation=cv2.INTER_AREA)
+    if not rounded:
+        window = as_float(window)
     centre = (shrink - 1) / 2
     moved = np.vstack([matrix, [0, 0, 1]]) @ _affine(shrink, x + centre, y + centre)
 
