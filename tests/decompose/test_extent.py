@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from face_scene import crop_at
+from illures.decompose import extent, fields
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.extent import limits, prepare_wide
+from illures.decompose.extent import illumination_wide, limits, prepare_wide
 from illures.decompose.fields import prepare
-from illures.decompose.full_resolution import illumination_at
+from illures.decompose.full_resolution import illumination_at, sample
 from illures.faces.crop import extract
 from illures.faces.matte import MARGIN, widened
 from illures.io.photos import as_linear
@@ -114,3 +115,21 @@ def test_the_crop_itself_is_left_alone(crop):
     seen = as_linear(photo[120:160, 180:220])
     plain, raised = (illumination_at(f, (180, 120), seen) for f in (prepare(face), prepare_wide(face, photo)))
     np.testing.assert_allclose(raised, plain, rtol=1e-3)
+
+
+def test_nothing_in_the_photo_depends_on_the_grid_beyond_it(crop, monkeypatch):
+    """The fields end soon after the photo; its pixels see what they would see of all of them."""
+    photo = photo_of(crop, SKIN)[60:280, 100:310]
+    matrix = crop.matrix.copy()
+    matrix[:, 2] += matrix[:, :2] @ (100, 60)
+    crop = replace(crop, matrix=matrix, photo_size=photo.shape[:2])
+    face, image = face_of(crop, photo), as_linear(photo)
+    part, alone = prepare_wide(face, photo), illumination_wide(face, photo)
+    for module in (extent, fields):
+        monkeypatch.setattr(module, "in_sight", lambda crop: (crop, (slice(None), slice(None))))
+    whole = prepare_wide(face, photo)
+    assert part.crop.size < 0.9 * whole.crop.size
+    for name in ("albedo", "normal", "shading", "mask", "head"):
+        found, expected = (getattr(sample(f, (0, 0), image), name) for f in (part, whole))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3, err_msg=name)
+    np.testing.assert_array_equal(illumination_at(alone, (0, 0), image), illumination_at(part, (0, 0), image))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from illures.errors import InputError
-from illures.faces import alignment, at_size, crop_face, extract, scale_of, to_crop, to_photo
+from illures.faces import alignment, at_size, crop_face, extract, in_photo, in_sight, scale_of, to_crop, to_photo
 from illures.types import Face, FaceCrop
 
 # A frontal face in units of the eye distance: only eyes and mouth corners count.
@@ -41,6 +41,27 @@ def test_points_go_there_and_back(angle, scale, x, y):
     points = np.random.default_rng(0).uniform(0, 1000, (40, 3))
     back = to_photo(to_crop(points, crop), crop)
     np.testing.assert_allclose(back, points, rtol=0, atol=1e-6)
+
+
+@given(st.floats(-3.1, 3.1), st.floats(0.05, 5), st.floats(-400, 400), st.floats(-400, 400))
+def test_the_part_in_sight_has_all_of_the_photo(angle, scale, x, y):
+    matrix = similarity(angle, scale, x, y).astype(np.float32)
+    crop = FaceCrop(matrix, 64, (90, 120), Face(np.zeros((478, 3), np.float32), 1.0))
+    part, (rows, columns) = in_sight(crop)
+    inside = in_photo(crop)
+    assert inside[rows, columns].sum() == inside.sum()
+    assert inside[rows, columns].shape == (part.size, part.size) and part.size <= crop.size
+    points = np.random.default_rng(0).uniform(0, 100, (40, 2))
+    moved = to_crop(points, part) + (columns.start, rows.start)
+    np.testing.assert_allclose(moved, to_crop(points, crop), rtol=0, atol=1e-3)
+
+
+def test_a_small_photo_is_a_small_part_of_a_crop():
+    crop = FaceCrop(
+        similarity(0.3, 0.5, 20, 30).astype(np.float32), 200, (40, 60), Face(np.zeros((478, 3), np.float32), 1)
+    )
+    part, _ = in_sight(crop)
+    assert part.size < 60
 
 
 def test_eyes_are_level_and_the_face_is_inside(face, astronaut):

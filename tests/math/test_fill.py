@@ -1,8 +1,10 @@
 """Fields continued beyond what is known, against brute force and what must stay."""
 
+import cv2
 import numpy as np
+import pytest
 
-from illures.math.fill import continued, filled, nearest
+from illures.math.fill import _wide_blur, continued, filled, nearest
 
 rng = np.random.default_rng(0)
 
@@ -51,3 +53,12 @@ def test_filling_keeps_what_is_known_and_stays_between():
     assert found.min() >= -1e-5 and found.max() <= 1 + 1e-5
     constant = filled(np.full((64, 48, 1), 0.7, np.float32), np.pad(np.ones((4, 4), np.float32), ((30, 30), (20, 24))))
     np.testing.assert_allclose(constant, 0.7, atol=1e-4)
+
+
+@pytest.mark.parametrize("sigma", [3.0, 7.5, 9.6, 12.8, 38.4])
+@pytest.mark.parametrize("shape", [(320, 320, 3), (277, 401, 3)])
+def test_a_blur_on_a_coarser_grid_is_a_gaussian(rng, shape, sigma):
+    """Of steps and noise, against the same blur at full size."""
+    field = np.where(np.arange(shape[1])[:, None] > 150, 1, 0) + rng.normal(0, 0.2, shape)
+    field = field.astype(np.float32)
+    np.testing.assert_allclose(_wide_blur(field, sigma), cv2.GaussianBlur(field, (0, 0), sigma), rtol=0, atol=0.01)

@@ -120,8 +120,14 @@ def _coarse(face: Maps, margin: int) -> Fields:
 
 
 def _finer_illumination(coarse: Illumination) -> Illumination:
-    fields = (_finer(v, coarse.crop) for v in (coarse.illumination, coarse.low, coarse.share, coarse.seen))
-    return Illumination(*fields, coarse.floor, at_size(coarse.crop, coarse.crop.size * _factor(coarse.crop)))
+    return Illumination(
+        illumination=_finer(coarse.illumination, coarse.crop),
+        low=_finer(coarse.low, coarse.crop),
+        share=_finer(coarse.share, coarse.crop),
+        seen=_finer(coarse.seen, coarse.crop),
+        floor=coarse.floor,
+        crop=at_size(coarse.crop, coarse.crop.size * _factor(coarse.crop)),
+    )
 
 
 def _factor(crop: FaceCrop) -> int:

@@ -70,9 +70,9 @@ def write_maps(
         residual = None
         for each in MAPS:
             if each in names:
-                codes = maps.take(each, residual)
-                format.write(folder, each, with_alpha(each, codes, format, alpha))
-                residual = codes if each == "residual" else None  # its turn is right before that of the reconstruction
+                taken = maps.take(each, residual)
+                format.write(folder, each, with_alpha(each, taken, format, alpha))
+                residual = taken if each == "residual" else None  # its turn is right before that of the reconstruction
         return
     codes = {each: maps.take(each) for each in MAPS if each != "reconstruction" or (format.split and each in names)}
     seen = None if format.split else _photo_codes(photo, format)
