@@ -47,7 +47,7 @@ class Occlusion:
     Attributes:
         normal: unit normals, camera frame.
         height: height of the surface toward the viewer [px].
-        obstacle: height of what can cast shadows [px]; far below the surface where there is nothing.
+        occluder: height of what can cast shadows [px]; far below the surface where there is nothing.
         hidden: shading by each SH basis function that occluders remove; times an SH light, the lost shading.
         trust: weight of cast shadows, which fade where what casts them may not be known.
         glasses: height of frames and dark lenses [px]; NaN where there are none.
@@ -55,7 +55,7 @@ class Occlusion:
 
     normal: Float[np.ndarray, "size size 3"]
     height: Float[np.ndarray, "size size"]
-    obstacle: Float[np.ndarray, "size size"]
+    occluder: Float[np.ndarray, "size size"]
     hidden: Float[np.ndarray, "size size 9"]
     trust: Float[np.ndarray, "size size"]
     glasses: Float[np.ndarray, "size size"]
@@ -67,17 +67,17 @@ class Occlusion:
             direction: unit vector toward the lamp, camera frame.
             radius_deg: angular radius of the lamp [deg]; 3.5 at least is used.
         """
-        if not self.obstacle.any() and np.isnan(self.glasses).all():
-            return np.zeros_like(self.obstacle)
+        if not self.occluder.any() and np.isnan(self.glasses).all():
+            return np.zeros_like(self.occluder)
         radius = max(radius_deg, _LEAST_SOFT_DEG)
         level = normalize(np.array([-direction[1], direction[0], 0]) + np.array([1e-6, 0, 0]))
-        total, lengths = np.zeros_like(self.obstacle), radius * np.sqrt(1 - _STRIPS**2)
+        total, lengths = np.zeros_like(self.occluder), radius * np.sqrt(1 - _STRIPS**2)
         for aside, high in zip(np.deg2rad(radius) * _STRIPS, lengths, strict=True):
             middle = np.cos(aside) * direction + np.sin(aside) * level  # of the strip
             ahead = middle[:2] / max(float(np.hypot(*middle[:2])), 1e-9)
             elevation = float(np.rad2deg(np.arcsin(np.clip(middle[2], -1, 1))))
-            horizon, tangent = _horizon(self.height, self.obstacle, ahead, _FAR), _tangent(self.normal, ahead)
-            solid = _covered(horizon, elevation, high) * _is_obstacle(horizon, tangent)
+            horizon, tangent = _horizon(self.height, self.occluder, ahead, _FAR), _tangent(self.normal, ahead)
+            solid = _covered(horizon, elevation, high) * _is_occluder(horizon, tangent)
             total += high * np.maximum(solid, self._behind_glasses(ahead, elevation, high))
         # The occluder's outline is accurate to a pixel, so a blur of that size loses nothing.
         return np.asarray(cv2.GaussianBlur(total / lengths.sum(), (0, 0), 0.8) * self.trust, np.float32)
@@ -113,7 +113,7 @@ class Occlusion:
         ahead = direction[:2] / max(float(np.hypot(*direction[:2])), 1e-9)
         columns, rows = place[0] + far * ahead[0], place[1] - far * ahead[1]
         inside = (columns > 0) & (columns < size - 1) & (rows > 0) & (rows < size - 1)
-        seen = self.obstacle[np.rint(rows[inside]).astype(int), np.rint(columns[inside]).astype(int)]
+        seen = self.occluder[np.rint(rows[inside]).astype(int), np.rint(columns[inside]).astype(int)]
         rise = (seen - self.height[at[1], at[0]]) / far[inside]
         return bool((rise > direction[2] / max(float(np.hypot(*direction[:2])), 1e-9)).any())
 
@@ -147,8 +147,8 @@ def from_heights(
 ) -> Occlusion:
     """Look around from every pixel of height maps; only glasses and what lies under the mask cast shadows."""
     z = seen.head
-    obstacle = np.where(mask > 0.5, z, z.min() - len(z)).astype(np.float32)
-    return Occlusion(normal, z, obstacle, _hidden_basis(normal, z, obstacle), np.ones_like(obstacle), seen.glasses)
+    occluder = np.where(mask > 0.5, z, z.min() - len(z)).astype(np.float32)
+    return Occlusion(normal, z, occluder, _hidden_basis(normal, z, occluder), np.ones_like(occluder), seen.glasses)
 
 
 def _tangent(normal: Float[np.ndarray, "size size 3"], ahead: Float[np.ndarray, "2"]) -> Float[np.ndarray, "size size"]:
@@ -159,7 +159,7 @@ def _tangent(normal: Float[np.ndarray, "size size 3"], ahead: Float[np.ndarray, 
 
 def _horizon(
     z: Float[np.ndarray, "size size"],
-    obstacle: Float[np.ndarray, "size size"],
+    occluder: Float[np.ndarray, "size size"],
     ahead: Float[np.ndarray, "2"],
     reach: float,
 ) -> Float[np.ndarray, "size size"]:
@@ -180,7 +180,7 @@ def _horizon(
         move, flags = np.array([[1, 0, 0], [by, 1, shift]]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(field, move, (size, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
-    low, high = (sheared(np.ascontiguousarray(along(f)), slope, -start, rows) for f in (z, obstacle))
+    low, high = (sheared(np.ascontiguousarray(along(f)), slope, -start, rows) for f in (z, occluder))
     best = np.full_like(low, -1e3)
     for k in range(1, min(size - 1, round(reach * size * abs(main))) + 1):
         rise = high[:, k:] - low[:, :-k]
@@ -196,25 +196,25 @@ def _covered(horizon: np.ndarray, elevation: float, radius_deg: float) -> np.nda
     return np.clip((horizon - np.float32(elevation - radius_deg)) / np.float32(2 * radius_deg), 0, 1)
 
 
-def _is_obstacle(horizon: np.ndarray, tangent: np.ndarray) -> np.ndarray:
+def _is_occluder(horizon: np.ndarray, tangent: np.ndarray) -> np.ndarray:
     """1 where the horizon is another part of the head, 0 where it is the surface itself; from elevations [deg]."""
     low, high = _CLEAR_DEG
     return smoothstep((horizon - tangent - np.float32(low)) / np.float32(high - low))
 
 
-def _hidden_basis(normal: np.ndarray, z: np.ndarray, obstacle: np.ndarray) -> Float[np.ndarray, "size size 9"]:
+def _hidden_basis(normal: np.ndarray, z: np.ndarray, occluder: np.ndarray) -> Float[np.ndarray, "size size 9"]:
     """∫ (1 - V) max(n·ω, 0) Y_i dω / pi with visibility V, as a sum over azimuths and elevations.
 
     The result is smooth, so it is computed at half the size.
     """
     size = normal.shape[:2]
-    normal, z, obstacle = _halved(normal), _halved(z) / 2, _halved(obstacle) / 2
+    normal, z, occluder = _halved(normal), _halved(z) / 2, _halved(occluder) / 2
     hidden = np.zeros((*normal.shape[:2], 9), np.float32)
     step = np.deg2rad(_ELEVATIONS_DEG[1] - _ELEVATIONS_DEG[0])
     for azimuth in 2 * np.pi * np.arange(AZIMUTHS) / AZIMUTHS:
         ahead = np.array([np.cos(azimuth), np.sin(azimuth)])
-        horizon = _horizon(z, obstacle, ahead, _NEAR)
-        rises = _is_obstacle(horizon, _tangent(normal, ahead))
+        horizon = _horizon(z, occluder, ahead, _NEAR)
+        rises = _is_occluder(horizon, _tangent(normal, ahead))
         for elevation in _ELEVATIONS_DEG:
             e = np.deg2rad(elevation)
             toward = np.array([np.cos(e) * ahead[0], np.cos(e) * ahead[1], np.sin(e)], np.float32)
