@@ -40,8 +40,8 @@ class Mirrored:
     ) -> list[Prediction]:
         """As `Predictor`; the residual is what albedo and shading leave of the image."""
         straight = self.predictor(images, guides, contexts)
-        reversed_ = self.predictor(images[:, :, ::-1], mirror(guides), contexts[:, :, ::-1])
-        return [_averaged(*each) for each in zip(images, straight, reversed_, strict=True)]
+        other = self.predictor(images[:, :, ::-1], mirror(guides), contexts[:, :, ::-1])
+        return [_averaged(*each) for each in zip(images, straight, other, strict=True)]
 
 
 def for_photos(predictor: Predictor) -> Predictor | Mirrored:

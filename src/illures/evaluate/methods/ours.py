@@ -45,14 +45,15 @@ class Illures:
         Raises:
             InputError: as `Predictor.from_pretrained`.
         """
-        self.predictor = for_photos(Predictor.from_pretrained(weights))
+        self.predictor = Predictor.from_pretrained(weights)
         self.about = f"weights {self.predictor.info.hash}"
         self._last: tuple[Query, Decomposition] | None = None
 
     def decompose(self, query: Query) -> Decomposition:
         """The face of a query; the last one is cached, as several methods share it."""
         if self._last is None or self._last[0] is not query:
-            decomposer = Decomposer(_Guided(self.predictor, query), find_faces=lambda photo: [query.face])
+            network = _Guided(for_photos(self.predictor), query)
+            decomposer = Decomposer(network, find_faces=lambda photo: [query.face])
             self._last = query, decomposer(query.photo)[0]
         return self._last[1]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from illures.decompose.decomposer import Decomposer, PredictorLike
+from illures.decompose.decomposer import Decomposer
 from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.ours import estimate_of
 from illures.evaluate.methods.query import Query
 from illures.faces.track import TrackedFace
+from illures.model import Predictor
 from illures.video.stabilize import Stabilizer
 
 _RATE = 25.0  # assumed frame rate [1/s], as queries have no times
@@ -17,7 +18,7 @@ _RATE = 25.0  # assumed frame rate [1/s], as queries have no times
 class TemporallyStable:
     """Keeps a memory of the face between queries; use a new object for each clip."""
 
-    def __init__(self, predictor: PredictorLike) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         self._stabilizer = Stabilizer(Decomposer(predictor))
         self._count = 0
 
