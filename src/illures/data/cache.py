@@ -19,6 +19,7 @@ from torch import Tensor
 from illures.data.context import CONTEXT_RANGE, rendered_context
 from illures.data.mixing import Lit, mixed
 from illures.data.repaint import other_backgrounds, repaint, walls
+from illures.data.retexture import retexture
 from illures.errors import InputError
 from illures.faces.context import crop_context
 from illures.math.color import srgb_to_linear
@@ -110,6 +111,7 @@ class SampleCache:
         repainted: float = 0.0,
         mixing: float = 0.0,
         walled: float = 0.0,
+        retextured: float = 0.0,
     ) -> Batch:
         """Read the samples at `indices`.
 
@@ -119,6 +121,7 @@ class SampleCache:
             repainted: chance that a person gets other colours of skin, hair and clothes, and of another background.
             mixing: chance that another light of a traced view is added.
             walled: chance of a plain wall behind a person.
+            retextured: chance that a person gets other details of skin, brows and eyes.
         """
         raw = {name: self._read(name, indices) for name in [*MAPS, *_READ]}
         image, albedo, traced = _decoded(raw["image"]), _decoded(raw["albedo"]), raw["traced"]
@@ -128,6 +131,8 @@ class SampleCache:
         if mixing > 0:
             lit = mixed(lit, self._otherwise_lit(indices, rng), surface, rng, mixing)
         image = lit.image
+        if retextured > 0:
+            image, albedo = retexture(image, albedo, raw["region"], rng, retextured)
         if repainted > 0:
             image, albedo = repaint(image, albedo, raw["region"], rng, repainted)
             image = other_backgrounds(image, raw["region"], rng, repainted)

@@ -144,7 +144,8 @@ class StepLoader:
 
     def _samples(self, stage: Stage, start: int, rng: np.random.Generator) -> Step:
         recipe, camera = self._recipe, self._recipe.camera
-        batch = self._cache.batch(self._drawn(start, GROUP), rng, recipe.repainted, recipe.mixing, recipe.walled)
+        chances = (recipe.repainted, recipe.mixing, recipe.walled, recipe.retextured)
+        batch = self._cache.batch(self._drawn(start, GROUP), rng, *chances)
         batch = augment.relight(batch, rng, everything=stage.kind == "local", walled=recipe.walled)
         batch = augment.flip(batch, rng)
         batch = expose(batch, camera, rng)

@@ -75,6 +75,7 @@ class Recipe:
             the mask; above 0 the eyes also weigh more. 0 counts only the mask, as the method does.
         repainted: chance that a rendered person gets other colours of skin, hair and clothes, and of another background
             (`data.repaint`).
+        retextured: chance that a rendered person gets other details of skin, brows and eyes (`data.retexture`).
         mixing: chance that a traced view is lit by two of its lights at once, each with a random colour
             (`data.mixing`).
         walled: chance of a plain wall behind a rendered person, in the same light (`data.repaint`).
@@ -104,6 +105,7 @@ class Recipe:
     across: float = 0.25
     head: float = 0.0
     repainted: float = 0.0
+    retextured: float = 0.0
     mixing: float = 0.0
     walled: float = 0.0
     batch: int = 16
@@ -130,7 +132,7 @@ class Recipe:
             raise InputError('recipe: learns = "thin" needs initial weights and a network with a fine_width')
         if not 0 <= self.head <= 1:
             raise InputError(f"recipe: head = {self.head}, a weight from 0 to 1 is needed")
-        for name in ("across", "repainted", "mixing", "walled"):
+        for name in ("across", "repainted", "retextured", "mixing", "walled"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"recipe: {name} = {getattr(self, name)}, a chance from 0 to 1 is needed")
         if not 0 <= self.held_out < 1:
