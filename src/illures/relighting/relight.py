@@ -42,7 +42,10 @@ HAIR_SMOOTH, HAIR_CONTRAST = 0.03, 0.9
 # toward the neck, which lies in the shadow of the chin.
 SHADOWS_FADE = 0.08
 # Specular weight of each class relative to skin; other classes have none.
-GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.8, Region.EYES: 0.5, Region.HAIR: 1.0}
+GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.8, Region.EYES: 0.5}
+# Light that passes through hair takes its colour, and strands shadow each other. So highlights on hair multiply the
+# photo, as if it had an albedo of one over this: with its strands and its colour, and never as a haze over black hair.
+HAIR_SHEEN = 2.0
 
 Field = Float[np.ndarray, "size size 3"]
 
@@ -95,7 +98,7 @@ class Surface:
         weight = self.mask[..., None]
         mean = (seen.diffuse * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6)
         share = self.hair[..., None] * (1 - HAIR_CONTRAST)
-        diffuse = seen.diffuse + share * (mean - seen.diffuse)
+        diffuse = seen.diffuse + share * (mean - seen.diffuse) + HAIR_SHEEN * self.hair[..., None] * seen.specular
         return Appearance(diffuse, seen.specular * (self.gloss * self.head)[..., None])
 
 
