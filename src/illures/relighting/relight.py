@@ -43,9 +43,9 @@ HAIR_SMOOTH, HAIR_CONTRAST = 0.03, 0.9
 SHADOWS_FADE = 0.08
 # Specular weight of each class relative to skin; other classes have none.
 GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.8, Region.EYES: 0.5}
-# Light that passes through hair takes its colour, and strands shadow each other. So highlights on hair multiply the
-# photo, as if it had an albedo of one over this: with its strands and its colour, and never as a haze over black hair.
-HAIR_SHEEN = 2.0
+# Strands shadow each other, and light that passes through hair takes its colour. So highlights on hair multiply the
+# photo instead of being added as a haze. Their mean is the same, but for hair that is darker than this.
+DARK_HAIR = 0.1
 
 Field = Float[np.ndarray, "size size 3"]
 
@@ -60,6 +60,7 @@ class Surface:
         mask: skin.
         head: weight of the maps, feathered.
         hair: share of hair.
+        sheen: highlights on hair relative to its albedo.
         gloss: weight of highlights.
         wet: weight of sharp highlights.
         occlusion: None if shadows are not computed.
@@ -71,6 +72,7 @@ class Surface:
     mask: Float[np.ndarray, "size size"]
     head: Float[np.ndarray, "size size"]
     hair: Float[np.ndarray, "size size"]
+    sheen: Float[np.ndarray, "size size"]
     gloss: Float[np.ndarray, "size size"]
     wet: Float[np.ndarray, "size size"]
     occlusion: Occlusion | None
@@ -98,7 +100,7 @@ class Surface:
         weight = self.mask[..., None]
         mean = (seen.diffuse * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6)
         share = self.hair[..., None] * (1 - HAIR_CONTRAST)
-        diffuse = seen.diffuse + share * (mean - seen.diffuse) + HAIR_SHEEN * self.hair[..., None] * seen.specular
+        diffuse = seen.diffuse + share * (mean - seen.diffuse) + self.sheen[..., None] * seen.specular
         return Appearance(diffuse, seen.specular * (self.gloss * self.head)[..., None])
 
 
@@ -187,6 +189,7 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
         mask=face.mask,
         head=feathered(face.head, face.crop),
         hair=hair,
+        sheen=hair / max(_mean_albedo(face, hair), DARK_HAIR),
         gloss=_gloss(face),
         occlusion=around,
         wet=np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.LIPS],
@@ -197,6 +200,11 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
     # What the face's own light gives, hair included, or that light would not give the photo back.
     own = Light(sh.rotate(face.light.astype(np.float64), surface.turn))
     return replace(surface, old=surface.lit(own).diffuse)
+
+
+def _mean_albedo(face: Decomposition, share: Float[np.ndarray, "size size"]) -> float:
+    """Mean luminance of the albedo of a class; 0 without pixels of it."""
+    return float((luminance(face.albedo) * share).sum() / max(float(share.sum()), 1e-6))
 
 
 def old_light(face: Decomposition) -> Float[np.ndarray, "h w 3"]:
