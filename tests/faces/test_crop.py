@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from illures.errors import InputError
-from illures.faces import alignment, at_size, crop_face, extract, in_photo, in_sight, scale_of, to_crop, to_photo
+from illures.faces import (
+    alignment,
+    at_size,
+    crop_face,
+    extract,
+    extract_float,
+    in_photo,
+    in_sight,
+    scale_of,
+    to_crop,
+    to_photo,
+)
 from illures.types import Face, FaceCrop
 
 # A frontal face in units of the eye distance: only eyes and mouth corners count.
@@ -88,6 +99,30 @@ def test_extracting_keeps_the_mean_however_much_it_shrinks(rng):
     )
     shrunk = extract(noise, crop).astype(float)
     assert abs(shrunk.mean() - 127.5) < 2 and shrunk.std() < 8
+
+
+@pytest.mark.parametrize("scale", [0.07, 0.3, 0.8, 3])
+def test_floats_from_codes_are_those_of_the_float_photo(rng, scale):
+    """Far closer than a code, of which crops that keep the photo's type lose up to a half."""
+    noise = rng.integers(0, 256, (900, 800, 3), dtype=np.uint8)
+    matrix = similarity(0.3, scale, 32 - 400 * scale, 32 - 450 * scale).astype(np.float32)
+    crop = FaceCrop(matrix, 64, (900, 800), Face(np.zeros((478, 3), np.float32), 1.0))
+    found, wanted = extract_float(noise, crop), extract(noise.astype(np.float32) / 255, crop)
+    # Blocks that are averaged first keep the photo's codes.
+    assert found.dtype == np.float32 and np.abs(found - wanted).max() < (2e-5 if scale > 0.25 else 1.1 / 255)
+    assert np.abs(extract(noise, crop) / 255 - wanted).max() > 1e-3
+
+
+def test_a_crop_of_a_large_photo_moves_smoothly(rng):
+    """A hundredth of a photo's pixel changes little of what is seen, wherever the crop's window begins."""
+    noise = rng.integers(0, 256, (900, 800, 3), dtype=np.uint8)
+    images = []
+    for shift in np.arange(0, 2, 0.01):
+        matrix = similarity(0.3, 0.07, 0.07 * shift - 8, 0.07 * shift - 20).astype(np.float32)
+        crop = FaceCrop(matrix, 24, (900, 800), Face(np.zeros((478, 3), np.float32), 1.0))
+        images.append(extract_float(noise, crop))
+    steps = np.abs(np.diff(images, axis=0)).max(axis=(1, 2, 3))
+    assert steps.min() > 0.01 / 255 and steps.max() < 0.2 / 255
 
 
 def test_outside_the_photo_its_mirror_image_is_seen():

@@ -137,9 +137,9 @@ def extract(photo: Num[np.ndarray, "height width *channels"], crop: FaceCrop) ->
 def extract_float(
     photo: Num[np.ndarray, "height width *channels"], crop: FaceCrop
 ) -> Float[np.ndarray, "size size *channels"]:
-    """As `extract`, but float32 in [0, 1] that is not rounded to codes.
+    """As `extract`, but float32 in [0, 1] that is not rounded to 8-bit codes.
 
-    What is rounded depends on the CPU in a few pixels: the last bits of a float decide for a code or the next.
+    What is rounded so depends on the CPU in a few pixels: the last bits of a float decide for a code or the next.
     """
     return warp(photo, crop.matrix, crop.size, cv2.BORDER_REFLECT_101, rounded=False)
 
@@ -161,7 +161,8 @@ def warp(
         matrix: takes pixels of the photo to those of the square.
         size: of the square [px].
         border: OpenCV's mode outside the photo.
-        rounded: keep the photo's type; else float32 in [0, 1] (see `extract_float`).
+        rounded: keep the photo's type; else float32 in [0, 1] (see `extract_float`), made from 16-bit codes
+            where the photo has 8: as good as floats, and faster.
     """
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
     shrink = max(1, int(0.5 / scale))
@@ -170,8 +171,8 @@ def warp(
         # Whole blocks only: OpenCV averages integer factors exactly and fast.
         rows, columns = window.shape[0] // shrink, window.shape[1] // shrink
         window = cv2.resize(window[: rows * shrink, : columns * shrink], (columns, rows), interpolation=cv2.INTER_AREA)
-    if not rounded:
-        window = as_float(window)
+    if not rounded and window.dtype == np.uint8:
+        window = window.astype(np.uint16) * np.uint16(257)
     centre = (shrink - 1) / 2
     moved = np.vstack([matrix, [0, 0, 1]]) @ _affine(shrink, x + centre, y + centre)
 
@@ -182,17 +183,24 @@ def warp(
     warped = cv2.warpAffine(window, moved[:2], (side, side), flags=cv2.INTER_LINEAR, borderMode=border)
     if oversample > 1:
         warped = cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA)
+    if not rounded:
+        warped = as_float(warped)
     return np.asarray(warped).reshape(size, size, *photo.shape[2:])
 
 
 def _window(photo: np.ndarray, matrix: np.ndarray, size: int, shrink: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """Part of the photo under the square, and the (x, y) of its first pixel; never empty, for mirroring."""
+    """Part of the photo under the square, and the (x, y) of its first pixel; never empty, for mirroring.
+
+    It begins at a multiple of `shrink`, so that the blocks that are averaged lie on one grid of the photo: else they
+    would all move when the square moves by a hair.
+    """
     height, width = photo.shape[:2]
     corners = _transform(np.array([[-1, -1], [size, -1], [-1, size], [size, size]], np.float64), _inverted(matrix))
     margin, least = 2 * shrink + 2, 4 * shrink
     low, high = np.floor(corners.min(0)) - margin, np.ceil(corners.max(0)) + margin
     x0, x1 = (int(np.clip(v, 0, width)) for v in (min(low[0], width - least), max(high[0], least)))
     y0, y1 = (int(np.clip(v, 0, height)) for v in (min(low[1], height - least), max(high[1], least)))
+    x0, y0 = x0 - x0 % shrink, y0 - y0 % shrink
     return np.ascontiguousarray(photo[y0:y1, x0:x1]), (x0, y0)
 
 

@@ -77,7 +77,7 @@ def landmark(photo: UInt8[np.ndarray, "height width 3"], region: Region) -> Face
     cos, sin = math.cos(region.roll), math.sin(region.roll)
     turn = INPUT / region.side * np.array([[cos, sin], [-sin, cos]])
     matrix = np.concatenate([turn, ((INPUT - 1) / 2 - turn @ region.centre)[:, None]], axis=1)
-    image = warp(photo, matrix, INPUT, cv2.BORDER_REPLICATE)
+    image = warp(photo, matrix, INPUT, cv2.BORDER_REPLICATE, rounded=False)
     output = network_outputs(image)
     points = output[0].reshape(478, 3).astype(np.float64)
     # The network has pixel corners at integers.
@@ -87,11 +87,11 @@ def landmark(photo: UInt8[np.ndarray, "height width 3"], region: Region) -> Face
     return Face(np.concatenate([flat, depth], axis=1).astype(np.float32), presence)
 
 
-def network_outputs(image: UInt8[np.ndarray, "256 256 3"]) -> list[np.ndarray]:
-    """Points (x, y, z away from the viewer [input px]) and presence logit of an upright face."""
+def network_outputs(image: Float[np.ndarray, "256 256 3"]) -> list[np.ndarray]:
+    """Points (x, y, z away from the viewer [input px]) and presence logit of an upright face; sRGB in [0, 1]."""
     from illures.faces.network import network
 
-    return network("face_landmarks_detector")(image.astype(np.float32) / 255)
+    return network("face_landmarks_detector")(image)
 
 
 def region_of_detection(found: Detection) -> Region:
