@@ -31,10 +31,10 @@ def test_names_and_folders_of_rivals_are_checked(tmp_path):
 
 @pytest.fixture(scope="module")
 def sfsnet_state():
-    from illures.evaluate.methods.sfsnet import network
+    from illures.evaluate.methods.sfsnet_network import SfSNet
 
     torch.manual_seed(0)
-    return network().state_dict()
+    return SfSNet().state_dict()
 
 
 def test_sfsnet_reads_both_ways_of_naming_its_layers(tmp_path, query, sfsnet_state):
@@ -101,10 +101,11 @@ def test_sfsnet_frame_and_light_are_those_of_its_own_shading():
 
 
 def test_dpr_has_the_names_of_its_published_file_and_keeps_colours(tmp_path, query):
-    from illures.evaluate.methods.dpr import load, network
+    from illures.evaluate.methods.dpr import load
+    from illures.evaluate.methods.dpr_network import Hourglass
 
     torch.manual_seed(0)
-    state = network().state_dict()
+    state = Hourglass().state_dict()
     names = ("pre_conv.weight", "HG3.upper.shortcuts.weight", "HG3.middle.middle.middle.middle.post_FC2.weight")
     assert {*names, "HG0.low1.bn1.running_mean", "light.predict_relu1.weight", "output.bias"} <= state.keys()
     assert state["HG3.middle.middle.middle.low1.conv1.weight"].shape == (155, 64, 3, 3)

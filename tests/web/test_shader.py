@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -63,55 +64,82 @@ def bent(new: np.ndarray, old: np.ndarray) -> np.ndarray:
     return np.where(new > start, 1 - (1 - start) ** 2 / np.maximum(new + 1 - 2 * start, 1e-6), new)
 
 
+@dataclass
+class Reference:
+    """The maps that the page got, and what `render.py` makes of them."""
+
+    image: np.ndarray
+    maps: dict[str, np.ndarray]
+    rect: tuple[slice, slice]
+    light: np.ndarray
+    floor: float
+
+    @classmethod
+    def of(cls, about: dict, arrays: dict[str, np.ndarray]) -> "Reference":
+        x0, y0, x1, y1 = about["rect"]
+        maps = {name: array.astype(np.float32) for name, array in arrays.items()}
+        maps["normal"] = normalize(maps["normal"])
+        rect = slice(y0, y1), slice(x0, x1)
+        return cls(as_linear(arrays["photo"]), maps, rect, np.array(about["light"], np.float32), about["floor"])
+
+    def shading(self, light: np.ndarray) -> np.ndarray:
+        return shade(self.maps["normal"], light.astype(np.float32))
+
+    def gain(self, light: np.ndarray) -> np.ndarray:
+        """Shading under a light over that under the photo's own."""
+        own = self.shading(self.light)
+        return np.minimum(np.maximum(self.shading(light), self.floor) / np.maximum(own, self.floor), 4)
+
+    def relit(self, light: np.ndarray, kept: float) -> np.ndarray:
+        """Codes of the photo under a light, with a share of the residual."""
+        out, residual = self.image.copy(), kept * self.maps["residual"] * self.gain(light)
+        face = render(self.maps["albedo"], self.maps["normal"], light.astype(np.float32), residual)
+        inner = out[self.rect]
+        inner += self.maps["weight"][..., :1] / 255 * (bent(face, inner) - inner)
+        return linear_to_srgb(np.clip(out, 0, 1)) * 255
+
+    def plain(self, light: np.ndarray) -> np.ndarray:
+        """Where nothing is mixed or limited."""
+        unlimited = (
+            (self.shading(self.light) > self.floor) & (self.gain(light) < 4) & (self.shading(light) > self.floor)
+        )
+        return (self.maps["weight"][..., 0] == 255) & unlimited.all(-1)
+
+    def painted(self, light: np.ndarray, kept: float, paint: np.ndarray) -> np.ndarray:
+        """Codes of the photo under a light, with painted albedo."""
+        weight, own = self.maps["weight"] / 255, self.shading(self.light)
+        maps = Maps(
+            self.image[self.rect], self.maps["albedo"], self.maps["normal"], self.maps["residual"],
+            weight[..., 1], weight[..., 0], own, self.floor,
+        )  # fmt: skip
+        return linear_to_srgb(np.clip(compose(maps, light, kept, paint[self.rect]), 0, 1)) * 255
+
+
 def test_every_pixel_is_that_of_render(page, address, path, rng):
     """Half floats, the texture units and the GPU's curves together stay within one code of 255."""
-    payload = page.request.get(address + path)
-    about, arrays = unpack(payload.body())
-    x0, y0, x1, y1 = about["rect"]
-    image = as_linear(arrays["photo"])
-    values = {name: array.astype(np.float32) for name, array in arrays.items()}
+    about, arrays = unpack(page.request.get(address + path).body())
+    reference, shape = Reference.of(about, arrays), arrays["photo"].shape[:2]
     looks = [(lights()[0], 0.5), (lights()[1], 1.0), (lights()[2], 0.0), (np.array(about["light"]), 1.0)]
-    paint = np.zeros((*image.shape[:2], 4), np.uint8)
+    x0, y0, x1, y1 = about["rect"]
+    paint = np.zeros((*shape, 4), np.uint8)
     cy, cx = (y0 + y1) // 2, (x0 + x1) // 2
     paint[cy - 20 : cy + 20, cx - 20 : cx + 20] = rng.integers(0, 256, 4)
     paint[cy - 20 : cy, cx - 20 : cx + 20, 3] = 255
     asked = [{"mode": "relit", "light": light.tolist(), "kept": kept} for light, kept in looks]
     asked += [{"mode": mode, "light": looks[0][0].tolist()} for mode in ("photo", "rebuilt")]
     coded = page.evaluate(DRAW, {"path": path, "looks": asked, "paint": base64.b64encode(paint.tobytes()).decode()})
-    drawn = [np.frombuffer(base64.b64decode(text), np.uint8).reshape(*image.shape[:2], 4)[..., :3] for text in coded]
-
-    unit, floor = normalize(values["normal"]), about["floor"]
-    own = shade(unit, np.array(about["light"], np.float32))
-
-    def against_own(light: np.ndarray) -> np.ndarray:
-        return np.minimum(np.maximum(shade(unit, light.astype(np.float32)), floor) / np.maximum(own, floor), 4)
-
-    def expected(light: np.ndarray, kept: float) -> np.ndarray:
-        out = image.copy()
-        residual = kept * values["residual"] * against_own(light)
-        face = render(values["albedo"], unit, light.astype(np.float32), residual)
-        inner = out[y0:y1, x0:x1]
-        inner += values["weight"][..., :1] / 255 * (bent(face, inner) - inner)
-        return linear_to_srgb(np.clip(out, 0, 1)) * 255
+    drawn = [np.frombuffer(base64.b64decode(text), np.uint8).reshape(*shape, 4)[..., :3] for text in coded]
 
     for picture, (light, kept) in zip(drawn, looks, strict=False):
-        difference = np.abs(picture - expected(light, kept))
+        difference = np.abs(picture - reference.relit(light, kept))
         assert difference.max() < 1.01 and difference.mean() < 0.3
     # All of the residual kept: the photo times new light over old, whatever albedo and residual are.
-    gain = against_own(looks[1][0])
-    plain = (values["weight"][..., 0] == 255) & ((own > floor) & (gain < 4)).all(-1)
-    plain &= (shade(unit, looks[1][0].astype(np.float32)) > floor).all(-1)
-    inner = image[y0:y1, x0:x1]
-    ratio = 255 * linear_to_srgb(np.clip(bent(inner * gain, inner), 0, 1))
-    assert plain.sum() > 100 and np.abs(drawn[1][y0:y1, x0:x1] - ratio)[plain].max() < 2
+    plain, inner = reference.plain(looks[1][0]), reference.image[reference.rect]
+    ratio = 255 * linear_to_srgb(np.clip(bent(inner * reference.gain(looks[1][0]), inner), 0, 1))
+    assert plain.sum() > 100 and np.abs(drawn[1][reference.rect] - ratio)[plain].max() < 2
     for picture in (drawn[3], drawn[4], drawn[5]):  # its own light, the photo, the sum of its parts
         assert np.abs(picture.astype(int) - arrays["photo"]).max() <= 1
-    maps = Maps(
-        image[y0:y1, x0:x1], values["albedo"], unit, values["residual"],
-        values["weight"][..., 1] / 255, values["weight"][..., 0] / 255, own, floor,
-    )  # fmt: skip
-    painted = linear_to_srgb(np.clip(compose(maps, looks[0][0], 0.5, paint[y0:y1, x0:x1]), 0, 1)) * 255
-    difference = np.abs(drawn[-1][y0:y1, x0:x1] - painted)
+    difference = np.abs(drawn[-1][reference.rect] - reference.painted(*looks[0], paint))
     # Paint is stored times its cover in 8 bits, so that half-covered pixels are a little coarser.
     assert difference.max() < 3 and np.abs(drawn[-1] - drawn[0].astype(int)).max() > 20
 

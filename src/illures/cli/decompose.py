@@ -83,7 +83,8 @@ def decompose(
     if single is not None:
         where.check_one(single, len(sources))
         where.check_decomposition(single, format, exr_layers)
-        _check_layers(single, maps, names)
+        if maps is not None:
+            _check_layers(single, maps, names)
     check_writable(where.parent_of(output))
 
     from illures.decompose.batch import decompose_all
@@ -101,17 +102,7 @@ def decompose(
     elif sources:
         decomposer = Decomposer.from_pretrained(weights, size)
         faces.choose(decomposer)
-        decompose_all(
-            sources,
-            output,
-            report,
-            decomposer,
-            chosen,
-            crop_only,
-            skip_existing,
-            names=names,
-            single=single,
-        )
+        decompose_all(sources, output, report, decomposer, chosen, crop_only, skip_existing, names=names, single=single)
     return OK if report.summary() else BAD_INPUT
 
 
@@ -127,10 +118,8 @@ def _map_names(maps: str | None) -> tuple[str, ...]:
     return names
 
 
-def _check_layers(single: Path, maps: str | None, names: tuple[str, ...]) -> None:
+def _check_layers(single: Path, maps: str, names: tuple[str, ...]) -> None:
     """Raise an InputError for maps that one file can't hold."""
-    if maps is None:
-        return
     if single.suffix.lower() != ".exr":
         raise InputError(f"--maps {maps}: {single} holds no maps; choose a folder or a .exr file")
     for name in names:

@@ -13,6 +13,8 @@ from illures.cli.options import FaceOptions, LightOptions, reported
 from illures.errors import InputError
 
 if TYPE_CHECKING:
+    from illures.decompose.decomposer import Decomposer
+    from illures.relighting.batch import Job
     from illures.relighting.sources import Source
 
 
@@ -86,46 +88,31 @@ def relight(
     _check(lights, orbit, output, strength)
     faces.check()
     cluster.check(photos, output)
-    if cluster.ray and orbit is not None:
-        raise InputError(f"{orbit}: an orbit is of a single photo; leave out --ray")
     found, problems = ([], []) if cluster.ray else expand(photos, recursive)
     if orbit is not None:
-        _check_orbit(orbit, orbit_size, len(found))
+        _check_orbit(orbit, orbit_size, len(found), on_cluster=cluster.ray is not None)
     if output is not None:
         check_writable(where.parent_of(output))
 
     from illures.decompose.decomposer import Decomposer
     from illures.relighting import sources
+    from illures.relighting.batch import Job, relight_all
 
     decomposer = Decomposer.from_pretrained(weights)
     chosen = sources.distinct(lights.sources(decomposer))
     faces.choose(decomposer)
     report = reported(json, (len(found) if chosen else 0), problems)
-    if chosen and output is not None:
-        from illures.relighting.batch import Job, relight_all
+    single = _single(output, len(found), chosen, format) if chosen and output and not cluster.ray else None
+    job = Job(chosen, residual, background, lights.exposure, format or "jpg", strength, shadows, single)
+    if chosen and output and cluster.ray:
         from illures.relighting.many import RelightPhotos
 
-        single = None if cluster.ray else _single(output, len(found), chosen, format)
-        kind = format or "jpg"
-        job = Job(chosen, residual, background, lights.exposure, kind, strength, shadows, single)
-        if cluster.ray:
-            used = RelightPhotos(network(decomposer, weights, None, faces), job)
-            cluster.run(used, photos, recursive, output, report)
-        else:
-            relight_all(found, output, report, decomposer, job, skip_existing)
+        used = RelightPhotos(network(decomposer, weights, None, faces), job)
+        cluster.run(used, photos, recursive, output, report)
+    elif chosen and output:
+        relight_all(found, output, report, decomposer, job, skip_existing)
     if orbit is not None and found:
-        from illures.relighting.orbit import write_orbit
-
-        write_orbit(
-            found[0],
-            orbit,
-            decomposer,
-            side=orbit_size,
-            residual=residual,
-            background=background,
-            strength=strength,
-            stops=lights.exposure,
-        )
+        _write_orbit(found[0], orbit, orbit_size, decomposer, job)
         report.say(f"{found[0]}: light orbit -> {orbit}")
     return OK if report.summary() else BAD_INPUT
 
@@ -154,11 +141,28 @@ def _single(output: Path, photos: int, lights: dict[str, Source], format: str | 
     return output
 
 
-def _check_orbit(orbit: Path, size: int, photos: int) -> None:
+def _check_orbit(orbit: Path, size: int, photos: int, *, on_cluster: bool) -> None:
     from illures.relighting.orbit import check_orbit
 
+    if on_cluster:
+        raise InputError(f"{orbit}: an orbit is of a single photo; leave out --ray")
     check_orbit(orbit)
     if photos > 1:
         raise InputError(f"{orbit}: an orbit is of a single photo; {photos} were given")
     if not 64 <= size <= 4096:
         raise InputError(f"orbit size {size}: must be from 64 to 4096 pixels")
+
+
+def _write_orbit(photo: Path, orbit: Path, size: int, decomposer: Decomposer, job: Job) -> None:
+    from illures.relighting.orbit import write_orbit
+
+    write_orbit(
+        photo,
+        orbit,
+        decomposer,
+        side=size,
+        residual=job.residual,
+        background=job.background,
+        strength=job.strength,
+        stops=job.stops,
+    )

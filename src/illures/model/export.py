@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import warnings
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,20 +49,27 @@ class _ChannelLast(nn.Module):
         return tuple(getattr(estimate, name) for name in outputs_of(config))
 
 
-def onnx_graph(network: IlluResSfSNet) -> bytes:
+@lru_cache(8)  # training writes weights of one network again and again
+def onnx_graph(config: NetworkConfig) -> bytes:
     """ONNX model of a network in evaluation mode, for any batch and image size, without the values of its tensors.
 
     Batch normalisation stays in the graph under the names of the network's state; ONNX Runtime folds it when loading.
+    The random numbers of the caller's torch stay as they are.
     """
+    with torch.random.fork_rng(devices=[]):
+        twin = IlluResSfSNet(config).eval()
+        # The exporter merges tensors of equal values.
+        for value in twin.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(torch.rand_like(value) + 0.5)
+        return _exported(twin)
+
+
+def _exported(network: IlluResSfSNet) -> bytes:
     import onnx
 
-    size = network.config.size
-    # Tensors with equal values would be merged by the exporter, so the traced copy gets distinct values.
-    twin = copy.deepcopy(network).cpu().float().eval()
-    for value in twin.state_dict().values():
-        if value.is_floating_point():
-            value.copy_(torch.rand_like(value) + 0.5)
-    names, outputs = inputs_of(network.config), outputs_of(network.config)
+    config = network.config
+    names, outputs, size = inputs_of(config), outputs_of(config), config.size
     map_axes = {0: "batch", 1: "height", 2: "width"}
     axes = {name: map_axes for name in [*names, *outputs]} | {"light": {0: "batch"}, "context": {0: "batch"}}
     shapes = {"image": (2, size, size, 3), "guide": (2, size, size, 3), "context": (2, CONTEXT, CONTEXT, 4)}
@@ -71,7 +78,7 @@ def onnx_graph(network: IlluResSfSNet) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracing exporter is deprecated; the other one renames every tensor
         torch.onnx.export(
-            _ChannelLast(twin).eval(),
+            _ChannelLast(network).eval(),
             example,
             buffer,  # type: ignore[arg-type]  # a file-like object is taken, the stubs do not say so
             dynamo=False,
@@ -105,7 +112,7 @@ def save_weights(
     state = {name: value for name, value in network.state_dict().items() if not is_counter(name)}
     tensors = {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in state.items()}
     info = WeightsInfo(network.config, hash_tensors(tensors), recipe, data, metrics)
-    weights = Weights(tensors, onnx_graph(network), info)
+    weights = Weights(tensors, onnx_graph(network.config), info)
     write_weights(path, weights)
     return weights
 
