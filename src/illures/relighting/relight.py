@@ -45,7 +45,7 @@ SHADOWS_FADE = 0.08
 GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.8, Region.EYES: 0.5}
 # Strands shadow each other, and light that passes through hair takes its colour. So highlights on hair multiply the
 # photo instead of being added as a haze. Their mean is the same, but for hair that is darker than this.
-DARK_HAIR = 0.1
+DARK_HAIR = 0.25
 
 Field = Float[np.ndarray, "size size 3"]
 
