@@ -54,7 +54,7 @@ def decompose(
     json
         Print one line of JSON for each photo instead of words.
     weights
-        A weights file instead of those of the package.
+        illures-128, which is faster and coarser, or a weights file; default: illures-256.
     size
         Side of the crop in pixels; default: what the network was trained on.
     crop_only

@@ -66,7 +66,7 @@ def edit(
     json
         Print one line of JSON for each photo instead of words.
     weights
-        A weights file instead of those of the package.
+        illures-128, which is faster and coarser, or a weights file; default: illures-256.
     """
     if all(v is None for v in (albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone)):
         raise InputError("nothing to edit: give --albedo, --normal, --lipstick, --blush, --remove-shine, ...")

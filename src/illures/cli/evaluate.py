@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from illures.cli.app import OK, app, needs_extra
+from illures.cli.options import Many
 from illures.errors import InputError
 
 
@@ -19,9 +20,9 @@ def evaluate(
     *,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     data: Path | None = None,
-    models: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
-    rivals: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    compare: tuple[str, str] | None = None,
+    models: Annotated[list[Path] | None, Many] = None,
+    rivals: Annotated[list[str] | None, Many] = None,
+    compare: Annotated[tuple[str, str] | None, Parameter(negative="")] = None,
     lpips: Path | None = None,
     pictures: int = 24,
 ) -> int:

@@ -77,7 +77,7 @@ def relight(
     json
         Print one line of JSON for each photo instead of words.
     weights
-        A weights file instead of those of the package.
+        illures-128, which is faster and coarser, or a weights file; default: illures-256.
     cluster
         Photos by the million.
     """

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from illures.cli.app import OK, Flag, app, needs_extra
+from illures.cli.options import Many
 from illures.errors import InputError
 
 
@@ -19,7 +20,7 @@ def train(
     /,
     *,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
-    videos: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
+    videos: Annotated[list[Path] | None, Many] = None,
     initial: Path | None = None,
     align: Path | None = None,
     cache: Path | None = None,
