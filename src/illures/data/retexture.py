@@ -1,9 +1,9 @@
 """Other details for a rendered person: texture of the skin, brows and whites of the eyes.
 
 Measured on photometric stereo of real faces (Extended Yale B, dev): the albedo of real skin has more fine detail than
-that of renders, by 0.02 to 0.04 in each octave of log albedo; brows and beards are lit as the skin around them, where
-renders have a shine over them; and the whites of eyes are greyer. A network that saw renders alone takes pores and
-spots for shading, and draws brows too dark and eyes too white.
+that of renders, by 0.02 to 0.04 in each octave of log albedo, and brows are lit as the skin around them, where those of
+renders shine. The whites of eyes in photos look greyer. A network that saw renders alone takes pores and spots for
+shading, and draws brows too dark and eyes too white.
 """
 
 from __future__ import annotations
