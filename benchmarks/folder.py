@@ -74,12 +74,12 @@ def profiled(folder: Path) -> dict[str, Any]:
     from illures.jobs.photos import Report
 
     cv2.setNumThreads(1)
-    batch.threads_for = lambda count: 1
     sources, _ = expand([folder], False)
     decomposer = Decomposer.from_pretrained()
     profile = cProfile.Profile(time.thread_time)
     with tempfile.TemporaryDirectory() as out:
-        profile.runcall(batch.decompose_all, sources, Path(out), Report(True, len(sources)), decomposer, Format("png"))
+        report = Report(True, len(sources))
+        profile.runcall(batch.decompose_all, sources, Path(out), report, decomposer, Format("png"), workers=1)
     functions = {(Path(key[0]).name, key[2]): value for key, value in pstats.Stats(profile).stats.items()}  # type: ignore[attr-defined]
     total = functions["batch.py", "decompose_all"][3]
     seconds = {stage: functions[key][3] for stage, key in STAGES.items()}

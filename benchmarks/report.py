@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ TITLES = {
 }
 ABLATION = "ablation-"
 HEADLINE = "yaleb-natural-mask"  # what the README shows; everything is in docs/results.md
+# Columns of the README; all are in docs/results.md.
+BRIEF = (
+    "normal_deg",
+    "coverage_pct",
+    "albedo_rel",
+    "albedo_corr",
+    "albedo_drift_contrast",
+    "relit_psnr_db",
+    "relit_ssim",
+)
 ROWS = ("sfs", "sfs-align", "illures-pre", "illures-more", "illures", "illures-warp")
 # Columns of the ablation: benchmark (up to its options), figure, words.
 ABLATED = (
@@ -79,9 +90,11 @@ def headline() -> str:
     """What a reader of the README wants to know."""
     parts = []
     if (result := _read(HEADLINE)) is not None:
-        parts.append(_measured(HEADLINE, result))
+        parts.append(_measured(HEADLINE, result, BRIEF))
     if (result := _read("decompose")) is not None:
         parts.append(_speed(result))
+    if (sizes := _sizes()) is not None:
+        parts.append(sizes)
     return "\n\n".join(parts)
 
 
@@ -114,10 +127,10 @@ def _read(name: str) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def _measured(name: str, result: dict[str, Any]) -> str:
-    """What `illures evaluate` measured: the headline figures that there are, dummies last."""
+def _measured(name: str, result: dict[str, Any], columns: Collection[str] = tuple(COLUMNS)) -> str:
+    """What `illures evaluate` measured: the figures of `columns` that there are, dummies last."""
     methods = result["figures"]["methods"]
-    figures = [f for f in COLUMNS if any(f in method["figures"] for method in methods.values())]
+    figures = [f for f in columns if any(f in method["figures"] for method in methods.values())]
     items = max(method["items"] for method in methods.values())
     groups = max(method["groups"] for method in methods.values())
     title = TITLES.get(name.partition("-")[0], name)
@@ -185,6 +198,13 @@ def _speed(result: dict[str, Any]) -> str:
     lines = [f"Speed ({result['machine']}, {result['date'][:10]}):", "", "| what | measured |", "| --- | --- |"]
     lines += [f"| {words} | {result['figures'][key]} |" for key, words in names.items() if key in result["figures"]]
     return "\n".join(lines)
+
+
+def _sizes() -> str | None:
+    """What an installation takes, with all packages that it needs; None where it was not measured."""
+    sizes = {"photos alone": _read("install-size"), "`[video,heic,web]`": _read("install-size-video-heic-web")}
+    words = [f"{name} {found['figures']['added_MB']:.0f} MB" for name, found in sizes.items() if found is not None]
+    return f"Installed, with all packages that it needs: {', '.join(words)}." if words else None
 
 
 def _video(result: dict[str, Any]) -> str:

@@ -89,6 +89,20 @@ def keep(name: str, picture: Picture) -> None:
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1024} KB", flush=True)
 
 
+def overview(subject: Subject) -> Picture:
+    """What illures does, in one picture: a photo's maps, and the photo relit and edited."""
+    photo, faces = subject.photo, subject.faces
+    maps = photo_maps(photo, list(faces), Format("png"))
+    berry = edit.retouched(photo, faces, [retouch.lipstick(retouch.colour_of("berry"))])
+    return labelled(
+        {"photo": photo, "albedo": maps.take("albedo"), "normals": maps.take("normal")}
+        | {"shading": maps.take("shading"), "residual": maps.take("residual")}
+        | {name: subject.lit(name) for name in ("rembrandt", "golden-hour", "neon")}
+        | {"lipstick berry": berry, "skin tone -40": edit.toned(photo, faces, -40)},
+        across=5,
+    )
+
+
 def parts(subject: Subject) -> Picture:
     """The contact sheet of `illures decompose`."""
     return contact_sheet(subject.photo, list(subject.faces), PHOTO.name)
@@ -127,9 +141,9 @@ def reference(subject: Subject) -> Picture:
     return labelled(
         {
             "photo": subject.photo,
-            "reference": other,
-            "--like": relight_photo(subject.photo, subject.faces, exposed(light, target)),
-            "--like --keep-colour": relight_photo(subject.photo, subject.faces, matched(white, target)),
+            "other.jpg": other,
+            "--light other.jpg": relight_photo(subject.photo, subject.faces, exposed(light, target)),
+            "the same with --keep-colour": relight_photo(subject.photo, subject.faces, matched(white, target)),
         }
     )
 
@@ -224,6 +238,7 @@ def small_jpeg(picture: Picture) -> bytes:
 
 
 PICTURES: dict[str, Callable[[Subject], Picture]] = {
+    "overview": overview,
     "parts": parts,
     "lights": lights,
     "relit": relit,

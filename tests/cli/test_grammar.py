@@ -1,6 +1,5 @@
 """One grammar for all commands: where `-o` goes, what a light is, which names exist, and the error for a wrong one."""
 
-import typing
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 import illures
 from command_line import run_captured
 from fake_network import FakePredictor, find_middle
-from illures import Decomposer, cli, save_image
+from illures import Decomposer, save_image
 from illures.io.photos import read_photo
 from illures.relighting.recognise import How, kind_of, recognised
 
@@ -133,20 +132,6 @@ def test_a_wrong_name_is_answered_with_the_nearest_right_one(photos, capsys, arg
     code, error = run(capsys, *arguments)
     assert code == 2 and words in " ".join(error.split())
     assert not Path("x").exists() or not list(Path("x").iterdir())
-
-
-def test_an_option_has_one_meaning():
-    """Options of one name have one type in all commands; those of pictures may offer other choices."""
-    seen: dict[str, set[object]] = {}
-    for command_name in ("decompose", "relight", "edit", "lights", "video", "studio", "train", "evaluate", "videos"):
-        command = cli.app[command_name].default_command
-        for name, hint in typing.get_type_hints(command).items():
-            if name not in ("return", "size"):
-                options = [a for a in typing.get_args(hint) if a is not type(None)] or [hint]
-                kept = [a for a in options if typing.get_origin(a) is not typing.Literal]
-                seen.setdefault(name, set()).update(map(str, kept))
-    for name in ("output", "weights", "format", "shadows", "lights", "skip_existing", "json", "workers", "ray"):
-        assert len(seen.get(name, set())) <= 1, (name, seen[name])
 
 
 def test_dir_holds_the_public_names_and_nothing_else():

@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from command_line import names, run_captured
-from illures.decompose import batch
 from illures.decompose import folder as output
 from illures.io import files
 
@@ -28,8 +27,7 @@ def test_disk_full_leaves_nothing_half(tmp_path, photos, capsys, monkeypatch):
         real(source, target)
 
     monkeypatch.setattr(files.os, "replace", full)
-    monkeypatch.setattr(batch, "threads_for", lambda count: 1)
-    code, stdout, stderr = run_captured(capsys, "decompose", photos, "-o", out)
+    code, stdout, stderr = run_captured(capsys, "decompose", photos, "-o", out, "--workers", 1)
     assert (code, stdout) == (2, "")
     lines = stderr.splitlines()
     assert lines[0] == f"error: {out / 'a'}: not written, no space is left on the disk" and "stopped" in lines[1]

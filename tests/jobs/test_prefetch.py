@@ -44,3 +44,4 @@ def test_threads_fit_into_cores_and_memory(available, threads, monkeypatch):
     monkeypatch.setattr(module, "_available_bytes", lambda: int(available))
     monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(4)))
     assert threads_for(100) == threads and threads_for(1) == 1
+    assert threads_for(100, 2) == min(threads, 2) and threads_for(100, 9) == threads

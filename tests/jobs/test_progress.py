@@ -13,7 +13,6 @@ from rich.progress import BarColumn
 
 from fake_jobs import wait_for
 from illures.cli import main
-from illures.decompose import batch
 from illures.jobs import progress as progress_module
 from illures.jobs.progress import Progress, _duration
 from illures.model.weights import FAST
@@ -97,12 +96,24 @@ def test_time_in_words(seconds: float, words: str) -> None:
 
 def test_a_folder_of_photos_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setattr(progress_module, "EVERY_S", 0.01)
-    monkeypatch.setattr(batch, "threads_for", lambda count: 1)  # two at a time may end at once
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(ASTRONAUT.read_bytes())
     for words in (["decompose", "--crop-only"], ["relight", "--light", "split"]):
         with pytest.raises(SystemExit):
-            main([words[0], str(tmp_path), "-o", str(tmp_path / words[0]), *words[1:], "--weights", FAST])
+            # Two at a time may end at once.
+            main(
+                [
+                    words[0],
+                    str(tmp_path),
+                    "-o",
+                    str(tmp_path / words[0]),
+                    *words[1:],
+                    "--weights",
+                    FAST,
+                    "--workers",
+                    "1",
+                ]
+            )
         assert re.search(r"^photos: 1 of 2, .* left", capsys.readouterr().err, re.MULTILINE)
 
 

@@ -153,7 +153,8 @@ def test_options_that_do_not_go_together(tmp_path, capsys) -> None:
     (tmp_path / "in.tar").touch()
     photo, out = str(tmp_path / "a.jpg"), str(tmp_path / "out")
     for words, said in (
-        ([photo, "-o", out, "--workers", "2"], "--workers 2: goes with --ray alone"),
+        ([photo, "-o", out, "--shards", "tar"], "--shards tar: goes with --ray alone"),
+        ([photo, "-o", out, "--workers", "0"], "--workers 0: must be at least 1"),
         ([str(tmp_path / "in.tar"), "-o", out], "need --ray local"),
         ([photo, "-o", f"{out}.png", "--ray", "local"], "name a folder"),
         ([photo, "-o", out, "--ray", "local", "--shard-size", "0"], "--shard-size 0: must be at least 1"),

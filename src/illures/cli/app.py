@@ -21,13 +21,14 @@ from illures.errors import InputError, InputWarning
 
 OK, INTERRUPTED = 0, 130
 
-Flag = Parameter(negative="")
+Flag = Parameter(negative="", show_default=False)
 
 app = App(
     name="illures",
     help="Decompose photos of faces into albedo, normal, light and residual; make the data and train the networks.",
     version=__version__,
     suppress_keyboard_interrupt=False,  # `main` prints its own message
+    default_parameter=Parameter(consume_multiple=True, negative_iterable=()),  # --light a b; no --empty-light
 )
 
 
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     printing.prepare()
     warnings.showwarning = _say_warning  # type: ignore[assignment]
     words = sys.argv[1:] if arguments is None else arguments
-    words = [escape_direction(current_name(word)) for word in with_token(words)]
+    words = [escape_direction(word) for word in with_token(current_names(words))]
     try:
         with ended_like_ctrl_c():
             code = app(words, exit_on_error=False, result_action="return_value")
@@ -90,14 +91,18 @@ def _say_warning(message: Warning | str, category: type[Warning], *rest: Any) ->
         _show_warning(message, category, *rest)
 
 
-# Options that have been renamed; the old names still work.
-_RENAMED = {"--wear": "--accessories", "--obstacles": "--occluders"}
+# Options of commands that have been renamed; the old names still work.
+RENAMED = {
+    "synth": {"--wear": "--accessories", "--obstacles": "--occluders"},
+    "evaluate": {"--models": "--weights"},
+}
 
 
-def current_name(word: str) -> str:
-    """The current name of an option, where an old name of it is given (also as `--old=value`)."""
-    name, equals, value = word.partition("=")
-    return _RENAMED.get(name, name) + equals + value
+def current_names(words: list[str]) -> list[str]:
+    """The words with current names of options, where old names are given (also as `--old=value`)."""
+    renamed = RENAMED.get(words[0], {}) if words else {}
+    split = [word.partition("=") for word in words]
+    return [renamed.get(name, name) + equals + value for name, equals, value in split]
 
 
 def with_token(words: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from cyclopts import Parameter
 
 from illures.cli import where
-from illures.cli.options import FaceOptions
+from illures.cli.options import FaceOptions, Ray, Workers, check_workers
 from illures.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,25 +26,23 @@ class ClusterOptions:
     """Photos by the million.
 
     Attributes:
-        ray: Work on a Ray cluster: "auto" joins the one that runs, "local" starts one on this machine, or an address.
-            The photos may then also be WebDataset tars, Parquet files, folders of these, and lists (a .txt file with a
-            path a line); results go to shards in OUTPUT. Needs the extra: pip install "illures[ray]".
-        shards: With --ray: WebDataset tars (default), or Parquet files.
+        shards: With --ray, results go to shards in OUTPUT: WebDataset tars (default), or Parquet files. The photos may
+            then also be such shards, folders of them, and lists (a .txt file with a path a line).
         shard_size: With --ray: photos of a shard; a tar or a row group that is read gives one shard.
-        workers: With --ray: at most so many, each with a CPU; default: all CPUs.
     """
 
-    ray: str | None = None
+    ray: Ray = None
     shards: Literal["tar", "parquet"] | None = None
     shard_size: int | None = None
-    workers: int | None = None
+    workers: Workers = None
 
     def check(self, photos: Sequence[Path], output: Path | None) -> None:
         """Raise an InputError where options do not go together, before any work."""
         from illures.jobs.parts import is_shards
 
+        check_workers(self.workers)
         if self.ray is None:
-            for name in ("shards", "shard_size", "workers"):
+            for name in ("shards", "shard_size"):
                 if getattr(self, name) is not None:
                     raise InputError(f"--{name.replace('_', '-')} {getattr(self, name)}: goes with --ray alone")
             for path in photos:
@@ -53,9 +51,8 @@ class ClusterOptions:
             return
         if output is None or where.is_file(output):
             raise InputError(f"{output or 'no output'}: --ray writes many photos; name a folder with -o")
-        for name in ("shard_size", "workers"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise InputError(f"--{name.replace('_', '-')} {value}: must be at least 1")
+        if self.shard_size is not None and self.shard_size < 1:
+            raise InputError(f"--shard-size {self.shard_size}: must be at least 1")
 
     def run(self, job: PhotoJob, photos: Sequence[Path], recursive: bool, output: Path, report: Report) -> None:
         """Do the job with all photos; `report` is told of each.

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from illures.cli.app import BAD_INPUT, OK, Flag, app
 from illures.cli.cluster import ClusterOptions, network
-from illures.cli.options import FaceOptions, Output, reported
+from illures.cli.options import FaceOptions, Json, NetworkSize, Output, Recursive, SkipExisting, Weights, reported
 from illures.errors import InputError
 
 
@@ -21,14 +21,14 @@ def decompose(
     exr_layers: Literal["one", "split"] = "one",
     colorspace: Literal["srgb-linear", "acescg"] = "srgb-linear",
     normals: Literal["opengl", "directx"] = "opengl",
-    json: Annotated[bool, Flag] = False,
-    weights: Path | None = None,
-    size: int | None = None,
+    json: Json = False,
+    weights: Weights = None,
+    size: NetworkSize = None,
     crop_only: Annotated[bool, Flag] = False,
     maps: str | None = None,
-    recursive: Annotated[bool, Flag] = False,
+    recursive: Recursive = False,
     faces: FaceOptions = FaceOptions(),  # noqa: B008 (frozen)
-    skip_existing: Annotated[bool, Flag] = False,
+    skip_existing: SkipExisting = False,
     cluster: ClusterOptions = ClusterOptions(),  # noqa: B008 (frozen)
 ) -> int:
     """Decompose every face in every photo.
@@ -51,23 +51,13 @@ def decompose(
         Of EXR files: primaries and white.
     normals
         opengl: y up. directx: y down.
-    json
-        Print one line of JSON for each photo instead of words.
-    weights
-        illures-128, which is faster and coarser, or a weights file; default: illures-256.
-    size
-        Side of the crop in pixels; default: what the network was trained on.
     crop_only
         Write only the maps of the crops; the maps of the photo's size take most of the time.
     maps
         Write only these maps, such as albedo,normal; default: albedo, normal, shading, residual, reconstruction, mask,
         matte (the person, soft) and regions (what each pixel shows; legend in photo.json).
-    recursive
-        Search the subfolders of folders, too.
     faces
         Which faces count.
-    skip_existing
-        Skip photos whose results exist already; always so with --ray.
     cluster
         Photos by the million.
     """
@@ -102,7 +92,18 @@ def decompose(
     elif sources:
         decomposer = Decomposer.from_pretrained(weights, size)
         faces.choose(decomposer)
-        decompose_all(sources, output, report, decomposer, chosen, crop_only, skip_existing, names=names, single=single)
+        decompose_all(
+            sources,
+            output,
+            report,
+            decomposer,
+            chosen,
+            crop_only,
+            skip_existing,
+            names=names,
+            single=single,
+            workers=cluster.workers,
+        )
     return OK if report.summary() else BAD_INPUT
 
 

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from illures.cli.app import BAD_INPUT, OK, Flag, app
-from illures.cli.options import Output, reported
+from illures.cli.app import BAD_INPUT, OK, app
+from illures.cli.options import (
+    FaceOptions,
+    Json,
+    Output,
+    Recursive,
+    SkipExisting,
+    Weights,
+    Workers,
+    check_workers,
+    reported,
+)
 from illures.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,9 +40,12 @@ def edit(
     even_light: float | None = None,
     skin_tone: float | None = None,
     format: Literal["jpg", "png", "png16", "exr"] | None = None,
-    skip_existing: Annotated[bool, Flag] = False,
-    json: Annotated[bool, Flag] = False,
-    weights: Path | None = None,
+    recursive: Recursive = False,
+    faces: FaceOptions = FaceOptions(),  # noqa: B008 (frozen)
+    skip_existing: SkipExisting = False,
+    json: Json = False,
+    workers: Workers = None,
+    weights: Weights = None,
 ) -> int:
     """Change the skin or the shape of the faces of photos, and keep their light.
 
@@ -42,7 +55,7 @@ def edit(
     Parameters
     ----------
     photos
-        Photos, or folders of photos (their subfolders are not searched).
+        Photos, or folders of photos.
     output
         NAME.jpg (or png, tif, webp, exr) for one photo; else a folder, in which each photo keeps its name.
     albedo
@@ -61,12 +74,8 @@ def edit(
         Lighten (+) or darken (-) the skin: a shift of the individual typology angle in degrees, -90 to 90.
     format
         Of the pictures in a folder: jpg (default) and png have 8 bits, png16 has 16, exr half floats.
-    skip_existing
-        Skip photos whose results exist already.
-    json
-        Print one line of JSON for each photo instead of words.
-    weights
-        illures-128, which is faster and coarser, or a weights file; default: illures-256.
+    faces
+        Which faces count.
     """
     if all(v is None for v in (albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone)):
         raise InputError("nothing to edit: give --albedo, --normal, --lipstick, --blush, --remove-shine, ...")
@@ -77,7 +86,9 @@ def edit(
     from illures.io.inputs import expand
 
     wanted = _edit(albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone)
-    found, problems = expand(photos)
+    faces.check()
+    check_workers(workers)
+    found, problems = expand(photos, recursive)
     single = output if where.is_file(output) else None
     if single is not None:
         where.check_one(single, len(found))
@@ -88,7 +99,9 @@ def edit(
     report = reported(json, len(found), problems)
     if found:
         targets = {found[0]: single} if single else where.pictures(found, output, format or "jpg")
-        edit_all(targets, report, Decomposer.from_pretrained(weights), wanted, format == "png16", skip_existing)
+        decomposer = Decomposer.from_pretrained(weights)
+        faces.choose(decomposer)
+        edit_all(targets, report, decomposer, wanted, format == "png16", skip_existing, workers)
     return OK if report.summary() else BAD_INPUT
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from illures.cli.app import OK, app, needs_extra
-from illures.cli.options import Many
+from illures.cli.options import ManyWeights, OptionalOutput
 from illures.errors import InputError
 
 
@@ -18,19 +15,20 @@ def evaluate(
     benchmarks: list[str] | None = None,
     /,
     *,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    output: OptionalOutput = None,
     data: Path | None = None,
-    models: Annotated[list[Path] | None, Many] = None,
-    rivals: Annotated[list[str] | None, Many] = None,
-    compare: Annotated[tuple[str, str] | None, Parameter(negative="")] = None,
+    weights: ManyWeights = None,
+    rivals: list[str] | None = None,
+    compare: tuple[str, str] | None = None,
     lpips: Path | None = None,
     pictures: int = 24,
 ) -> int:
     """Measure models and other people's methods on the same photos, with the same masks.
 
     OUTPUT gets report.html, and for each benchmark a folder with items.csv, summary.csv, summary.json, pictures and a
-    file of JSON lines for each method. An interrupted run continues; failed items are tried again. Dummy methods
-    that ignore the photo always take part. Needs the extra: pip install illures[evaluate]. See docs/evaluation.md.
+    file of JSON lines for each method. An interrupted run continues; failed items are tried again. Dummy methods that
+    ignore the photo always take part. Several --weights are named by their file names. Needs the extra: pip install
+    illures[evaluate]. See docs/evaluation.md.
 
     Parameters
     ----------
@@ -41,8 +39,6 @@ def evaluate(
         Folder for the results; created if missing.
     data
         Folder that holds the benchmarks' data; default: the environment variable ILLURES_DATA.
-    models
-        Weights files, named in the results by their file names; default: the weights of the package.
     rivals
         3dmm (a morphable model fitted to the landmarks), 3dmm=ict=FILE, or NAME=FOLDER with other people's code and
         weights: sfsnet, dpr, geomconsistent, 3ddfa, illures-tf, deca.
@@ -62,7 +58,7 @@ def evaluate(
     data = data if data is not None else Path(environment) if environment else None
     with needs_extra("evaluate", "evaluation"):
         from illures.evaluate.session import evaluate_all
-    print(evaluate_all(benchmarks, output, data, models or [], rivals or [], compare, lpips, pictures))
+    print(evaluate_all(benchmarks, output, data, weights or [], rivals or [], compare, lpips, pictures))
     return OK
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from illures.cli.app import OK, app
+from illures.cli.options import OptionalOutput, Weights
 
 
 @app.command
 def lights(
     *,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    output: OptionalOutput = None,
     face: Path | None = None,
-    weights: Path | None = None,
+    weights: Weights = None,
 ) -> int:
     """List the named lights, and draw them on a ball and on a face.
 
@@ -26,8 +24,6 @@ def lights(
         listed.
     face
         A photo whose face is drawn; default: the one in the package.
-    weights
-        A weights file instead of those of the package.
     """
     from illures.relighting.presets import PRESETS
 

@@ -1,4 +1,4 @@
-"""Options that several commands share: one name, one meaning, one help text."""
+"""Options that several commands share: one name, one meaning, one help text (tests/cli/test_options.py holds it)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,43 @@ def reported(as_json: bool, photos: int, problems: list[Problem]) -> Report:
     return report
 
 
-Many = Parameter(consume_multiple=True, negative="")
+_WEIGHTS = "illures-256, illures-128 (faster and coarser), or a weights file."
+
 Output = Annotated[Path, Parameter(alias="-o")]
+OptionalOutput = Annotated[Path | None, Parameter(alias="-o")]
+Weights = Annotated[Path | None, Parameter(help=_WEIGHTS, show_default=lambda _: "illures-256")]
+FastWeights = Annotated[Path | None, Parameter(help=_WEIGHTS, show_default=lambda _: "illures-128")]
+ManyWeights = Annotated[list[Path] | None, Parameter(help=_WEIGHTS, show_default=lambda _: "both")]
+Json = Annotated[bool, Flag, Parameter(help="Print one line of JSON for each photo instead of words.")]
+Recursive = Annotated[bool, Flag, Parameter(help="Search the subfolders of folders, too.")]
+SkipExisting = Annotated[bool, Flag, Parameter(help="Skip results that exist already.")]
+Shadows = Annotated[
+    bool, Parameter(help="Let relit faces cast shadows on themselves; makes videos several times slower.")
+]
+CROP_SIZE = Parameter(help="Side of the face crops in pixels.")
+NetworkSize = Annotated[int | None, CROP_SIZE, Parameter(show_default=lambda _: "what the network was trained on")]
+Workers = Annotated[
+    int | None,
+    Parameter(help="Work on at most so many parts (photos, clips, shards) at a time, each on a core; default: all."),
+]
+Ray = Annotated[
+    str | None,
+    Parameter(
+        help='Work on a Ray cluster: "auto" joins the one that runs, "local" starts one on this machine, or an '
+        'address. What is there already is not made again. Needs the extra: pip install "illures[ray]".'
+    ),
+]
+Cache = Annotated[
+    Path | None,
+    Parameter(help="Folder for the decoded sets, which several runs of train and pack can share; default: their own."),
+]
+YawLimit = Annotated[float, Parameter(help="Largest turn of a face to the side, in degrees.")]
+
+
+def check_workers(workers: int | None) -> None:
+    """Raise an InputError for a number below 1."""
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers {workers}: must be at least 1")
 
 
 @Parameter(name="*")
@@ -51,7 +86,7 @@ class ServerOptions:
     port: int = 8000
     host: str = "127.0.0.1"
     token: Annotated[str | None, Parameter(env_var="ILLURES_TOKEN")] = None
-    allow_host: Annotated[list[str] | None, Many] = None
+    allow_host: list[str] | None = None
 
     def run(self, weights: Path | None, *, open_browser: bool = False, rest: bool = False) -> None:
         """Check the options, then serve until Ctrl-C; see `illures.web.serve.serve`."""
@@ -112,7 +147,7 @@ class LightOptions:
     """The lights to put on faces.
 
     Attributes:
-        light: Any light: a name of `illures lights` (or "all"); AZIMUTH,ELEVATION of a lamp in degrees (0,0
+        light: Any light: a name of `illures lights`; AZIMUTH,ELEVATION of a lamp in degrees (0,0
             is the camera, 90,0 image right, 0,90 straight above); an environment map (.hdr, .exr, .npy, twice as wide
             as high); a light as JSON (light.json of `illures decompose`, or saved from the studio); SH numbers (9 or 27
             with commas, or a file of them); another photo, for the light of its largest face.
@@ -126,7 +161,7 @@ class LightOptions:
         exposure: In stops, from the strength that keeps the face as bright as it was.
     """
 
-    light: Annotated[tuple[str, ...], Many] = ()
+    light: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     ambient: float = 0.2
     radius: float = 6.0
     rotation: float = 0.0

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from illures.cli.app import OK, app, needs_extra
+from illures.cli.options import CROP_SIZE, Cache, Output
 from illures.errors import InputError
 from illures.io.workfolder import WorkFolder
 
@@ -17,10 +16,10 @@ def pack(
     data: list[Path],
     /,
     *,
-    output: Annotated[Path, Parameter(alias="-o")],
-    size: int = 128,
+    output: Output,
+    size: Annotated[int, CROP_SIZE] = 128,
     limit: float = 60.0,
-    cache: Path | None = None,
+    cache: Cache = None,
 ) -> int:
     """Put synthetic sets into one small file of 8-bit crops, to train on another machine, such as one with a GPU.
 
@@ -33,12 +32,8 @@ def pack(
         Folders of shards that `illures synth` wrote.
     output
         The file, named *.crops.
-    size
-        Side of the crops [px], as for the network to be trained.
     limit
         Largest size of the file [MiB]; if the sets do not fit, the same share of people is left out of each.
-    cache
-        Folder for the decoded sets, to be shared with `illures train --cache`; default: a temporary one.
     """
     with needs_extra("train", "packing"):
         from illures.data.pack import SUFFIX

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
-
-from illures.cli.app import BAD_INPUT, OK, Flag, app
+from illures.cli.app import BAD_INPUT, OK, app
 from illures.cli.cluster import ClusterOptions, network
-from illures.cli.options import FaceOptions, LightOptions, reported
+from illures.cli.options import (
+    FaceOptions,
+    Json,
+    LightOptions,
+    OptionalOutput,
+    Recursive,
+    Shadows,
+    SkipExisting,
+    Weights,
+    reported,
+)
 from illures.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,25 +31,26 @@ def relight(
     photos: list[Path],
     /,
     *,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    output: OptionalOutput = None,
     lights: LightOptions = LightOptions(),  # noqa: B008 (frozen)
-    shadows: bool = True,
+    shadows: Shadows = True,
     residual: Literal["recompute", "keep", "drop"] = "recompute",
     background: Literal["keep", "match", "relight"] = "keep",
     strength: float = 1.0,
     format: Literal["jpg", "png", "png16", "exr"] | None = None,
     orbit: Path | None = None,
     orbit_size: int = 720,
-    recursive: Annotated[bool, Flag] = False,
+    recursive: Recursive = False,
     faces: FaceOptions = FaceOptions(),  # noqa: B008 (frozen)
-    skip_existing: Annotated[bool, Flag] = False,
-    json: Annotated[bool, Flag] = False,
-    weights: Path | None = None,
+    skip_existing: SkipExisting = False,
+    json: Json = False,
+    weights: Weights = None,
     cluster: ClusterOptions = ClusterOptions(),  # noqa: B008 (frozen)
 ) -> int:
     """Relight the faces of photos, at the photos' own size.
 
-    The strength of a light is set so that the face stays as bright as it was; --exposure changes that.
+    The strength of a light is set so that the face stays as bright as it was; --exposure changes that. --light all
+    stands for all lights of `illures lights`.
 
     Parameters
     ----------
@@ -52,8 +61,6 @@ def relight(
         folder NAME with one picture for each light.
     lights
         The lights.
-    shadows
-        Let relit faces cast shadows on themselves.
     residual
         recompute: replace old shadows and highlights by those of the new light. keep: keep the residual, in
         proportion to the shading. drop: only albedo times shading.
@@ -68,16 +75,8 @@ def relight(
         Also write a video of a lamp that orbits the face: .mp4, .gif or .webp; for a single photo.
     orbit_size
         The longer side of that video in pixels.
-    recursive
-        Search the subfolders of folders, too.
     faces
         Which faces count.
-    skip_existing
-        Skip pictures that exist already; always so with --ray.
-    json
-        Print one line of JSON for each photo instead of words.
-    weights
-        illures-128, which is faster and coarser, or a weights file; default: illures-256.
     cluster
         Photos by the million.
     """
@@ -110,7 +109,7 @@ def relight(
         used = RelightPhotos(network(decomposer, weights, None, faces), job)
         cluster.run(used, photos, recursive, output, report)
     elif chosen and output:
-        relight_all(found, output, report, decomposer, job, skip_existing)
+        relight_all(found, output, report, decomposer, job, skip_existing, cluster.workers)
     if orbit is not None and found:
         _write_orbit(found[0], orbit, orbit_size, decomposer, job)
         report.say(f"{found[0]}: light orbit -> {orbit}")

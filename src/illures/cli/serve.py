@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from illures.cli.app import OK, app
-from illures.cli.options import ServerOptions
+from illures.cli.options import FastWeights, ServerOptions
 
 
 @app.command
-def serve(*, server: ServerOptions = ServerOptions(), weights: Path | None = None) -> int:  # noqa: B008 (frozen)
+def serve(*, server: ServerOptions = ServerOptions(), weights: FastWeights = None) -> int:  # noqa: B008 (frozen)
     """Run a REST interface: POST a photo, get its maps, or the photo under another light.
 
     Its page at http://127.0.0.1:PORT/ documents every request; see docs/serve.md. Runs until Ctrl-C. No photo is
@@ -19,8 +17,6 @@ def serve(*, server: ServerOptions = ServerOptions(), weights: Path | None = Non
     ----------
     server
         Where it listens.
-    weights
-        A weights file instead of those of the package.
     """
     server.run(weights, rest=True)
     return OK

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from illures.cli.app import OK, Flag, app
-from illures.cli.options import ServerOptions
+from illures.cli.options import FastWeights, ServerOptions
 
 
 @app.command
@@ -14,7 +13,7 @@ def studio(
     *,
     server: ServerOptions = ServerOptions(),  # noqa: B008 (frozen)
     open: Annotated[bool, Flag] = False,
-    weights: Path | None = None,
+    weights: FastWeights = None,
 ) -> int:
     """Open the studio, a web page on this machine: move a light over a face, see its maps, paint on its albedo.
 
@@ -26,8 +25,6 @@ def studio(
         Where it listens.
     open
         Show the page in the browser.
-    weights
-        A weights file instead of those of the package.
     """
     server.run(weights, open_browser=open)
     return OK

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from illures.cli.app import OK, app
+from illures.cli.options import OptionalOutput, Output, Ray, Workers
 from illures.synth.sets import SETS, Recipe
 
 synth = App(name="synth", help="Render synthetic faces; needs the extra: pip install illures[synth].")
@@ -19,11 +20,11 @@ def _synth_command(kind: type[Recipe]) -> Callable[..., int]:
     """The command that renders one of the sets; its options are the fields of the set's recipe."""
 
     def command(
-        output: Annotated[Path, Parameter(alias="-o")],
+        output: Output,
         *,
         recipe: Annotated[Recipe, Parameter(name="*")] = kind(),  # noqa: B008 (frozen)
-        workers: int | None = None,
-        ray: str | None = None,
+        workers: Workers = None,
+        ray: Ray = None,
     ) -> int:
         from illures.synth.generate import generate
 
@@ -39,11 +40,6 @@ def _synth_command(kind: type[Recipe]) -> Callable[..., int]:
     ----------
     output
         Folder for the shards.
-    workers
-        Processes on this machine; default: one per core.
-    ray
-        Render on a Ray cluster instead: "auto" joins a running one, "local" starts one, or an address.
-        Needs the extra: pip install illures[ray].
     """
     command.__annotations__["recipe"] = Annotated[kind, Parameter(name="*")]
     return command
@@ -54,7 +50,7 @@ for _name, _kind in SETS.items():
 
 
 @synth.command
-def preview(shards: Path, /, *, output: Annotated[Path | None, Parameter(alias="-o")] = None, count: int = 48) -> int:
+def preview(shards: Path, /, *, output: OptionalOutput = None, count: int = 48) -> int:
     """Draw a contact sheet and statistics of a set: skin tones, poses, lights, residuals.
 
     Parameters

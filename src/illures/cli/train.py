@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from illures.cli.app import OK, Flag, app, needs_extra
-from illures.cli.options import Many
+from illures.cli.options import Cache, OptionalOutput
 from illures.errors import InputError
 
 
@@ -19,11 +19,11 @@ def train(
     data: list[Path] | None = None,
     /,
     *,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
-    videos: Annotated[list[Path] | None, Many] = None,
+    output: OptionalOutput = None,
+    videos: list[Path] | None = None,
     initial: Path | None = None,
     align: Path | None = None,
-    cache: Path | None = None,
+    cache: Cache = None,
     compiled: Annotated[bool, Parameter(name="--compile"), Flag] = False,
     list_recipes: Annotated[bool, Parameter(name="--list"), Flag] = False,
 ) -> int:
@@ -47,8 +47,6 @@ def train(
         Weights to start from, instead of the recipe's.
     align
         Folder of trained AlignNets, for recipes with align = "alignnet".
-    cache
-        Folder for the decoded sets, which several runs can share; default: OUTPUT/cache.
     compiled
         Compile the network with torch.compile: on CPUs 25 % faster after two minutes; needs a C++ compiler.
     list_recipes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from illures.cli.app import OK, Flag, app
-from illures.cli.options import LightOptions, Output
+from illures.cli.options import FastWeights, LightOptions, NetworkSize, Output, Shadows
 
 if TYPE_CHECKING:
     from illures.decompose.decomposer import Decomposer
@@ -25,18 +25,18 @@ def video(
     output: Output,
     show: Literal["albedo", "normal", "shading", "residual", "relit", "grid"] | None = None,
     lights: LightOptions = LightOptions(),  # noqa: B008 (frozen)
-    shadows: bool = False,
+    shadows: Shadows = False,
     alpha: Annotated[bool, Flag] = False,
     every: int = 4,
     skip_broken: Annotated[bool, Flag] = False,
-    weights: Path | None = None,
-    size: int | None = None,
+    weights: FastWeights = None,
+    size: NetworkSize = None,
 ) -> int:
     """Show the maps of the faces of a clip, or relight them, without flicker.
 
     The output keeps the clip's times and sound. It appears when it is complete; an interrupted run leaves OUTPUT.parts,
     from which the same command continues. The light is the same for all faces and frames. Its strength is set so that
-    the first face stays as bright as it was.
+    the first face stays as bright as it was. --light takes one light here.
 
     Parameters
     ----------
@@ -48,19 +48,13 @@ def video(
     show
         What to show; default: relit where a light is given, else a grid of everything.
     lights
-        The light; at most one.
-    shadows
-        Let relit faces cast shadows on themselves: several times slower.
+        The light.
     alpha
         Write the faces' matte as alpha: .mov (then ProRes 4444), .mkv, or pictures.
     every
         Run the network on every N-th frame; in between, its maps are warped along the face.
     skip_broken
         If frames can't be decoded, show the last good frame longer instead of stopping.
-    weights
-        A weights file instead of the one in the package.
-    size
-        Side of the crops in pixels; default: what the network was trained on.
     """
     from illures.cli import where
     from illures.decompose.decomposer import Decomposer

@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
 from illures.cli.app import BAD_INPUT, OK, Flag, app
+from illures.cli.options import CROP_SIZE, Output, Ray, Workers, YawLimit
 
 
 @app.command
@@ -16,18 +15,18 @@ def videos(
     clips: list[Path],
     /,
     *,
-    output: Annotated[Path, Parameter(alias="-o")],
-    size: Literal[128, 256] = 128,
+    output: Output,
+    size: Annotated[Literal[128, 256], CROP_SIZE] = 128,
     frames_per_clip: int = 24,
     table: Path | None = None,
     released: Annotated[bool, Flag] = False,
     per_second: float = 12.0,
     smallest: float = 0.6,
-    yaw_limit_deg: float = 60.0,
+    yaw_limit_deg: YawLimit = 60.0,
     least_sharpness: float = 0.7,
     least_change: float = 0.25,
-    workers: int | None = None,
-    ray: str | None = None,
+    workers: Workers = None,
+    ray: Ray = None,
 ) -> int:
     """Extract aligned frames of faces from video clips, to train on.
 
@@ -40,8 +39,6 @@ def videos(
         Video files, folders of them, or folders in the layout of 300VW (vid.avi with annot/*.pts).
     output
         Folder for the shards.
-    size
-        Side of the crops in pixels.
     frames_per_clip
         Frames kept of each clip, at most: those that differ most in pose, expression and light.
     table
@@ -54,17 +51,10 @@ def videos(
         Frames examined per second.
     smallest
         Smallest face that is used, relative to the size of the crop.
-    yaw_limit_deg
-        Faces turned further to the side are skipped.
     least_sharpness
         Frames less sharp than this share of the clip's sharp frames are skipped.
     least_change
         Frames that differ less from a kept frame are skipped; 1 is a clear change.
-    workers
-        Processes on this machine; default: one per core.
-    ray
-        Work on a Ray cluster instead: "auto" joins a running one, "local" starts one, or an address.
-        Needs the extra: pip install illures[ray].
     """
     from illures.data.candidates import VideoRecipe
     from illures.data.footage import find_footage

@@ -21,7 +21,6 @@ from illures.decompose.reading import check_not_source, decomposed_photo, each_p
 from illures.io.formats import Format
 from illures.io.photos import save_image
 from illures.jobs.photos import Outcome, Report
-from illures.jobs.prefetch import prefetched, threads_for
 
 
 def decompose_all(
@@ -35,6 +34,7 @@ def decompose_all(
     *,
     names: Collection[str] = OUTPUTS,
     single: Path | None = None,
+    workers: int | None = None,
 ) -> None:
     """Decompose and write each photo, several at a time; after an error the others go on, unless the disk is full.
 
@@ -48,6 +48,7 @@ def decompose_all(
         skip_existing: skip photos whose results exist.
         names: of `folder.OUTPUTS`: the maps that are written.
         single: instead of a folder, the one file for one photo: .exr for the maps as layers, else the sheet.
+        workers: largest number of photos at a time; None: one a core, as far as the memory goes.
     """
     chosen = targets(sources, out) if single is None else {sources[0]: single}
 
@@ -57,16 +58,7 @@ def decompose_all(
             return Outcome(str(source), str(target), skipped=True)
         return decompose_one(decomposer, source, target, format, crop_only, names, single is not None)
 
-    with prefetched(compute, chosen, threads_for(len(chosen))) as result:
-
-        def one(source: Path) -> None:
-            outcome = result(source)
-            if outcome.skipped:
-                report.skipped(source, chosen[source])
-            else:
-                report.done(outcome)
-
-        each_photo(chosen, one, report)
+    each_photo(chosen, compute, report, workers)
 
 
 def decompose_one(

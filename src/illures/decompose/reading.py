@@ -17,6 +17,7 @@ from illures.errors import InputError
 from illures.io.decoding import noted
 from illures.io.photos import Opened, Photo, as_float, open_photo, save_image
 from illures.jobs.photos import Outcome, Report, for_each
+from illures.jobs.prefetch import prefetched, threads_for
 from illures.jobs.progress import Progress
 
 
@@ -70,10 +71,19 @@ def save_with_bits(path: Path, photo: Photo, bits: int, alpha: Float[np.ndarray,
     save_image(path, photo if photo.dtype == np.dtype(f"uint{bits}") else as_float(photo), bits, alpha)
 
 
-def each_photo(sources: Collection[Path], work: Callable[[Path], None], report: Report) -> None:
-    """Work on each photo and show progress; an error is reported and the others go on, unless the disk is full."""
+def each_photo(
+    sources: Collection[Path], work: Callable[[Path], Outcome], report: Report, workers: int | None = None
+) -> None:
+    """Work on photos, several at a time, and show progress; after an error the others go on, unless the disk is full.
+
+    Args:
+        sources: the photos.
+        work: on a photo; safe to call from several threads.
+        report: receives the outcome of each, in the order of the photos.
+        workers: largest number of photos at a time; None: one a core, as far as the memory goes.
+    """
     columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    several = len(sources) > 1
-    with Progress(*columns, console=report.console, shown=several, stages=False, transient=True) as bar:
+    shown = Progress(*columns, console=report.console, shown=len(sources) > 1, stages=False, transient=True)
+    with prefetched(work, sources, threads_for(len(sources), workers)) as result, shown as bar:
         task = bar.add_task("photos", total=len(sources))
-        for_each(sources, work, report, lambda: bar.advance(task))
+        for_each(sources, lambda source: report.done(result(source)), report, lambda: bar.advance(task))

@@ -55,8 +55,9 @@ def edit_all(
     edit: Edit,
     deep: bool = False,
     skip_existing: bool = False,
+    workers: int | None = None,
 ) -> None:
-    """Edit and write each photo; an error is reported and the others are still processed, unless the disk is full.
+    """Edit and write each photo, several at a time; after an error the others go on, unless the disk is full.
 
     Args:
         targets: the output file of each photo.
@@ -65,16 +66,16 @@ def edit_all(
         edit: the changes.
         deep: write 16 bits; photos of 16 bits keep them anyway, if the format allows.
         skip_existing: skip files that exist.
+        workers: largest number of photos at a time; None: one a core, as far as the memory goes.
     """
 
-    def one(source: Path) -> None:
+    def one(source: Path) -> Outcome:
         target = targets[source]
         if skip_existing and target.exists():
-            report.skipped(source, target)
-        else:
-            report.done(_edit_one(decomposer, source, target, edit, deep))
+            return Outcome(str(source), str(target), skipped=True)
+        return _edit_one(decomposer, source, target, edit, deep)
 
-    each_photo(targets, one, report)
+    each_photo(targets, one, report, workers)
 
 
 def _edit_one(decomposer: Decomposer, source: Path, target: Path, edit: Edit, deep: bool) -> Outcome:

@@ -55,16 +55,15 @@ class Report:
         self._total += count
 
     def done(self, outcome: Outcome) -> None:
-        """Report a photo whose result is written."""
+        """Report a photo whose result is written, or existed already."""
+        if outcome.skipped:
+            self._skipped += 1
+            self._print(outcome, f"{outcome.photo}: is there already, in {outcome.output}")
+            return
         self._done += 1
         self._faces += outcome.faces
         faces = "1 face" if outcome.faces == 1 else f"{outcome.faces} faces"
         self._print(outcome, f"{outcome.photo}: {faces} -> {outcome.output}")
-
-    def skipped(self, source: Path, target: Path) -> None:
-        """Report a photo whose result existed already."""
-        self._skipped += 1
-        self._print(Outcome(str(source), str(target), skipped=True), f"{source}: is there already, in {target}")
 
     def failed(self, source: Path, error: Exception) -> None:
         """Report a photo that failed."""

@@ -16,10 +16,10 @@ Result = TypeVar("Result")
 _BYTES_EACH = 2**30  # memory that a photo of 12 megapixels takes at the most
 
 
-def threads_for(count: int) -> int:
-    """Number of threads for `count` photos: one a core, and no more than fit into the available memory."""
+def threads_for(count: int, most: int | None = None) -> int:
+    """Number of threads for `count` photos: at most `most`, one a core, and no more than the available memory holds."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(count, cores, _available_bytes() // _BYTES_EACH))
+    return max(1, min(count, most or cores, cores, _available_bytes() // _BYTES_EACH))
 
 
 def _available_bytes() -> int:

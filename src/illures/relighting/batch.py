@@ -58,22 +58,27 @@ class Job:
 
 
 def relight_all(
-    sources: list[Path], out: Path, report: Report, decomposer: Decomposer, job: Job, skip_existing: bool = False
+    sources: list[Path],
+    out: Path,
+    report: Report,
+    decomposer: Decomposer,
+    job: Job,
+    skip_existing: bool = False,
+    workers: int | None = None,
 ) -> None:
-    """Relight and write each photo; an error is reported and the others go on, unless the disk is full."""
+    """Relight and write each photo, several at a time; after an error the others go on, unless the disk is full."""
     chosen = folder_for_each(sources, out)
 
-    def one(source: Path) -> None:
+    def one(source: Path) -> Outcome:
         files = job.files(chosen[source])
         if skip_existing:
             files = {name: path for name, path in files.items() if not path.exists()}
         target = job.single or chosen[source]
-        if files:
-            report.done(relight_one(decomposer, source, target, files, job))
-        else:
-            report.skipped(source, target)
+        if not files:
+            return Outcome(str(source), str(target), skipped=True)
+        return relight_one(decomposer, source, target, files, job)
 
-    each_photo(chosen, one, report)
+    each_photo(chosen, one, report, workers)
 
 
 def relight_one(decomposer: Decomposer, source: Path, target: Path, files: Mapping[str, Path], job: Job) -> Outcome:

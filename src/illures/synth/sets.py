@@ -20,27 +20,30 @@ class Recipe:
     same lights fall on all of them.
 
     Attributes:
-        identities: different people.
-        poses: of each person.
-        expressions: of each person.
-        lights: of each person; every view is stored under each. 0 stores albedo and normals alone.
-        transport: trace global illumination; otherwise images are A ∘ f(N, L), computed when they are read.
-        motion: where expressions come from: "talking" draws expressions and poses as fitted to clips of real people,
+        identities: Number of different people.
+        poses: Poses of each person.
+        expressions: Expressions of each person.
+        lights: Lights of each person; every view is stored under each. 0 stores albedo and normals alone.
+        transport: Trace global illumination; otherwise images are A ∘ f(N, L), computed when they are read.
+        motion: Where expressions come from: "talking" draws expressions and poses as fitted to clips of real people,
             "posed" smiles, frowns, ... by name, "exaggerated" the strong ones, "deformed" weights of 20 deformations.
-        spread: factor on the variation of shape; from about 2 heads are caricatures.
-        styles: lay one of 50 texture styles over each albedo, so that only displacement can be learnt from it.
-        accessories: share of people who may have hair, glasses and hats, in [0, 1].
-        occluders: share of views with a hand or an object before the face or its light, in [0, 1].
-        size: side of the images [px].
-        samples: paths per pixel.
-        shadow_samples: shadow rays per pixel towards lamps.
-        depth: largest number of surface points on a light path.
-        denoise: clean the images with Open Image Denoise (`pyoidn`), guided by albedo and normal.
-        models: head models in equal shares: "makehuman", or NAME=FILE as in "ict=ict_head.npz" or "linear=bfm.npz".
-        hdri: folder of environment maps (.npy, .hdr, .exr), or None for only procedural lights.
-        yaw_sigma_deg, yaw_limit_deg, pitch_limit_deg, roll_limit_deg: spread of the head poses [deg].
-        identities_per_shard: people in a tar; a person is never split.
-        seed: of everything.
+        spread: Factor on the variation of shape; from about 2 heads are caricatures.
+        styles: Lay one of 50 texture styles over each albedo, so that only displacement can be learnt from it.
+        accessories: Share of people who may have hair, glasses and hats, in [0, 1].
+        occluders: Share of views with a hand or an object before the face or its light, in [0, 1].
+        size: Side of the face crops in pixels.
+        samples: Light paths per pixel.
+        shadow_samples: Shadow rays per pixel towards lamps.
+        depth: Largest number of surface points on a light path.
+        denoise: Clean the images with Open Image Denoise (`pyoidn`), guided by albedo and normal.
+        models: Head models in equal shares: "makehuman", or NAME=FILE as in "ict=ict_head.npz" or "linear=bfm.npz".
+        hdri: Folder of environment maps (.npy, .hdr, .exr); default: procedural lights alone.
+        yaw_sigma_deg: Standard deviation of the turn to the side, in degrees.
+        yaw_limit_deg: Largest turn of a face to the side, in degrees.
+        pitch_limit_deg: Largest tilt up or down, in degrees.
+        roll_limit_deg: Largest roll of the head, in degrees.
+        identities_per_shard: People in a tar; a person is never split.
+        seed: Seed of all random numbers.
     """
 
     identities: int = 1000

@@ -49,6 +49,8 @@ def join(parts: Parts, count: int, clip: Path, coding: Coding, time_base: Fracti
             source = None if is_sequence(clip) else stack.enter_context(open_container(clip))
             first = stack.enter_context(open_container(parts.path(0)))
             stream = output.add_stream_from_template(first.streams.video[0])
+            if coding.part == coding.container:  # PyAV drops the tag, which tells ProRes 4444 from ProRes without alpha
+                stream.codec_context.codec_tag = first.streams.video[0].codec_context.codec_tag
             heard = source.streams.audio if source else ()
             sounds = {s.index: _sound(output, s, coding) for s in heard if s.codec_context}
             video = (packet for number in range(count) for packet in _packets(parts.path(number), stream))
