@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from illures.decompose.decomposer import Decomposer
 from illures.decompose.decomposition import Decomposition
@@ -17,7 +16,7 @@ from illures.errors import InputError
 from illures.io.decoding import noted
 from illures.io.photos import Opened, Photo, as_float, open_photo, save_image
 from illures.jobs.photos import Outcome, Report, for_each
-from illures.jobs.progress import Progress
+from illures.jobs.progress import bar
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,5 @@ def save_with_bits(path: Path, photo: Photo, bits: int, alpha: Float[np.ndarray,
 
 def each_photo(sources: Collection[Path], work: Callable[[Path], None], report: Report) -> None:
     """Work on each photo and show progress; an error is reported and the others go on, unless the disk is full."""
-    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    several = len(sources) > 1
-    with Progress(*columns, console=report.console, shown=several, stages=False, transient=True) as bar:
-        task = bar.add_task("photos", total=len(sources))
-        for_each(sources, work, report, lambda: bar.advance(task))
+    with bar(len(sources), report.console) as advance:
+        for_each(sources, work, report, advance)
