@@ -7,8 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 
 # Widths of the blurs of `continued`, in parts of the side; each is used from twice that distance on.
-_WIDTHS = (0.02, 0.06)
+_WIDTHS = (0.025, 0.06)
 _LEAST = 4  # width of a blur [px] below which no coarser grid is used
+_POWER = 8  # of the distance, by which what is known weighs less in `continued`
+_TINY = np.float32(1e-30)
 
 
 def filled(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray, "rows columns"]) -> np.ndarray:
@@ -30,18 +32,43 @@ def nearest(field: Num[np.ndarray, "rows columns *n"], known: Bool[np.ndarray, "
     return field.reshape(-1, *field.shape[2:])[at[label]]
 
 
-def continued(field: Float[np.ndarray, "rows columns n"], known: Bool[np.ndarray, "rows columns"]) -> np.ndarray:
-    """The field where it is known; elsewhere the value of the nearest known place, smoothed over that distance.
+def continued(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray, "rows columns"]) -> np.ndarray:
+    """The field where `weight` is 1; elsewhere the mean of what is known, smoothed and weighted by distance ** -8.
 
-    Unlike `filled` it keeps light and dark sides apart: hair above the forehead gets the values of the forehead.
+    Unlike `filled` it keeps light and dark sides apart: hair above the forehead gets the values of the forehead. It is
+    smooth in its inputs: a place that counts a hair more changes the field by as little.
+
+    Args:
+        field: any values; those of weight 0 are not used.
+        weight: how far a place is known, in [0, 1]; more than 0 somewhere.
     """
-    beyond = (~known).astype(np.uint8)
-    distance = cv2.distanceTransform(beyond, cv2.DIST_L2, 5)
-    found = np.asarray(nearest(field, known), np.float32)
+    known, spoken = weight.astype(np.float32)[..., None], _spoken(weight)
+    sums = _near(cv2.merge([*cv2.split(np.asarray(field * spoken, np.float32)), spoken[..., 0]]))
+    # In place, as memory that is new costs more than the numbers.
+    found = sums[..., :-1] / np.maximum(sums[..., -1:], _TINY)
+    found += known * (field - found)
+    distance = _distance(sums[..., -1])
     for width in (len(field) * share for share in _WIDTHS):
-        share = np.clip(distance / (2 * width), 0, 1)[..., None]
-        found = found + share * (_wide_blur(found, width).reshape(found.shape) - found)
+        blurred = _wide_blur(found, width).reshape(found.shape)
+        blurred -= found
+        blurred *= np.clip(distance / (2 * width), 0, 1)[..., None]
+        found += blurred
     return found
+
+
+def distance_from(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+    """About the distance [px] from what is known, and as smooth in `weight` as `continued`; 0 inside."""
+    return _distance(_near(_spoken(weight))[..., 0])
+
+
+def _spoken(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns 1"]:
+    """How much a place speaks for others. What is known but a little does slowly: a weight of 0.001 would decide."""
+    return np.square(np.square(weight.astype(np.float32)))[..., None]
+
+
+def _distance(density: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+    """Of a density by `_near`."""
+    return np.maximum(cv2.pow(np.maximum(density, _TINY), 1 / (2 - _POWER)) - 1, 0)
 
 
 def _wide_blur(field: Float[np.ndarray, "rows columns n"], sigma: float) -> np.ndarray:
@@ -53,6 +80,24 @@ def _wide_blur(field: Float[np.ndarray, "rows columns n"], sigma: float) -> np.n
     small = cv2.resize(field, (-(-columns // factor), -(-rows // factor)), interpolation=cv2.INTER_AREA)
     blurred = cv2.GaussianBlur(small, (0, 0), np.sqrt(sigma**2 - (factor**2 - 1) / 12) / factor)
     return cv2.resize(blurred, (columns, rows), interpolation=cv2.INTER_CUBIC)
+
+
+def _near(sums: Float[np.ndarray, "rows columns n"]) -> Float[np.ndarray, "rows columns n"]:
+    """Sums of the surroundings weighted by about distance ** -`_POWER`: blurs by 1, 2, 4, ... pixels, added up."""
+    levels = [sums]
+    while min(levels[-1].shape[:2]) > 2:
+        levels.append(_with_channels(cv2.pyrDown(levels[-1], borderType=cv2.BORDER_REFLECT_101)))
+    found = levels.pop()
+    while levels:
+        finer = levels.pop()
+        up = _with_channels(cv2.pyrUp(found, dstsize=finer.shape[1::-1]))
+        found = finer + np.float32(2.0 ** (2 - _POWER)) * up
+    return found
+
+
+def _with_channels(field: np.ndarray) -> np.ndarray:
+    """OpenCV drops the last axis where it is 1."""
+    return field if field.ndim == 3 else field[..., None]
 
 
 def _filled(sums: np.ndarray, weight: np.ndarray) -> np.ndarray:
