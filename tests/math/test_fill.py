@@ -2,8 +2,9 @@
 
 import cv2
 import numpy as np
+import pytest
 
-from illures.math.fill import continued, distance_from, filled, nearest
+from illures.math.fill import _wide_blur, continued, distance_from, filled, nearest
 
 rng = np.random.default_rng(0)
 
@@ -54,20 +55,20 @@ def test_filling_keeps_what_is_known_and_stays_between():
     np.testing.assert_allclose(constant, 0.7, atol=1e-4)
 
 
-def test_continuing_is_a_mean_weighted_by_a_power_of_the_distance():
-    """Against the sum over all places, by double loop."""
+def test_continuing_is_nearly_the_value_of_the_nearest_known_place():
+    """Between two walls of 0 and 1, and among single places: against distances to all of them, by loops."""
+    walls = np.zeros((96, 96), np.float32)
+    walls[:, :8] = walls[:, 72:] = 1
+    found = continued(np.repeat((np.arange(96) > 48).astype(np.float32)[None, :, None], 96, axis=0), walls)[48, :, 0]
+    assert (np.diff(found) > -1e-6).all() and abs(found[39:41].mean() - 0.5) < 0.03
+    assert found[29] < 0.08 and found[50] > 0.92  # twice as far from the other wall
     known = rng.random((40, 40)) < 0.02
     field = rng.random((40, 40, 2)).astype(np.float32)
     found, places = continued(field, known.astype(np.float32)), np.argwhere(known)
-    for y, x in np.argwhere(~known)[::7]:
-        weight = np.hypot(*(places - (y, x)).T)[:, None] ** -10.0
-        np.testing.assert_allclose(found[y, x], (weight * field[known]).sum(0) / weight.sum(0), rtol=0, atol=0.3)
-    exact = [
-        (np.hypot(*(places - (y, x)).T)[:, None] ** -10.0 * field[known]).sum(0)
-        / (np.hypot(*(places - (y, x)).T)[:, None] ** -10.0).sum(0)
-        for y, x in np.argwhere(~known)
-    ]
-    assert np.abs(found[~known] - exact).mean() < 0.05
+    for y, x in np.argwhere(~known):
+        far = np.hypot(*(places - (y, x)).T)
+        near = field[known][far < 4 * far.min() + 2]
+        assert (near.min(0) - 0.05 < found[y, x]).all() and (found[y, x] < near.max(0) + 0.05).all()
 
 
 def test_a_place_that_counts_a_hair_more_changes_as_little():
@@ -88,3 +89,12 @@ def test_the_distance_is_about_the_distance():
     found, wanted = distance_from(known.astype(np.float32)), cv2.distanceTransform((~known).astype(np.uint8), 2, 5)
     np.testing.assert_allclose(found[known], 0, atol=0.02)
     assert (np.abs(found - wanted) < 0.3 * wanted + 1.5).all()
+
+
+@pytest.mark.parametrize("sigma", [3.0, 7.5, 9.6, 12.8, 38.4])
+@pytest.mark.parametrize("shape", [(320, 320, 3), (277, 401, 3)])
+def test_a_blur_on_a_coarser_grid_is_a_gaussian(rng, shape, sigma):
+    """Of steps and noise, against the same blur at full size."""
+    field = np.where(np.arange(shape[1])[:, None] > 150, 1, 0) + rng.normal(0, 0.2, shape)
+    field = field.astype(np.float32)
+    np.testing.assert_allclose(_wide_blur(field, sigma), cv2.GaussianBlur(field, (0, 0), sigma), rtol=0, atol=0.01)

@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 
 # Widths of the blurs of `continued`, in parts of the side; each is used from twice that distance on.
-_WIDTHS = (0.025, 0.06)
+_WIDTHS = (0.02, 0.06)
 _LEAST = 4  # width of a blur [px] below which no coarser grid is used
-_POWER = 8  # of the distance, by which what is known weighs less in `continued`
-_TINY = np.float32(1e-30)
+# Powers of the distance by which what is known weighs less: in `continued`, and where the distance itself is wanted.
+_POWER, _POWER_OF_DISTANCE = 16, 8
+_TINY = np.float32(1e-35)  # so that nothing is divided by 0
 
 
 def filled(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray, "rows columns"]) -> np.ndarray:
@@ -33,45 +34,42 @@ def nearest(field: Num[np.ndarray, "rows columns *n"], known: Bool[np.ndarray, "
 
 
 def continued(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray, "rows columns"]) -> np.ndarray:
-    """The field where `weight` is 1; elsewhere the mean of what is known, smoothed and weighted by distance ** -8.
+    """The field where `weight` is 1; elsewhere nearly the value of the nearest known place, smoothed over the distance.
 
-    Unlike `filled` it keeps light and dark sides apart: hair above the forehead gets the values of the forehead. It is
-    smooth in its inputs: a place that counts a hair more changes the field by as little.
+    It is a mean whose weights fall so fast with the distance that what is near decides: unlike `filled` it keeps light
+    and dark sides apart, and hair above the forehead gets the values of the forehead. Unlike `nearest` it is smooth in
+    its inputs: a place that counts a hair more changes the field by as little.
 
     Args:
-        field: any values; those of weight 0 are not used.
-        weight: how far a place is known, in [0, 1]; more than 0 somewhere.
+        field: any finite values; those of weight 0 are not used.
+        weight: how far a place is known, in [0, 1]; 1 somewhere.
     """
-    known, spoken = weight.astype(np.float32)[..., None], _spoken(weight)
-    sums = _near(cv2.merge([*cv2.split(np.asarray(field * spoken, np.float32)), spoken[..., 0]]))
-    # In place, as memory that is new costs more than the numbers.
-    found = sums[..., :-1] / np.maximum(sums[..., -1:], _TINY)
-    found += known * (field - found)
-    distance = _distance(sums[..., -1])
-    for width in (len(field) * share for share in _WIDTHS):
-        blurred = _wide_blur(found, width).reshape(found.shape)
-        blurred -= found
-        blurred *= np.clip(distance / (2 * width), 0, 1)[..., None]
-        found += blurred
-    return found
+    known = np.asarray(weight, np.float32)
+    spoken = _spoken(known)
+    density, distance = _near(spoken, _POWER), distance_from(known)
+    blurs = [(width, np.clip(distance / (2 * width), 0, 1)) for width in (len(field) * share for share in _WIDTHS)]
+    planes = []
+    for plane in cv2.split(np.asarray(field, np.float32)):  # planes, as NumPy and OpenCV are slow at a last axis of 6
+        found = _near(plane * spoken, _POWER) / density
+        found += known * (plane - found)
+        for width, share in blurs:
+            found += share * (_wide_blur(found, width) - found)
+        planes.append(found)
+    return cv2.merge(planes).reshape(field.shape)
 
 
 def distance_from(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
     """About the distance [px] from what is known, and as smooth in `weight` as `continued`; 0 inside."""
-    return _distance(_near(_spoken(weight))[..., 0])
+    density = _near(_spoken(np.asarray(weight, np.float32)), _POWER_OF_DISTANCE)
+    return np.maximum(cv2.pow(density, 1 / (2 - _POWER_OF_DISTANCE)) - 1, 0)
 
 
-def _spoken(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns 1"]:
+def _spoken(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
     """How much a place speaks for others. What is known but a little does slowly: a weight of 0.001 would decide."""
-    return np.square(np.square(weight.astype(np.float32)))[..., None]
+    return np.square(np.square(weight)) + _TINY
 
 
-def _distance(density: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
-    """Of a density by `_near`."""
-    return np.maximum(cv2.pow(np.maximum(density, _TINY), 1 / (2 - _POWER)) - 1, 0)
-
-
-def _wide_blur(field: Float[np.ndarray, "rows columns n"], sigma: float) -> np.ndarray:
+def _wide_blur(field: Float[np.ndarray, "rows columns *n"], sigma: float) -> np.ndarray:
     """A Gaussian blur, on a coarser grid where it is wide: what a width of `_LEAST` pixels leaves is smooth."""
     factor = 2 ** max(int(np.log2(sigma / _LEAST)), 0)
     if factor == 1:
@@ -82,22 +80,16 @@ def _wide_blur(field: Float[np.ndarray, "rows columns n"], sigma: float) -> np.n
     return cv2.resize(blurred, (columns, rows), interpolation=cv2.INTER_CUBIC)
 
 
-def _near(sums: Float[np.ndarray, "rows columns n"]) -> Float[np.ndarray, "rows columns n"]:
-    """Sums of the surroundings weighted by about distance ** -`_POWER`: blurs by 1, 2, 4, ... pixels, added up."""
-    levels = [sums]
-    while min(levels[-1].shape[:2]) > 2:
-        levels.append(_with_channels(cv2.pyrDown(levels[-1], borderType=cv2.BORDER_REFLECT_101)))
+def _near(plane: Float[np.ndarray, "rows columns"], power: int) -> Float[np.ndarray, "rows columns"]:
+    """Sums of the surroundings weighted by about distance ** -power: blurs by 1, 2, 4, ... pixels, added up."""
+    levels = [plane]
+    while min(levels[-1].shape) > 2:
+        levels.append(cv2.pyrDown(levels[-1], borderType=cv2.BORDER_REFLECT_101))
     found = levels.pop()
     while levels:
         finer = levels.pop()
-        up = _with_channels(cv2.pyrUp(found, dstsize=finer.shape[1::-1]))
-        found = finer + np.float32(2.0 ** (2 - _POWER)) * up
+        found = finer + np.float32(2.0 ** (2 - power)) * cv2.pyrUp(found, dstsize=finer.shape[::-1])
     return found
-
-
-def _with_channels(field: np.ndarray) -> np.ndarray:
-    """OpenCV drops the last axis where it is 1."""
-    return field if field.ndim == 3 else field[..., None]
 
 
 def _filled(sums: np.ndarray, weight: np.ndarray) -> np.ndarray:
