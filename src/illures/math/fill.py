@@ -81,14 +81,16 @@ def _wide_blur(field: Float[np.ndarray, "rows columns *n"], sigma: float) -> np.
 
 
 def _near(plane: Float[np.ndarray, "rows columns"], power: int) -> Float[np.ndarray, "rows columns"]:
-    """Sums of the surroundings weighted by about distance ** -power: blurs by 1, 2, 4, ... pixels, added up."""
+    """Sums of the surroundings weighted by about distance ** -power: blurs of more and more pixels, added up."""
     levels = [plane]
     while min(levels[-1].shape) > 2:
         levels.append(cv2.pyrDown(levels[-1], borderType=cv2.BORDER_REFLECT_101))
     found = levels.pop()
     while levels:
         finer = levels.pop()
-        found = finer + np.float32(2.0 ** (2 - power)) * cv2.pyrUp(found, dstsize=finer.shape[::-1])
+        between = cv2.GaussianBlur(finer, (3, 3), 0, borderType=cv2.BORDER_REFLECT_101)
+        up = cv2.pyrUp(found, dstsize=finer.shape[::-1])
+        found = finer + np.float32(2.0 ** (1 - power / 2)) * between + np.float32(2.0 ** (2 - power)) * up
     return found
 
 
