@@ -1,10 +1,7 @@
 """illures: inverse rendering of faces: a photo to albedo, normal, light and residual, offline on an ordinary CPU."""
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
-
+# Nothing is imported with the package: `python -m illures` reads it before it can say how Ctrl-C ends the process.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from illures.decompose.decomposer import Decomposer
     from illures.decompose.decomposition import Decomposition
@@ -27,9 +24,11 @@ _WHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # Imported on first use: `import illures` alone must load nothing heavy.
     if name in _WHERE:
+        import importlib
+
         return getattr(importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module 'illures' has no attribute {name!r}")
 

@@ -1,10 +1,11 @@
 """The program: `illures`, and `python -m illures`."""
 
-import signal
+# Not `signal`, which imports for milliseconds: a Ctrl-C in them would end in a traceback.
+import _signal  # type: ignore[import-not-found]
 
 # While the command line is imported nothing is begun, and nothing is to be cleared away: Ctrl-C just ends the process.
-if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 from illures.cli import main  # noqa: E402
 

@@ -159,6 +159,18 @@ def test_nothing_is_said_of_one_that_comes_before_the_command_line(name: str) ->
     assert process.returncode == -signal.Signals[name] and not err
 
 
+def test_nothing_is_imported_before_an_interrupt_just_ends_the_process() -> None:
+    """Else a Ctrl-C while that is imported ends in a traceback."""
+    code = (
+        "import sys, types; before = set(sys.modules);"
+        "cli = sys.modules['illures.cli'] = types.ModuleType('illures.cli');"
+        "cli.__getattr__ = lambda name: (print(*sorted(set(sys.modules) - before)), sys.exit());"
+        "import illures.__main__"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["illures", "illures.__main__", "illures.cli"], done.stderr
+
+
 def test_the_exit_code_is_ours_whatever_the_exception_came_through() -> None:
     """CPython ends the process by a signal where KeyboardInterrupt has left an `exec` of text."""
     code = (

@@ -24,6 +24,7 @@ ENDS_S, RUNS_S = 120.0, 600.0
 
 
 INTERRUPTED = 130
+_QUOTE = "  | "
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Kill:
         moment: number of the kill; with the seed it settles when.
         signal: name of the signal.
         too_late: whether the run ended by itself all the same.
-        fault: what is wrong, or nothing.
+        fault: what is wrong, with all that the process said; or nothing.
     """
 
     verb: str
@@ -116,19 +117,23 @@ def ended(process: subprocess.Popen[str], number: signal.Signals, drain: Callabl
     _, err = drain()
     python_alone = "Traceback" in err and _of_python_alone(err)
     if "Traceback" in err and not python_alone:
-        return f"traceback: {last_line(err)}"
+        return f"traceback: {said(err)}"
     if process.returncode not in (0, INTERRUPTED, -number) and not python_alone:
-        return f"exit code {process.returncode}: {last_line(err)}"
+        return f"exit code {process.returncode}: {said(err)}"
     return ""
+
+
+# What Python reads while it starts: its library, but for what starts processes and threads, and files of `site`.
+_STARTING = re.compile(
+    r"<frozen .*|<string>|.*[/\\]_distutils_hack[/\\]__init__\.py|.*[/\\]illures[/\\]__init__\.py"
+    r"|.*[/\\]lib[/\\]python3[^/\\]*[/\\](?!site-packages|multiprocessing|concurrent|threading)[^.]*\.py"
+)
 
 
 def _of_python_alone(err: str) -> bool:
     """Whether Python was interrupted while it started, in the few milliseconds before it runs any code of ours."""
     files = re.findall(r'^  File "(.*?)"', err, re.MULTILINE)
-    before = re.compile(
-        r"<frozen .*|<string>|.*[/\\]lib[/\\]python3[^/\\]*[/\\][^/\\]*\.py|.*[/\\]illures[/\\]__init__\.py"
-    )
-    return err.strip().endswith("KeyboardInterrupt") and all(before.fullmatch(name) for name in files)
+    return err.strip().endswith("KeyboardInterrupt") and all(_STARTING.fullmatch(name) for name in files)
 
 
 def group_lives(group: int) -> bool:
@@ -141,8 +146,15 @@ def group_lives(group: int) -> bool:
     return False
 
 
-def last_line(text: str) -> str:
-    return (text.strip().splitlines() or [""])[-1][:200]
+def said(text: str) -> str:
+    """The last line of what a process said, and under it all that it said: `in_short` takes that away."""
+    lines = text.strip().splitlines()
+    return "".join([(lines or [""])[-1][:200], "\n", *(f"{_QUOTE}{line}\n" for line in lines)])
+
+
+def in_short(fault: str) -> str:
+    """A fault in one line."""
+    return "".join(line for line in fault.splitlines() if not line.startswith(_QUOTE))
 
 
 def left_among_temporary(place: Path) -> list[str]:

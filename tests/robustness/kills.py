@@ -22,9 +22,9 @@ from robustness.ending import (
     drained,
     ended,
     fresh_place,
-    last_line,
     left_among_temporary,
     plain_signals,
+    said,
     send,
     signal_of,
     surroundings_in,
@@ -127,7 +127,7 @@ def _again(verb: Verb, command: list[str], around: Surroundings, output: Path, r
         process.communicate(timeout=ENDS_S)
         return ["again: hangs"]
     if process.returncode != 0 or "Traceback" in err:
-        return [f"again: exit code {process.returncode}: {last_line(err)}"]
+        return [f"again: exit code {process.returncode}: {said(err)}"]
     found = contents(output)
     wrong = [name for name in sorted({*found, *reference.contents}) if found.get(name) != reference.contents.get(name)]
     how = {name: _difference(output, reference.output, name) for name in wrong}

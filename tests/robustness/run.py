@@ -22,7 +22,7 @@ from typing import Any
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "benchmarks")]
 
-from robustness.ending import Kill  # noqa: E402
+from robustness.ending import Kill, in_short  # noqa: E402
 from robustness.kills import kill_verb  # noqa: E402
 from robustness.surroundings import SURROUNDINGS, Case, try_all  # noqa: E402
 from robustness.verbs import VERBS, make_inputs  # noqa: E402
@@ -115,9 +115,14 @@ def _kills(log: Log) -> Iterator[str]:
     for verb in ALL:
         kills = log.of(Kill, verb=verb)
         if kills:
-            faults = [f"  {kill['moment']} {kill['signal']}: {kill['fault']}" for kill in kills if kill["fault"]]
+            faults = _faults(kills)
             yield f"{verb:12}{len(kills):>7}{sum(kill['too_late'] for kill in kills):>10}{len(faults):>8}"
-            yield from faults
+            yield from (f"  {fault}" for fault in faults)
+
+
+def _faults(kills: list[dict[str, Any]]) -> list[str]:
+    """One line for each."""
+    return [f"{kill['moment']} {kill['signal']}: {in_short(kill['fault'])}" for kill in kills if kill["fault"]]
 
 
 def _cases(log: Log) -> Iterator[str]:
@@ -145,7 +150,7 @@ def _record(log: Log) -> None:
         verb: {
             "kills": len(of),
             "too_late": sum(kill["too_late"] for kill in of),
-            "faults": [f"{kill['moment']} {kill['signal']}: {kill['fault']}" for kill in of if kill["fault"]],
+            "faults": _faults(of),
             "commits": sorted({kill["commit"] for kill in of}),
         }
         for verb in ALL

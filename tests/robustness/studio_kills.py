@@ -23,8 +23,8 @@ from robustness.ending import (
     drained,
     ended,
     fresh_place,
-    last_line,
     left_among_temporary,
+    said,
     send,
     signal_of,
     surroundings_in,
@@ -93,4 +93,4 @@ def _serves(around: Surroundings) -> list[str]:
         process.kill()
         process.wait(ENDS_S)
     right = faces == 1 and process.returncode == 0 and "good-bye" in out and "Traceback" not in err
-    return [] if right else [f"again: {faces} faces, exit code {process.returncode}: {last_line(err)}"]
+    return [] if right else [f"again: {faces} faces, exit code {process.returncode}: {said(err)}"]

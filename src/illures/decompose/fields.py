@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from illures.decompose.full_resolution import (
     FINER,
@@ -21,13 +21,14 @@ from illures.decompose.full_resolution import (
     feathered,
     log_luminance,
     sample,
-    surely,
+    softly,
     upright,
 )
 from illures.decompose.maps import Maps
 from illures.faces import at_size, extract, in_sight, padded, scale_of
 from illures.io.photos import Photo, as_linear
 from illures.math import sh
+from illures.math.fill import distance_from
 from illures.math.guided_filter import box_mean, moments
 from illures.math.normals import normalize
 from illures.math.quotient import illumination_of
@@ -102,13 +103,15 @@ def _coarse(face: Maps, margin: int) -> Fields:
     head, seen = feathered(face.head, face.crop), feathered(np.ones_like(low), face.crop)
     mask = head if face.regions is None else feathered(face.mask, face.crop)
     if margin:
-        known = surely(head)
+        known = np.pad(softly(head), margin)
         ratio = illumination - _log_shading(normal, light, floor)
-        fade, facing = _fading(np.pad(known, margin)), beyond(normal, known, margin) - _AHEAD
-        illumination = _log_shading(_AHEAD + fade * facing, light, floor) + fade * beyond(ratio, known, margin)
+        both, fade = beyond(np.dstack([normal, ratio]), head, margin), _fading(known)
+        facing, ratio = both[..., :3] - _AHEAD, both[..., 3:]
+        illumination = _log_shading(_AHEAD + fade * facing, light, floor) + fade * ratio
         normal = _AHEAD + np.sqrt(fade) * facing  # slower: the head is round beyond the crop's upper edge, too
         # At the crop's edge all but `low` are 0, unless the photo ends there.
-        low, head, mask, share, seen = (np.pad(v, margin, "edge") for v in (low, head, mask, share * known, seen))
+        low, head, mask, share, seen = (np.pad(v, margin, "edge") for v in (low, head, mask, share, seen))
+        share = share * known
     else:
         seen = np.ones_like(low)
     crop, (rows, columns) = padded(face.crop, margin), (slice(None), slice(None))
@@ -147,10 +150,9 @@ def _log_shading(normal: Map3, light: Float[np.ndarray, "9 3"], floor: float) ->
     return np.log(np.maximum(shade(normalize(normal), light), floor)).astype(np.float32)
 
 
-def _fading(known: Bool[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns 1"]:
+def _fading(known: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns 1"]:
     """1 where something is known, falling to 0 with the distance from there."""
-    distance = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
-    return np.exp(-distance / (FAR * len(known)))[..., None].astype(np.float32)
+    return np.exp(-distance_from(known) / (FAR * len(known)))[..., None].astype(np.float32)
 
 
 def _share(guide: Map1, target: Map1, radius: int) -> Map1:

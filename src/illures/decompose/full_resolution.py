@@ -34,6 +34,8 @@ DETAIL = (2.0, 0.7)
 FADE = 0.04
 # Maps of a small crop are upsampled by this factor with cubics first, as the warp to the photo is linear.
 FINER = 4
+# Over these weights of the head above one half a pixel is more and more known.
+_SOFT = 0.2
 
 Rect = tuple[int, int, int, int]  # x0, y0, x1, y1
 
@@ -164,12 +166,18 @@ def surely(head: Float[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"
     return head >= min(0.5, float(head.max()))
 
 
+def softly(head: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
+    """As `surely`, but a weight that rises from 0 at one half, so that no pixel jumps; 1 somewhere."""
+    top = min(0.5 + _SOFT, float(head.max()))
+    return np.clip((head - (top - _SOFT)) / _SOFT, 0, 1).astype(np.float32)
+
+
 def beyond(
-    field: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray, "size size"], margin: int
-) -> Float[np.ndarray, "wide wide 3"]:
-    """A field of the crop extrapolated to a margin from where it is known."""
+    field: Float[np.ndarray, "size size n"], head: Float[np.ndarray, "size size"], margin: int
+) -> Float[np.ndarray, "wide wide n"]:
+    """A field of the crop extrapolated to a margin, and to where the weight of the head is below one half."""
     around = ((margin, margin), (margin, margin))
-    return continued(np.pad(field, (*around, (0, 0))), np.pad(known, around))
+    return continued(np.pad(field, (*around, (0, 0))), np.pad(softly(head), around))
 
 
 def feathered(mask: Float[np.ndarray, "size size"], crop: FaceCrop) -> Float[np.ndarray, "size size"]:

@@ -9,6 +9,9 @@ from jaxtyping import Bool, Float, Num
 # Widths of the blurs of `continued`, in parts of the side; each is used from twice that distance on.
 _WIDTHS = (0.02, 0.06)
 _LEAST = 4  # width of a blur [px] below which no coarser grid is used
+# Powers of the distance by which what is known weighs less: in `continued`, and where the distance itself is wanted.
+_POWER, _POWER_OF_DISTANCE = 16, 8
+_TINY = np.float32(1e-35)  # so that nothing is divided by 0
 
 
 def filled(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray, "rows columns"]) -> np.ndarray:
@@ -30,21 +33,43 @@ def nearest(field: Num[np.ndarray, "rows columns *n"], known: Bool[np.ndarray, "
     return field.reshape(-1, *field.shape[2:])[at[label]]
 
 
-def continued(field: Float[np.ndarray, "rows columns n"], known: Bool[np.ndarray, "rows columns"]) -> np.ndarray:
-    """The field where it is known; elsewhere the value of the nearest known place, smoothed over that distance.
+def continued(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray, "rows columns"]) -> np.ndarray:
+    """The field where `weight` is 1; elsewhere nearly the value of the nearest known place, smoothed over the distance.
 
-    Unlike `filled` it keeps light and dark sides apart: hair above the forehead gets the values of the forehead.
+    It is a mean whose weights fall so fast with the distance that what is near decides: unlike `filled` it keeps light
+    and dark sides apart, and hair above the forehead gets the values of the forehead. Unlike `nearest` it is smooth in
+    its inputs: a place that counts a hair more changes the field by as little.
+
+    Args:
+        field: any finite values; those of weight 0 are not used.
+        weight: how far a place is known, in [0, 1]; 1 somewhere.
     """
-    beyond = (~known).astype(np.uint8)
-    distance = cv2.distanceTransform(beyond, cv2.DIST_L2, 5)
-    found = np.asarray(nearest(field, known), np.float32)
-    for width in (len(field) * share for share in _WIDTHS):
-        share = np.clip(distance / (2 * width), 0, 1)[..., None]
-        found = found + share * (_wide_blur(found, width).reshape(found.shape) - found)
-    return found
+    known = np.asarray(weight, np.float32)
+    spoken = _spoken(known)
+    density, distance = _near(spoken, _POWER), distance_from(known)
+    blurs = [(width, np.clip(distance / (2 * width), 0, 1)) for width in (len(field) * share for share in _WIDTHS)]
+    planes = []
+    for plane in cv2.split(np.asarray(field, np.float32)):  # planes, as NumPy and OpenCV are slow at a last axis of 6
+        found = _near(plane * spoken, _POWER) / density
+        found += known * (plane - found)
+        for width, share in blurs:
+            found += share * (_wide_blur(found, width) - found)
+        planes.append(found)
+    return cv2.merge(planes).reshape(field.shape)
 
 
-def _wide_blur(field: Float[np.ndarray, "rows columns n"], sigma: float) -> np.ndarray:
+def distance_from(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+    """About the distance [px] from what is known, and as smooth in `weight` as `continued`; 0 inside."""
+    density = _near(_spoken(np.asarray(weight, np.float32)), _POWER_OF_DISTANCE)
+    return np.maximum(cv2.pow(density, 1 / (2 - _POWER_OF_DISTANCE)) - 1, 0)
+
+
+def _spoken(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+    """How much a place speaks for others. What is known but a little does slowly: a weight of 0.001 would decide."""
+    return np.square(np.square(weight)) + _TINY
+
+
+def _wide_blur(field: Float[np.ndarray, "rows columns *n"], sigma: float) -> np.ndarray:
     """A Gaussian blur, on a coarser grid where it is wide: what a width of `_LEAST` pixels leaves is smooth."""
     factor = 2 ** max(int(np.log2(sigma / _LEAST)), 0)
     if factor == 1:
@@ -53,6 +78,20 @@ def _wide_blur(field: Float[np.ndarray, "rows columns n"], sigma: float) -> np.n
     small = cv2.resize(field, (-(-columns // factor), -(-rows // factor)), interpolation=cv2.INTER_AREA)
     blurred = cv2.GaussianBlur(small, (0, 0), np.sqrt(sigma**2 - (factor**2 - 1) / 12) / factor)
     return cv2.resize(blurred, (columns, rows), interpolation=cv2.INTER_CUBIC)
+
+
+def _near(plane: Float[np.ndarray, "rows columns"], power: int) -> Float[np.ndarray, "rows columns"]:
+    """Sums of the surroundings weighted by about distance ** -power: blurs of more and more pixels, added up."""
+    levels = [plane]
+    while min(levels[-1].shape) > 2:
+        levels.append(cv2.pyrDown(levels[-1], borderType=cv2.BORDER_REFLECT_101))
+    found = levels.pop()
+    while levels:
+        finer = levels.pop()
+        between = cv2.GaussianBlur(finer, (3, 3), 0, borderType=cv2.BORDER_REFLECT_101)
+        up = cv2.pyrUp(found, dstsize=finer.shape[::-1])
+        found = finer + np.float32(2.0 ** (1 - power / 2)) * between + np.float32(2.0 ** (2 - power)) * up
+    return found
 
 
 def _filled(sums: np.ndarray, weight: np.ndarray) -> np.ndarray:

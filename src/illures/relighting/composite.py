@@ -22,7 +22,6 @@ from illures.decompose.full_resolution import (
     check_photo,
     feathered,
     illumination_at,
-    surely,
     warped,
 )
 from illures.errors import InputError
@@ -179,7 +178,7 @@ class PhotoRelighter:
         what: What = "person" if self._background == "relight" else "head"
         (x0, y0, x1, y1), weight = around(photo, face, others, what)
         base = np.zeros((y1 - y0, x1 - x0, 3), np.float16)  # it stays so where nothing changes
-        kept = finer(beyond(surface.old, surely(surface.head), _margin(surface))) if residual == "keep" else None
+        kept = finer(beyond(surface.old, surface.head, _margin(surface))) if residual == "keep" else None
         wide = widened(at_size(face.crop, len(surface.mask)))
 
         def fill(rows: slice) -> None:

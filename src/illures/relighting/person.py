@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import limits, on_wide, own_share, seen_by, to_borders
-from illures.decompose.full_resolution import FINER, Rect, bounds, feathered, inside, surely, warped
+from illures.decompose.full_resolution import FINER, Rect, bounds, feathered, inside, softly, surely, warped
 from illures.faces import at_size, extract, to_crop
 from illures.faces.matte import eight_bit, face_matte, on_grid, widened
 from illures.io.photos import Photo, as_float
@@ -124,7 +124,7 @@ def reach(
         weight *= _near_box(skin, side)
     weight = np.where(seeds, weight, weight * (OTHER + (1 - OTHER) * likeness))
     # The outline of the person is left to the matte.
-    return most * (continued(weight[..., None], alpha > 0.5)[..., 0] if (alpha < 0.5).any() else weight)
+    return most * (continued(weight[..., None], softly(alpha))[..., 0] if (alpha < 0.5).any() else weight)
 
 
 def _head_above(face: Decomposition, wide: FaceCrop, alpha: Grid) -> Bool[np.ndarray, "size size"]:

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import beyond, feather, feathered, surely, upright
+from illures.decompose.full_resolution import beyond, feather, feathered, upright
 from illures.faces import at_size, to_crop
 from illures.math import sh
 from illures.math.color import luminance
@@ -95,7 +95,7 @@ class Surface:
     def under(self, light: Light, margin: int = 0) -> Appearance:
         """Shading of this face under an upright light, extrapolated by `margin` pixels around it."""
         seen, around = self.lit(light), ((margin, margin), (margin, margin), (0, 0))
-        return Appearance(beyond(seen.diffuse, surely(self.head), margin), np.pad(seen.specular, around))
+        return Appearance(beyond(seen.diffuse, self.head, margin), np.pad(seen.specular, around))
 
     def lit(self, light: Light) -> Appearance:
         """Shading of this face under an upright light, valid where the maps show a surface."""
@@ -126,7 +126,7 @@ def relight(face: Decomposition, light: Light, *, residual: Residual = "recomput
 
     old = full(surface.old) if residual == "keep" else old_light(face)
     inside = face.image / old * full(seen.diffuse)
-    outside = face.image * full(seen.diffuse / beyond(surface.old, surely(surface.head), 0))
+    outside = face.image * full(seen.diffuse / beyond(surface.old, surface.head, 0))
     weight = np.clip(2 * full(cv2.erode(surface.head, np.ones((3, 3)))) - 1, 0, 1)[..., None]
     lit = outside + weight * (inside - outside)
     return np.asarray(lit + full(seen.specular), dtype=np.float32)

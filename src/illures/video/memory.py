@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import beyond, feathered, surely, upright
+from illures.decompose.full_resolution import beyond, feathered, upright
 from illures.faces import atlas
 from illures.math import sh
 from illures.math.normals import normalize
@@ -125,7 +125,7 @@ def learn(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "47
     share_of_light = 1.0 if memory.light_s == 0 else min(1.0, step_s / LIGHT_S)
     memory.light = memory.light + np.float32(share_of_light) * (light - memory.light)
     # The background's own light would leave a rim where the head moves.
-    illumination = beyond(illumination, surely(feathered(seen.head, seen.crop)), 0)
+    illumination = beyond(illumination, feathered(seen.head, seen.crop), 0)
     illumination = cv2.GaussianBlur(illumination, (0, 0), SOFT * seen.crop.size)
     parts = [illumination, seen.normal, seen.mask[..., None]]
     parts = parts if seen.regions is None else [*parts, seen.regions]

@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import on_wide, seen_by
-from illures.decompose.full_resolution import beyond, feathered, surely, upright
+from illures.decompose.full_resolution import beyond, feathered, upright
 from illures.faces import at_size
 from illures.faces.matte import MARGIN, SEEN, coarse_matte, surroundings, widened
 from illures.io.formats import Format
@@ -114,7 +114,7 @@ def _over_head(
     """
     size, margin, coarse = face.crop.size, round(MARGIN * face.crop.size), face.crop.size // _COARSER
     head = feathered(face.head, face.crop)
-    far = beyond(np.minimum(_shrunk(near, coarse), most), surely(_shrunk(head, coarse)), round(MARGIN * coarse))
+    far = beyond(np.minimum(_shrunk(near, coarse), most), _shrunk(head, coarse), round(MARGIN * coarse))
     wide = size + 2 * margin
     ratio = cv2.resize(far, (wide, wide), interpolation=cv2.INTER_CUBIC)
     inner = ratio[margin:-margin, margin:-margin]
