@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 OUT ?= out/demo
 # Files of tests, in the order of tests/conftest.py, to the process that is free.
 WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+# Modules are compiled once and kept, even where the environment says otherwise: tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-fast coverage fuzz robustness figures docs lint types chromium docs-pictures notebooks dist clean
 

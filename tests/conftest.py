@@ -1,11 +1,16 @@
 """Shapes and types in signatures are checked while testing; fixtures shared by the modules."""
 
+import gc
 import os
 import signal
 import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
+
+# Libraries make millions of objects while they are imported, which all stay: looking through them again and again for
+# garbage takes a third of the time. See `pytest_collection_finish`.
+gc.disable()
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores: pools of threads that wait for each other would take many times as long.
@@ -97,6 +102,24 @@ SLOW = [
 ]
 
 
+def _slow(path: Path) -> int | None:
+    """Place in `SLOW` of a file, or None for one that is not slow."""
+    root = Path(__file__).parents[1]
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
+    return next((k for k, slow in enumerate(SLOW) if name == slow or name.startswith(slow + "/")), None)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without the slow tests, their files and what these import need not even be read."""
+    return True if config.option.markexpr == "not slow" and _slow(collection_path) is not None else None
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported is no garbage."""
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     root = Path(__file__).parents[1]
     missing = [name for name in SLOW if not (root / name).exists()]
@@ -104,8 +127,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"tests/conftest.py: SLOW names what is not there: {', '.join(missing)}")
 
     def place(item: pytest.Item) -> int:
-        name = item.path.relative_to(root).as_posix() if item.path.is_relative_to(root) else ""
-        return next((k for k, slow in enumerate(SLOW) if name == slow or name.startswith(slow + "/")), len(SLOW))
+        found = _slow(item.path)
+        return len(SLOW) if found is None else found
 
     for item in items:
         if place(item) < len(SLOW):

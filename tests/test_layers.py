@@ -1,6 +1,7 @@
 """The order of the packages: each imports those below it, and no two modules import each other."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,10 +40,15 @@ def name_of(path: Path) -> str:
 MODULES = {name_of(path): path for path in sorted(SOURCE.rglob("*.py"))} | {"": SOURCE / "__init__.py"}
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports_of(path: Path) -> set[str]:
     """Modules of illures that a module imports, at its top or within functions; "" is the package itself."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             if node.module and node.module.split(".")[0] == "illures":
@@ -55,17 +61,20 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-GRAPH = {name: imports_of(path) - {name} for name, path in MODULES.items() if name not in ("", "__main__")}
+@cache
+def graph() -> dict[str, set[str]]:
+    """What each module imports."""
+    return {name: imports_of(path) - {name} for name, path in MODULES.items() if name not in ("", "__main__")}
 
 
 def test_every_module_is_in_a_listed_package():
-    assert {name.split(".")[0] for name in GRAPH} == set(ORDER)
+    assert {name.split(".")[0] for name in graph()} == set(ORDER)
 
 
 @pytest.mark.parametrize("package", ORDER)
 def test_packages_import_those_below_them(package):
     allowed = {"", *ORDER[: ORDER.index(package) + 1]}
-    for name, imports in GRAPH.items():
+    for name, imports in graph().items():
         if name.split(".")[0] == package:
             above = sorted(i for i in imports if i.split(".")[0] not in allowed)
             assert not above, f"illures.{name} reaches up to {above}"
@@ -77,11 +86,11 @@ def test_no_two_modules_import_each_other():
     def follow(name: str, way: tuple[str, ...]) -> None:
         assert name not in way, "a circle: " + " -> ".join((*way[way.index(name) :], name))
         if name not in done:
-            for other in sorted(GRAPH.get(name, ())):
+            for other in sorted(graph().get(name, ())):
                 follow(other, (*way, name))
             done.add(name)
 
-    for name in GRAPH:
+    for name in graph():
         follow(name, ())
 
 
@@ -89,7 +98,7 @@ def test_only_its_own_packages_import_the_heavy_libraries():
     homes = {"mitsuba": {"synth", "evaluate"}, "fastapi": {"web"}, "uvicorn": {"web"}, "cyclopts": {"cli"}}
     homes["onnxruntime"] = {"io"}  # which turns its telemetry off
     for name, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for library in {n.split(".")[0] for n in names} & homes.keys():

@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from illures.jobs import prefetch as module
-from illures.jobs.prefetch import prefetched, threads_for
+from illures.jobs.prefetch import in_order, prefetched, threads_for
 
 
 @settings(deadline=None, max_examples=40)
@@ -45,3 +46,15 @@ def test_threads_fit_into_cores_and_memory(available, threads, monkeypatch):
     monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(4)))
     assert threads_for(100) == threads and threads_for(1) == 1
     assert threads_for(100, 2) == min(threads, 2) and threads_for(100, 9) == threads
+
+
+@pytest.mark.parametrize(("threads", "ahead"), [(1, 1), (2, 5), (4, 2)])
+def test_results_of_endless_items_come_in_order_and_not_far_ahead(threads, ahead):
+    read, named = [], []
+    items = (read.append(k) or k for k in itertools.count())
+    results = in_order(lambda k: k * k, items, threads, ahead, lambda: named.append(threading.current_thread().name))
+    assert list(itertools.islice(results, 20)) == [k * k for k in range(20)]
+    assert len(read) == 19 + ahead
+    results.close()
+    assert 0 < len(named) == len(set(named)) <= threads
+    assert list(in_order(lambda k: -k, range(7), threads, ahead)) == [-k for k in range(7)]

@@ -61,9 +61,28 @@ def test_highlights_on_hair_keep_black_strands_black_and_go_on_above_the_crop():
     skin = replace(face, regions=np.roll(hair, Region.SKIN - Region.HAIR, axis=-1))
     shiny, dull = (surface_of(one, "recompute", shadows=False).under(rim, 20) for one in (face, skin))
     assert dull.specular.any() and not shiny.specular.any()
-    assert shiny.diffuse[20:40].mean() > 1.03 * dull.diffuse[20:40].mean()
+    inside = slice(20 + 128 // 10, 60)
+    assert shiny.diffuse[inside].mean() > 1.03 * dull.diffuse[inside].mean()
     edge = shiny.diffuse[19:21, 20:-20, 1]
     np.testing.assert_allclose(edge[0], edge[1], rtol=0.03)
+
+
+def test_highlights_on_skin_go_on_above_the_crop():
+    s = scene(roll_deg=0)
+    crop = crop_at((215.0, 170.0), 100.0, 0.0, 128, (360, 420))  # the ball is higher than it
+    face = perfect(as_linear(s.photo), s.albedo, s.normal, s.light, s.residual, s.mask, crop)
+    skin = np.zeros((128, 128, len(Region)), np.float32)
+    skin[..., Region.SKIN] = 1
+    face = replace(face, regions=skin)
+    surface, lamp = surface_of(face, "recompute", shadows=False), Light.from_direction(0, 60, ambient=0.1)
+    seen, plain = surface.under(lamp, 20), replace(surface, sheen=0 * surface.sheen).under(lamp, 20)
+    inner = slice(20 + 13, -20 - 13)
+    np.testing.assert_array_equal(seen.diffuse[inner, inner], plain.diffuse[inner, inner])
+    assert seen.specular[inner, inner].max() > 0.05 and seen.specular[:20].max() == 0
+    albedo = float((luminance(face.albedo) * face.mask).sum() / face.mask.sum())
+    light = (albedo * seen.diffuse + seen.specular)[:, 84, 1]  # down the middle of the ball
+    assert light[19] > 1.03 * albedo * plain.diffuse[19, 84, 1]
+    assert np.abs(np.diff(np.log(light[10:60]))).max() < 0.04
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from illures.data.caches import Caches
 from illures.data.context import CONTEXT_RANGE, rendered_context
 from illures.data.mixing import Lit, mixed
 from illures.data.repaint import other_backgrounds, repaint, walls
@@ -89,20 +90,15 @@ class SampleCache:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self._parts = [_open_cache(folder) for folder in folders]
-        sizes = {part["image"].shape[1] for part in self._parts}
-        if len(sizes) != 1:
-            raise InputError(f"{', '.join(map(str, folders))}: sizes {sorted(sizes)} differ, one size is needed")
-        self.size: int = sizes.pop()
-        self._starts = np.cumsum([0] + [len(part["image"]) for part in self._parts])
-        self.set = np.repeat(np.arange(len(self._parts)), np.diff(self._starts))
-        self.identity = np.concatenate([part["identity"] for part in self._parts])
-        self.traced = np.concatenate([part["traced"] for part in self._parts])
-        counts = np.cumsum([0] + [int(part["view"].max()) + 1 for part in self._parts])
-        self.view = np.concatenate([part["view"] + start for part, start in zip(self._parts, counts, strict=False)])
+        self._caches = caches = Caches(folders, _open_cache)
+        self.size = caches.size
+        self.set = np.repeat(np.arange(len(caches.parts)), caches.counts)
+        self.identity, self.traced = caches.column("identity"), caches.column("traced")
+        views = np.cumsum([0] + [int(part["view"].max()) + 1 for part in caches.parts])
+        self.view = caches.column("view") + np.repeat(views[:-1], caches.counts)
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return len(self._caches)
 
     def batch(
         self,
@@ -171,11 +167,7 @@ class SampleCache:
         }
 
     def _read(self, name: str, indices: Sequence[int] | np.ndarray) -> Tensor:
-        rows = []
-        for index in indices:
-            part = int(np.searchsorted(self._starts, index, side="right")) - 1
-            rows.append(self._parts[part][name][index - self._starts[part]])
-        return torch.from_numpy(np.stack(rows))
+        return torch.from_numpy(self._caches.rows(name, indices))
 
 
 def _framed(

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from illures.data.caches import Caches
 from illures.data.choice import describe
 from illures.data.frames import FrameRecord, read_frame_shards
 from illures.data.shards import name_of, shard_paths
@@ -129,24 +130,18 @@ class VideoFrames:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self._parts = [_open(folder) for folder in folders]
-        sizes = {part["image"].shape[1] for part in self._parts}
-        if len(sizes) != 1:
-            raise InputError(f"{', '.join(map(str, folders))}: sizes {sorted(sizes)} differ, one size is needed")
-        self.size: int = sizes.pop()
-        self._starts = np.cumsum([0] + [len(part["image"]) for part in self._parts])
-        self.identity = np.concatenate([part["identity"] for part in self._parts])
-        self.licence = np.concatenate([part["licence"] for part in self._parts])
-        self.clip = np.concatenate([np.char.add(f"{k}/", part["clip"]) for k, part in enumerate(self._parts)])
-        self.shot = np.concatenate([part["shot"] for part in self._parts])
-        self.features = np.concatenate([part["features"] for part in self._parts])
+        self._caches = caches = Caches(folders, _open)
+        self.size = caches.size
+        self.identity, self.licence = caches.column("identity"), caches.column("licence")
+        self.clip = np.concatenate([np.char.add(f"{k}/", part["clip"]) for k, part in enumerate(caches.parts)])
+        self.shot, self.features = caches.column("shot"), caches.column("features")
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return len(self._caches)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> VideoBatch:
         """Read the frames at `indices`."""
-        raw = {name: self._read(name, indices) for name in (*_MAPS, "landmarks")}
+        raw = {name: self._caches.rows(name, indices) for name in (*_MAPS, "landmarks")}
         contours = [draw_contour(points68(points), self.size) for points in raw["landmarks"]]
         linear = as_linear(raw["image"].reshape(-1, self.size, 3)).reshape(raw["image"].shape)
         return VideoBatch(
@@ -156,11 +151,6 @@ class VideoFrames:
             landmarks=torch.from_numpy(raw["landmarks"]),
             contour=torch.from_numpy(np.stack(contours)[..., None]),
         )
-
-    def _read(self, name: str, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        parts = np.searchsorted(self._starts, indices, side="right") - 1
-        rows = [self._parts[part][name][index - self._starts[part]] for part, index in zip(parts, indices, strict=True)]
-        return np.stack(rows)
 
 
 class PairSampler:

@@ -11,22 +11,20 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, pad
+from torch.nn.functional import interpolate
 
 from illures.data.context import WIDE
+from illures.data.pixels import MELANIN, burnt, softened
 from illures.math.normals import normalize
 from illures.render import shade
 from illures.types import Region
 
-# Log albedo from light skin to dark, in units of green: the slope of the curve of tones in `synth.skin.tone`.
-_MELANIN = np.array([0.87, 1.0, 1.07])
 _SKIN, _HAIR, _CLOTHES = 0.4, 0.4, 0.6  # standard deviations of log albedo
 _HUES = {Region.SKIN: 0.06, Region.HAIR: 0.15, Region.CLOTHES: 0.3}  # and of its channels
 _ALBEDO = (0.01, 0.9)
 _FEW = 0.02  # of the skin's pixels
 _WHITE = 0.6  # share of white walls
 _WALL_LIGHT = 0.35  # standard deviation of the log of a wall's light over the person's
-_BURNT = 0.9  # image values from which the albedo becomes uncertain
 
 
 def repaint(
@@ -48,20 +46,18 @@ def repaint(
         rng: draws the colours.
         chance: that a person gets others.
     """
-    burnt = ((image.amax(dim=-1, keepdim=True) - _BURNT) / (1 - _BURNT)).clamp(0, 1)
+    lost = burnt(image)
     logs = np.stack([_logs(rng) * (rng.random() < chance) for _ in range(len(image))])
     table = torch.from_numpy(logs).float()
     # Where much of the skin is burnt, only lighter skin looks like a photo.
-    shine = burnt[..., 0] * (region[..., 0] == Region.SKIN)
-    lost = shine.sum(dim=(1, 2)) > _FEW * (region[..., 0] == Region.SKIN).sum(dim=(1, 2))
-    table = torch.where(lost[:, None, None], table.clamp(min=0), table)
+    skin = region[..., 0] == Region.SKIN
+    shines = (lost[..., 0] * skin).sum(dim=(1, 2)) > _FEW * skin.sum(dim=(1, 2))
+    table = torch.where(shines[:, None, None], table.clamp(min=0), table)
     known = region[..., 0].long().clamp(max=table.shape[1] - 1)
     change = torch.stack([rows[where] for rows, where in zip(table, known, strict=True)])
-    # Pixels on an edge show both sides.
-    soft = avg_pool2d(pad(change.permute(0, 3, 1, 2), (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     least, most = (np.log(bound) - albedo.clamp(min=1e-6).log() for bound in _ALBEDO)
-    gain = soft.permute(0, 2, 3, 1).clamp(min=least.clamp(max=0), max=most.clamp(min=0)).exp()
-    return (image * (gain + (1 - gain) * burnt)).clamp(0, 1), albedo * gain
+    gain = softened(change).clamp(min=least.clamp(max=0), max=most.clamp(min=0)).exp()
+    return (image * (gain + (1 - gain) * lost)).clamp(0, 1), albedo * gain
 
 
 def other_backgrounds(
@@ -138,8 +134,7 @@ def _before(
     other: Float[Tensor, "height width 3"],
 ) -> Float[Tensor, "height width 3"]:
     """A person before something else; pixels on the outline show both."""
-    soft = avg_pool2d(pad(behind[None, ..., 0].float()[None], (1, 1, 1, 1), mode="replicate"), 3, stride=1)[0, 0]
-    alpha = torch.maximum(soft[..., None], behind.float())
+    alpha = torch.maximum(softened(behind[None].float())[0], behind.float())
     return person * (1 - alpha) + other * alpha
 
 
@@ -152,7 +147,7 @@ def _ramp(size: int, sides: float, slopes: Float[np.ndarray, "2"]) -> Float[Tens
 def _logs(rng: np.random.Generator) -> Float[np.ndarray, "classes 3"]:
     """What is added to the log albedo of each class, and to unknown pixels after the last: nothing."""
     logs = np.zeros((len(Region) + 1, 3))
-    logs[Region.SKIN] = rng.normal(0, _SKIN) * _MELANIN
+    logs[Region.SKIN] = rng.normal(0, _SKIN) * MELANIN
     logs[Region.HAIR] = rng.normal(0, _HAIR)
     logs[Region.CLOTHES] = rng.normal(0, _CLOTHES)
     for which, spread in _HUES.items():

@@ -14,10 +14,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
+from illures.data.pixels import BURNT, MELANIN, burnt, softened
 from illures.types import Region
 
 # Log albedo toward more melanin and toward more haemoglobin, in units of green.
-_PIGMENTS = np.array([[0.87, 1.0, 1.07], [0.25, 1.0, 0.85]])
+_PIGMENTS = np.array([MELANIN, [0.25, 1.0, 0.85]])
 _TEXTURE = 0.07  # largest standard deviation of log albedo that is added in an octave
 _COARSEST, _PIXELS = 8, 0.6  # cells of the coarsest octave; share of that strength in single pixels
 _AROUND = 0.06  # of the side: how far the skin around brows and beards is looked at
@@ -27,7 +28,6 @@ _PALER = (-0.1, 0.5)  # how far their albedo does
 _WHITES = (0.5, 1.0)  # factor on the whites of eyes
 _WHITE = 0.5  # albedo from which an eye is white
 _LEAST = 0.004
-_BURNT = 0.9  # image values from which the illumination becomes uncertain
 
 Maps = Float[Tensor, "batch height width 3"]
 
@@ -50,7 +50,8 @@ def retexture(
     image, albedo = image.clone(), albedo.clone()
     which = torch.from_numpy(chosen)
     old, seen, classes = albedo[which].clamp(min=_LEAST), image[which], region[which]
-    share = {part: _soft(classes, part) for part in (Region.SKIN, Region.LIPS, Region.FACIAL_HAIR, Region.EYES)}
+    parts = (Region.SKIN, Region.LIPS, Region.FACIAL_HAIR, Region.EYES)
+    share = {part: softened((classes == int(part)).float()) for part in parts}
     size = image.shape[1]
 
     def drawn(bounds: tuple[float, float]) -> Float[Tensor, "chosen 1 1 1"]:
@@ -61,15 +62,14 @@ def retexture(
     white = (old[..., 1:2] / _WHITE).clamp(max=1) * share[Region.EYES]
     gain = gain + (1 - white * (1 - drawn(_WHITES))).log()
     light = (seen.clamp(min=_LEAST) / old).log()
-    skin = (classes == int(Region.SKIN)).float() * (seen.amax(dim=-1, keepdim=True) < _BURNT)
+    skin = (classes == int(Region.SKIN)).float() * (seen.amax(dim=-1, keepdim=True) < BURNT)
     around, enough = _around(torch.cat([light, old.log()], dim=-1), skin)
     hair = share[Region.FACIAL_HAIR] * enough
     gain = gain + drawn(_PALER) * hair * (around[..., 3:] - old.log())
     matte = drawn(_MATTE) * hair * (around[..., :3] - light)
     new = (old * gain.exp()).clamp(_LEAST, 0.95)
     albedo[which] = torch.where(albedo[which] > 0, new, albedo[which])
-    burnt = ((seen.amax(dim=-1, keepdim=True) - _BURNT) / (1 - _BURNT)).clamp(0, 1)
-    image[which] = (seen * ((new / old).log() + matte).mul(1 - burnt).exp()).clamp(0, 1)
+    image[which] = (seen * ((new / old).log() + matte).mul(1 - burnt(seen)).exp()).clamp(0, 1)
     return image, albedo
 
 
@@ -83,12 +83,6 @@ def _texture(size: int, rng: np.random.Generator) -> Float[Tensor, "size size 3"
         total = total + interpolate(field, size=(size, size), mode="bilinear", align_corners=False)
         cells *= 2
     return total[0].permute(1, 2, 0)
-
-
-def _soft(region: UInt8[Tensor, "batch height width 1"], part: Region) -> Float[Tensor, "batch height width 1"]:
-    """Share of a class in each pixel; those on its edge show both sides."""
-    hard = (region == int(part)).float().permute(0, 3, 1, 2)
-    return avg_pool2d(pad(hard, (1, 1, 1, 1), mode="replicate"), 3, stride=1).permute(0, 2, 3, 1)
 
 
 def _around(

@@ -6,9 +6,7 @@ in the stream is an epoch, the first shard of a group and a count; resuming ther
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 
 from illures.data.shards import read_shards, shard_paths
 from illures.errors import InputError
+from illures.jobs.prefetch import in_order
 from illures.types import Sample
 
 
@@ -130,18 +129,7 @@ class SampleStream:
 
     def _decoded(self, start: Place) -> Iterator[tuple[list[Sample], Place]]:
         """Samples of the shards from a place on, and the place after each; threads decode shards in advance."""
-        pending: deque[tuple[Future[list[Sample]], Place]] = deque()
-        with ThreadPoolExecutor(self._workers) as executor:
-            try:
-                for path, after in self._order(start):
-                    pending.append((executor.submit(_load, path), after))
-                    if len(pending) > self._workers:
-                        future, place = pending.popleft()
-                        yield future.result(), place
-                for future, place in pending:
-                    yield future.result(), place
-            finally:
-                executor.shutdown(wait=False, cancel_futures=True)
+        return in_order(lambda found: (_load(found[0]), found[1]), self._order(start), self._workers, self._workers + 1)
 
     def _order(self, start: Place) -> Iterator[tuple[Path, Place]]:
         """Shards of this reader, epoch after epoch, and the place after each."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TextColumn
 
 from illures import __version__
 from illures.data.candidates import VideoRecipe, best_frames
@@ -21,7 +21,7 @@ from illures.errors import InputError
 from illures.io.files import write_whole
 from illures.io.inputs import Problem
 from illures.jobs import pool, ray_cluster
-from illures.jobs.progress import Progress
+from illures.jobs.progress import Progress, timed_columns
 
 _RECIPE, _REPORT = "recipe.json", "report.json"
 
@@ -218,15 +218,7 @@ def _to_json(recipe: VideoRecipe) -> str:
 def _progress(total: int, done: int) -> Iterator[Callable[[ClipReport], None]]:
     """Progress on stderr; yields a function to call after each clip, which also prints failures."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    columns: Iterable[TextColumn | BarColumn | MofNCompleteColumn | TimeElapsedColumn | TimeRemainingColumn] = (
-        TextColumn("clips"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[kept]} frames"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
+    columns = TextColumn("clips"), *timed_columns(TextColumn("{task.fields[kept]} frames"))
     with Progress(*columns, console=console, unit="clips") as progress:
         task = progress.add_task("clips", total=total, completed=done, kept=0)
         kept = 0

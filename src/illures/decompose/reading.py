@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from illures.decompose.decomposer import Decomposer
 from illures.decompose.decomposition import Decomposition
@@ -18,7 +17,7 @@ from illures.io.decoding import noted
 from illures.io.photos import Opened, Photo, as_float, open_photo, save_image
 from illures.jobs.photos import Outcome, Report, for_each
 from illures.jobs.prefetch import prefetched, threads_for
-from illures.jobs.progress import Progress
+from illures.jobs.progress import bar
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,6 @@ def each_photo(
         report: receives the outcome of each, in the order of the photos.
         workers: largest number of photos at a time; None: one a core, as far as the memory goes.
     """
-    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    shown = Progress(*columns, console=report.console, shown=len(sources) > 1, stages=False, transient=True)
-    with prefetched(work, sources, threads_for(len(sources), workers)) as result, shown as bar:
-        task = bar.add_task("photos", total=len(sources))
-        for_each(sources, lambda source: report.done(result(source)), report, lambda: bar.advance(task))
+    threads = threads_for(len(sources), workers)
+    with prefetched(work, sources, threads) as result, bar(len(sources), report.console) as advance:
+        for_each(sources, lambda source: report.done(result(source)), report, advance)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TextColumn
 
 from illures.errors import InputError, nearest
 from illures.evaluate.benchmark import BENCHMARKS, Benchmark, Estimate, Failure, Item, Score, load_benchmark
@@ -27,7 +27,7 @@ from illures.evaluate.methods import (
 from illures.evaluate.methods.query import Method, Query, ask
 from illures.evaluate.results import About, Row, check_same, file_name, read_results, write_group
 from illures.io.files import DiskFullError, check_writable
-from illures.jobs.progress import Progress
+from illures.jobs.progress import Progress, timed_columns
 
 # Subfolder of `--data` for each benchmark; others have a subfolder of their own name.
 FOLDERS = {"yaleb": ".", "video": "clips"}
@@ -238,11 +238,5 @@ def _value(what: str, text: str, kind: Any) -> Any:
 
 
 def _progress(console: Console | None) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = TextColumn("{task.description}"), *timed_columns()
     return Progress(*columns, console=console or Console(stderr=True), unit="groups", transient=True)

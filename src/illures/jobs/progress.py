@@ -15,7 +15,15 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TaskID, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as _RichProgress
 
 EVERY_S = 30.0  # interval between lines [s]
@@ -152,6 +160,11 @@ def _duration(seconds: float) -> str:
     if whole < 5400:
         return f"{round(whole / 60)} min"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def timed_columns(*figures: ProgressColumn) -> tuple[ProgressColumn, ...]:
+    """Columns of a display: the bar, the count, further figures, the time passed and the time left."""
+    return BarColumn(), MofNCompleteColumn(), *figures, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
 
 
 @contextmanager

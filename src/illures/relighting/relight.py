@@ -41,6 +41,9 @@ HAIR_SMOOTH, HAIR_CONTRAST = 0.03, 0.9
 # Cast shadows fade out toward the crop's edge over this part of its side, as they would be continued around it; not
 # toward the neck, which lies in the shadow of the chin.
 SHADOWS_FADE = 0.08
+# Toward the crop's edge, highlights on skin turn from light that is added into a factor, over this part of its side. A
+# factor can go on around the crop, where skin and hair are not told apart.
+HIGHLIGHTS_FADE = 0.1
 # Specular weight of each class relative to skin; other classes have none.
 GLOSS = {Region.SKIN: 1.0, Region.LIPS: 1.3, Region.FACIAL_HAIR: 0.8, Region.EYES: 0.5}
 # Strands shadow each other, and light that passes through hair takes its colour. So highlights on hair multiply the
@@ -60,7 +63,7 @@ class Surface:
         mask: skin.
         head: weight of the maps, feathered.
         hair: share of hair.
-        sheen: highlights on hair relative to its albedo.
+        sheen: highlights relative to albedo: on hair, and on skin near the crop's edge, where the photo goes on.
         gloss: weight of highlights.
         wet: weight of sharp highlights.
         occlusion: None if shadows are not computed.
@@ -175,6 +178,7 @@ def _mean_shadings(face: Decomposition, light: Light) -> tuple[Float[np.ndarray,
 def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) -> Surface:
     """The surface of a face (on the grid of its light); without `shadows` it occludes nothing."""
     points = to_crop(face.crop.face.landmarks, face.crop)
+    inside, gloss = feather(face.crop, HIGHLIGHTS_FADE), _gloss(face)
     hair = np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.HAIR]
     normal = smooth_on_hair(face.normal, hair)
     around = None
@@ -189,8 +193,9 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
         mask=face.mask,
         head=feathered(face.head, face.crop),
         hair=hair,
-        sheen=hair / max(_mean_albedo(face, hair), DARK_HAIR),
-        gloss=_gloss(face),
+        sheen=hair / max(_mean_albedo(face, hair), DARK_HAIR)
+        + (1 - inside) * gloss / max(_mean_albedo(face, face.mask), DARK_HAIR),
+        gloss=inside * gloss,
         occlusion=around,
         wet=np.zeros_like(face.mask) if face.regions is None else face.regions[..., Region.LIPS],
         crop=face.crop,

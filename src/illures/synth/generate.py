@@ -8,21 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from illures.errors import InputError
 from illures.io.files import write_whole
 from illures.jobs.pool import one_writer
-from illures.jobs.progress import Progress
+from illures.jobs.progress import Progress, timed_columns
 from illures.synth import ray_jobs, render_jobs
 from illures.synth.render_jobs import MakePeople, People
 from illures.synth.sets import Recipe, to_json
@@ -115,15 +107,7 @@ class _Speed(ProgressColumn):
 
 def _progress(counts: Iterable[int], recipe: Recipe, shards: list[int]) -> None:
     """Run through finished shards with a progress bar."""
-    columns = (
-        TextColumn("views"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Speed(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
+    columns = TextColumn("views"), *timed_columns(_Speed())
     with Progress(
         *columns, console=Console(stderr=True), unit="views", speed_estimate_period=_SPEED_WINDOW
     ) as progress:

@@ -7,11 +7,9 @@ image, so that any process or thread, now or after a resume, makes the same grou
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -22,6 +20,7 @@ from torch import Tensor
 from illures.data.cache import Batch, SampleCache
 from illures.errors import InputError
 from illures.faces import draw_contour, points68
+from illures.jobs.prefetch import in_order
 from illures.train import augment
 from illures.train.augment import Frames
 from illures.train.camera import cut, drop_guide, expose, photograph
@@ -103,20 +102,10 @@ class StepLoader:
 
     def steps(self, seen: int) -> Generator[Step, None, None]:
         """The steps from `seen` images on to the end of the recipe; threads prefetch them."""
-        starts = iter(range(seen, self._recipe.images, self._recipe.batch))
+        starts = range(seen, self._recipe.images, self._recipe.batch)
         threads = _threads(self._ranks)
-        waiting: deque[Future[Step]] = deque()
         # The setting is per thread, so that threads which make data leave the cores to the network.
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as executor:
-            try:
-                for start in starts:
-                    waiting.append(executor.submit(self.step, start))
-                    if len(waiting) >= _PREFETCH * threads:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                executor.shutdown(wait=True, cancel_futures=True)
+        return in_order(self.step, starts, threads, _PREFETCH * threads, partial(torch.set_num_threads, 1))
 
     def step(self, seen: int) -> Step:
         """This process's share of the batch that follows `seen` images."""

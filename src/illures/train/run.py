@@ -10,21 +10,14 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID, TextColumn
 
 from illures.data.cache import SampleCache
 from illures.data.pairs import PairSampler, VideoFrames, prepare_frames, split_identities
 from illures.data.synthetic import prepare
 from illures.errors import InputError
 from illures.jobs.pool import one_writer
-from illures.jobs.progress import Progress
+from illures.jobs.progress import Progress, timed_columns
 from illures.train.alignnet.recipe import is_align_recipe
 from illures.train.alignnet.run import run_align
 from illures.train.consistency import load_consistency
@@ -164,13 +157,7 @@ def _reporter(bar: Progress, task: TaskID) -> Report:
 
 @contextmanager
 def _bar(shown: bool) -> Iterator[Progress]:
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
+    columns = *timed_columns(), TextColumn("{task.description}")
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=1, shown=shown, unit="images") as bar:
         yield bar
 

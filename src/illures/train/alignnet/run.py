@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TextColumn
 
 from illures.data.shards import name_of
 from illures.errors import InputError
-from illures.jobs.progress import Progress
+from illures.jobs.progress import Progress, timed_columns
 from illures.train.alignnet.recipe import load_align_recipe
 
 
@@ -60,10 +60,7 @@ def _reporter(bar: Progress, show: Callable[[int, str], None]) -> Callable[[int,
 
 def _bar() -> Progress:
     return Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        *timed_columns(),
         TextColumn("{task.description}"),
         console=Console(stderr=True),
         refresh_per_second=1,

@@ -6,10 +6,9 @@ Its error is compared with two baselines without learning: the unchanged map, an
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from illures.data.cache import SampleCache
 from illures.errors import InputError
+from illures.jobs.prefetch import in_order
 from illures.math.color import linear_to_srgb
 from illures.math.normals import angular_error_deg, encode
 from illures.model.alignnet import AlignNet, save_alignnet
@@ -42,7 +42,7 @@ from illures.train.validate import held_out
 
 _SURE = 0.5  # least weight of a correspondence
 _AT_ONCE = 16  # pairs through the network in validation
-_PREFETCH = 4  # batches that threads prefetch
+_PREFETCH = 5  # batches that are ready or being made
 _LOG_EVERY = 50  # steps
 _SHOWN = 8  # rows of a panel
 
@@ -160,17 +160,9 @@ class AlignTraining:
 
     def _batches(self) -> Generator[MapPairs, None, None]:
         """Pairs for each step from here on, prefetched by threads."""
-        waiting: deque[Future[MapPairs]] = deque()
-        with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as executor:
-            try:
-                for start in range(self.seen, self.pairs, self.recipe.batch):
-                    waiting.append(executor.submit(self._train.drawn, start, self.recipe.batch))
-                    if len(waiting) > _PREFETCH:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                executor.shutdown(wait=False, cancel_futures=True)
+        starts = range(self.seen, self.pairs, self.recipe.batch)
+        drawn = partial(self._train.drawn, count=self.recipe.batch)
+        return in_order(drawn, starts, 2, _PREFETCH, partial(torch.set_num_threads, 1))
 
     def _step(self, pairs: MapPairs) -> float:
         """Forward, backward, update."""
