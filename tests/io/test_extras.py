@@ -8,6 +8,7 @@ from PIL import Image
 
 from clips import ASTRONAUT, pictures, write_clip
 from illures import cli
+from illures.cli.app import needs_extra
 from illures.errors import InputError
 from illures.io.photos import read_photo
 from illures.model.weights import FAST, read_weights
@@ -65,6 +66,11 @@ def test_each_command_names_its_extra(package, words, said, tmp_path, monkeypatc
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=300)
     assert done.returncode == 2 and done.stderr.startswith(f"error: {said}") and done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_fault_of_ours_is_no_missing_package():
+    with pytest.raises(ImportError), needs_extra("train", "training"):
+        import illures.no_such_module  # noqa: F401
 
 
 def test_weights_of_the_package_become_one_file_without_onnx(tmp_path, monkeypatch):
