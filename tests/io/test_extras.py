@@ -8,9 +8,10 @@ from PIL import Image
 
 from clips import ASTRONAUT, pictures, write_clip
 from illures import cli
+from illures.cli.app import needs_extra
 from illures.errors import InputError
 from illures.io.photos import read_photo
-from illures.model.weights import FAST
+from illures.model.weights import FAST, read_weights
 
 
 @pytest.mark.parametrize("verb", ["video", "relight"])
@@ -47,6 +48,36 @@ def test_servers_without_the_web_extra(verb, package, monkeypatch, capsys):
         cli.main([verb, "--port", "0"])
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"error: {package}: not installed; {verb} needs `pip install illures[web]`\n"
+
+
+@pytest.mark.parametrize(
+    ("package", "words", "said"),
+    [
+        ("onnx", ["export", "-o", "model.onnx"], "onnx: not installed; ONNX needs `pip install illures[export]`"),
+        ("onnx", ["export", "a.onnx", "-o", "a.safetensors"], "onnx: not installed; ONNX needs"),
+        ("scipy", ["synth", "custom", "set"], "scipy: not installed; rendering needs `pip install illures[synth]`"),
+        ("torch", ["train", "--list"], "torch: not installed; training needs `pip install illures[train]`"),
+        ("torch", ["pack", "set", "-o", "a.crops"], "torch: not installed; packing needs `pip install illures[train]`"),
+    ],
+)
+def test_each_command_names_its_extra(package, words, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = f"import sys; sys.modules[{package!r}] = None; import illures.cli; illures.cli.main(sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and done.stderr.startswith(f"error: {said}") and done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fault_of_ours_is_no_missing_package():
+    with pytest.raises(ImportError), needs_extra("train", "training"):
+        import illures.no_such_module  # noqa: F401
+
+
+def test_weights_of_the_package_become_one_file_without_onnx(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["export", FAST, "-o", str(tmp_path / "a.safetensors")])
+    assert not ended.value.code and read_weights(tmp_path / "a.safetensors").info == read_weights(FAST).info
 
 
 def test_photos_need_no_extra(tmp_path):

@@ -44,7 +44,13 @@ def test_the_file_is_valid_and_says_what_it_is(exported):
     onnx.checker.check_model(model, full_check=True)
     about = {p.key: p.value for p in model.metadata_props}
     assert about["illures.hash"] == read_weights().info.hash
-    assert all(value.type.tensor_type.shape.dim[0].dim_param for value in [*model.graph.input, *model.graph.output])
+    shapes = {
+        value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+        for value in [*model.graph.input, *model.graph.output]
+    }
+    photo = ["batch", "height", "width", 3]
+    assert [shapes[name] for name in ("image", "guide", "albedo", "normal", "residual")] == [photo] * 5
+    assert shapes["light"] == ["batch", 9, 3]
 
 
 def test_and_back(exported, tmp_path):

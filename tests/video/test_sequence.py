@@ -9,9 +9,12 @@ from PIL import Image
 from clips import decode, pictures
 from fake_network import FakePredictor
 from illures import Decomposer, save_image
+from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
+from illures.io.formats import Format
 from illures.video.make import make_video
 from illures.video.read import open_clip, read_frames
+from illures.video.render import matte_of
 from illures.video.sequence import files_of, is_sequence
 
 
@@ -70,3 +73,14 @@ def test_bad_sequences_are_told(shots: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is the clip itself"):
         save_image(tmp_path / "in.1003.png", pictures(1)[0])
         make_video(shots, shots, Decomposer(FakePredictor()), "albedo")
+
+
+def test_the_matte_of_a_frame_is_that_of_a_photo() -> None:
+    (image,) = pictures(1)
+    faces = Decomposer(FakePredictor())(image)
+    matte = matte_of(image, faces)
+    wanted = photo_maps(image, faces, Format("png")).take("matte")
+    assert np.abs(matte.astype(int) - wanted).max() <= 1
+    hair, background = (40, 110), (20, 20)
+    assert matte[hair] > 250 and matte[background] < 5
+    assert not matte_of(image, []).any()

@@ -77,6 +77,8 @@ def needs_extra(extra: str, work: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
+        if (error.name or "").partition(".")[0] == "illures":  # a fault of ours
+            raise
         raise InputError(f"{error.name}: not installed; {work} needs `pip install illures[{extra}]`") from error
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from illures.cli.app import OK, app
+from illures.cli.app import OK, app, needs_extra
 from illures.cli.options import OptionalOutput, Output, Ray, Workers
 from illures.synth.sets import SETS, Recipe
 
@@ -28,6 +28,8 @@ def _synth_command(kind: type[Recipe]) -> Callable[..., int]:
     ) -> int:
         from illures.synth.generate import generate
 
+        with needs_extra("synth", "rendering"):
+            import scipy  # noqa: F401
         generate(recipe, output, workers, ray)
         return OK
 

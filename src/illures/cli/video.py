@@ -50,7 +50,7 @@ def video(
     lights
         The light.
     alpha
-        Write the faces' matte as alpha: .mov (then ProRes 4444), .mkv, or pictures.
+        Write the matte of the people, as in matte.png of a photo, as alpha: .mov (then ProRes 4444), .mkv, or pictures.
     every
         Run the network on every N-th frame; in between, its maps are warped along the face.
     skip_broken

@@ -35,6 +35,10 @@ def write_onnx(path: Path, weights: Weights) -> str:
             initializer.ClearField("data_location")
             initializer.raw_data = np.ascontiguousarray(weights.tensors[name]).tobytes()
             initializer.doc_string = name
+    for value in model.graph.output:
+        channels = value.type.tensor_type.shape.dim[-1]
+        if value.name in ("albedo", "residual") and channels.dim_param:  # torch names it after an operator
+            channels.dim_value = 3
     about = {key: value for key, value in metadata(weights).items() if key != "graph"}
     for key, value in about.items():
         model.metadata_props.add(key=_PREFIX + key, value=value)

@@ -55,7 +55,7 @@ def make_video(
         show: see `illures.video.render.show_frame`.
         light: for "relit" and "grid", which need it.
         shadows: let relit faces cast shadows on themselves, which takes many times as long.
-        alpha: hold the faces' matte (times the clip's own alpha) as alpha: .mov (ProRes 4444), .mkv (FFV1) or pictures;
+        alpha: hold the people's matte (times the clip's alpha) as alpha: .mov (ProRes 4444), .mkv (FFV1) or pictures;
             not for "grid".
         every: frames from one run of the network to the next.
         skip_broken: show the last good frame longer where one can't be decoded, instead of stopping.

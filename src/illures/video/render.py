@@ -19,7 +19,7 @@ from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import on_wide, seen_by
 from illures.decompose.full_resolution import beyond, feathered, upright
 from illures.faces import at_size
-from illures.faces.matte import MARGIN, SEEN, coarse_matte, surroundings, widened
+from illures.faces.matte import MARGIN, SEEN, PhotoMatte, coarse_matte, surroundings, widened
 from illures.io.formats import Format
 from illures.io.photos import as_float, as_linear
 from illures.math.color import linear_to_srgb
@@ -68,14 +68,11 @@ def show_frame(
 
 
 def matte_of(image: Image8, faces: Sequence[Decomposition]) -> UInt8[np.ndarray, "height width"]:
-    """How far each pixel of a frame belongs to a face, 0 to 255: the feathered masks of all faces."""
-    out = np.zeros(image.shape[:2], np.uint8)
-    for face in faces:
-        overlay = place(face.crop, image.shape[:2], feathered(face.mask, face.crop)[..., None])
-        if overlay is not None:
-            codes = np.round(255 * np.clip(overlay.lift(overlay.mask[..., 0]), 0, 1)).astype(np.uint8)
-            np.maximum(out[overlay.where], codes, out=out[overlay.where])
-    return out
+    """How far each pixel of a frame belongs to a person, 0 to 255, as in matte.png of a photo; 0 without a face."""
+    if not faces:
+        return np.zeros(image.shape[:2], np.uint8)
+    matte = PhotoMatte(image, [face.crop for face in faces]).over(as_float(image), (0, 0))
+    return np.round(255 * np.clip(matte, 0, 1)).astype(np.uint8)
 
 
 Placed = Sequence[tuple[Decomposition, Overlay]]
