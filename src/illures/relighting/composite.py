@@ -8,6 +8,7 @@ the new light.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -173,10 +174,12 @@ class PhotoRelighter:
 
     def _patch(self, face: Decomposition, faces: Sequence[Decomposition], residual: Residual, shadows: bool) -> Patch:
         photo, surface = self._photo, surface_of(reduced(face), residual, shadows)
-        fields = illumination_wide(face, photo)
         others = [other.crop for other in faces if other is not face]
         what: What = "person" if self._background == "relight" else "head"
-        (x0, y0, x1, y1), weight = around(photo, face, others, what)
+        with ThreadPoolExecutor(1) as aside:  # OpenCV releases the GIL
+            light = aside.submit(illumination_wide, face, photo)
+            (x0, y0, x1, y1), weight = around(photo, face, others, what)
+            fields = light.result()
         base = np.zeros((y1 - y0, x1 - x0, 3), np.float16)  # it stays so where nothing changes
         kept = finer(beyond(surface.old, surface.head, _margin(surface))) if residual == "keep" else None
         wide = widened(at_size(face.crop, len(surface.mask)))
