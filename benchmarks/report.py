@@ -119,6 +119,8 @@ def everything() -> str:
         parts.append(_speed(result))
     if (result := _read("video-speed")) is not None:
         parts.append(_video(result))
+    if (result := _read("video-flicker")) is not None:
+        parts.append(_flicker(result))
     return "\n\n".join(parts)
 
 
@@ -209,7 +211,7 @@ def _sizes() -> str | None:
 
 def _video(result: dict[str, Any]) -> str:
     figures = result["figures"]
-    rates, flicker = figures["frames_per_second"], figures["albedo_flicker_over_frame_by_frame"]
+    rates = figures["frames_per_second"]
     return "\n".join(
         (
             f"`illures video`, 640 x 480, one face at {figures['crop_px']} px, file to file ({result['machine']}, "
@@ -218,10 +220,17 @@ def _video(result: dict[str, Any]) -> str:
             f"| {' | '.join(['show', *rates])} |",
             f"| {' | '.join('---' for _ in ['show', *rates])} |",
             f"| {' | '.join(['frames a second', *map(str, rates.values())])} |",
-            "",
-            f"Flicker of albedo over that of frames taken apart one by one, {figures['clips']} clips: median "
-            f"{flicker['median']}, worst {flicker['worst']}.",
         )
+    )
+
+
+def _flicker(result: dict[str, Any]) -> str:
+    figures = result["figures"]
+    albedo, relit = (figures[f"{name}_flicker_over_frame_by_frame"] for name in ("albedo", "relit"))
+    return (
+        f"Flicker of the stabilised face over that of frames taken apart one by one, {figures['clips']} clips "
+        f"({result['date'][:10]}): albedo, median {albedo['median']}, worst {albedo['worst']}; relit, median "
+        f"{relit['median']}, worst {relit['worst']}."
     )
 
 
