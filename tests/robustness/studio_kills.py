@@ -44,7 +44,7 @@ def kill_studio(moments: Iterable[int], folder: Path, seed: int = 0) -> Iterator
         stop = threading.Event()
         client = threading.Thread(target=_visit, args=(address, stop), daemon=True)
         client.start()
-        time.sleep(float(rng.uniform(0, 4)))
+        time.sleep(float(rng.uniform(0, 2)))
         send(process, number)
         fault = ended(process, number, drain)
         stop.set()
