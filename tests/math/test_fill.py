@@ -71,6 +71,15 @@ def test_continuing_is_nearly_the_value_of_the_nearest_known_place():
         assert (near.min(0) - 0.05 < found[y, x]).all() and (found[y, x] < near.max(0) + 0.05).all()
 
 
+@pytest.mark.parametrize("size", [64, 256, 1024])
+def test_what_is_known_goes_on_to_the_farthest_corner(size):
+    """And nothing of what is not known comes in, though weights fall to 1e-60."""
+    weight = np.zeros((size, size), np.float32)
+    weight[2, 3] = 1
+    field = np.where(weight[..., None] > 0, np.float32(0.7), np.float32(9))
+    np.testing.assert_allclose(continued(field, weight), 0.7, atol=1e-5)
+
+
 def test_a_place_that_counts_a_hair_more_changes_as_little():
     """The values of the nearest known place jump here by up to 1."""
     field = rng.random((64, 64, 3)).astype(np.float32)

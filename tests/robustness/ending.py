@@ -115,7 +115,7 @@ def ended(process: subprocess.Popen[str], number: signal.Signals, drain: Callabl
             return "its children live on"
         time.sleep(0.05)
     _, err = drain()
-    python_alone = "Traceback" in err and _of_python_alone(err)
+    python_alone = "Traceback" in err and of_python_alone(err)
     if "Traceback" in err and not python_alone:
         return f"traceback: {said(err)}"
     if process.returncode not in (0, INTERRUPTED, -number) and not python_alone:
@@ -130,7 +130,7 @@ _STARTING = re.compile(
 )
 
 
-def _of_python_alone(err: str) -> bool:
+def of_python_alone(err: str) -> bool:
     """Whether Python was interrupted while it started, in the few milliseconds before it runs any code of ours."""
     files = re.findall(r'^  File "(.*?)"', err, re.MULTILINE)
     return err.strip().endswith("KeyboardInterrupt") and all(_STARTING.fullmatch(name) for name in files)

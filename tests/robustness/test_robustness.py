@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from robustness.ending import in_short, of_python_alone, said
 from robustness.kills import kill_verb
 from robustness.surroundings import try_all
 from robustness.verbs import VERBS, difference, make_inputs
@@ -66,3 +67,28 @@ def test_how_two_files_differ(rng: np.random.Generator) -> None:
     assert difference(fast, small) == "same pixels, coded otherwise"
     assert difference(changed, small) == "1 of 768 codes by up to 7"
     assert difference(b"{}", b"[1]") == "2 bytes against 3"
+
+
+def test_a_fault_keeps_all_that_was_said_and_is_short_in_a_table() -> None:
+    texts = "first\n  | second\nlast", "other"
+    fault = "; ".join(f"traceback: {said(text)}" for text in texts)
+    assert all(line in fault for text in texts for line in text.splitlines())
+    assert in_short(fault) == "traceback: last; traceback: other" and in_short("fine") == "fine"
+
+
+@pytest.mark.parametrize(
+    ("files", "alone"),
+    [
+        (("<frozen runpy>", "/a/illures/__init__.py"), True),
+        (("<frozen runpy>", "/usr/lib/python3.11/pkgutil.py", "/usr/lib/python3.11/re/__init__.py"), True),
+        (("<frozen site>", "<string>", "/v/lib/python3.11/site-packages/_distutils_hack/__init__.py"), True),
+        (("<frozen runpy>", "/a/illures/__main__.py"), False),
+        (("<string>", "/usr/lib/python3.11/multiprocessing/spawn.py"), False),
+        (("/usr/lib/python3.11/threading.py",), False),
+        (("<frozen runpy>", "/v/lib/python3.11/site-packages/numpy/__init__.py"), False),
+    ],
+)
+def test_only_what_python_reads_while_it_starts_excuses_a_traceback(files: tuple[str, ...], alone: bool) -> None:
+    frames = "".join(f'  File "{name}", line 1, in <module>\n' for name in files)
+    assert of_python_alone(f"Traceback (most recent call last):\n{frames}KeyboardInterrupt\n") == alone
+    assert not of_python_alone(f"Traceback (most recent call last):\n{frames}ValueError: 1\n")

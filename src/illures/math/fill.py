@@ -11,7 +11,7 @@ _WIDTHS = (0.02, 0.06)
 _LEAST = 4  # width of a blur [px] below which no coarser grid is used
 # Powers of the distance by which what is known weighs less: in `continued`, and where the distance itself is wanted.
 _POWER, _POWER_OF_DISTANCE = 16, 8
-_TINY = np.float32(1e-35)  # so that nothing is divided by 0
+_TINY = 1e-200  # so that nothing is divided by 0; weights far away are so small that they take float64
 
 
 def filled(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarray, "rows columns"]) -> np.ndarray:
@@ -50,7 +50,7 @@ def continued(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarr
     blurs = [(width, np.clip(distance / (2 * width), 0, 1)) for width in (len(field) * share for share in _WIDTHS)]
     planes = []
     for plane in cv2.split(np.asarray(field, np.float32)):  # planes, as NumPy and OpenCV are slow at a last axis of 6
-        found = _near(plane * spoken, _POWER) / density
+        found = (_near(plane * spoken, _POWER) / density).astype(np.float32)
         found += known * (plane - found)
         for width, share in blurs:
             found += share * (_wide_blur(found, width) - found)
@@ -60,13 +60,13 @@ def continued(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarr
 
 def distance_from(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
     """About the distance [px] from what is known, and as smooth in `weight` as `continued`; 0 inside."""
-    density = _near(_spoken(np.asarray(weight, np.float32)), _POWER_OF_DISTANCE)
-    return np.maximum(cv2.pow(density, 1 / (2 - _POWER_OF_DISTANCE)) - 1, 0)
+    density = _near(_spoken(weight), _POWER_OF_DISTANCE)
+    return np.maximum(cv2.pow(density, 1 / (2 - _POWER_OF_DISTANCE)) - 1, 0).astype(np.float32)
 
 
 def _spoken(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
     """How much a place speaks for others. What is known but a little does slowly: a weight of 0.001 would decide."""
-    return np.square(np.square(weight)) + _TINY
+    return np.square(np.square(weight.astype(np.float64))) + _TINY
 
 
 def _wide_blur(field: Float[np.ndarray, "rows columns *n"], sigma: float) -> np.ndarray:
@@ -90,7 +90,7 @@ def _near(plane: Float[np.ndarray, "rows columns"], power: int) -> Float[np.ndar
         finer = levels.pop()
         between = cv2.GaussianBlur(finer, (3, 3), 0, borderType=cv2.BORDER_REFLECT_101)
         up = cv2.pyrUp(found, dstsize=finer.shape[::-1])
-        found = finer + np.float32(2.0 ** (1 - power / 2)) * between + np.float32(2.0 ** (2 - power)) * up
+        found = finer + 2.0 ** (1 - power / 2) * between + 2.0 ** (2 - power) * up
     return found
 
 
