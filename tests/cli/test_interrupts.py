@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import illures
 from illures.cli import interrupts
 from illures.cli.interrupts import ended_like_ctrl_c
 
@@ -167,7 +168,9 @@ def test_nothing_is_imported_before_an_interrupt_just_ends_the_process() -> None
         "cli.__getattr__ = lambda name: (print(*sorted(set(sys.modules) - before)), sys.exit());"
         "import illures.__main__"
     )
-    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, timeout=60)
+    # Without site, whose .pth files import what they like; so it does not find an installed package by itself.
+    found = {**os.environ, "PYTHONPATH": str(Path(illures.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, timeout=60, env=found)
     assert done.stdout.split() == ["illures", "illures.__main__", "illures.cli"], done.stderr
 
 
