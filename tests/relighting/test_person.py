@@ -9,6 +9,7 @@ import pytest
 
 import illures
 from face_scene import crop_at, scene
+from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import own_share
 from illures.decompose.photo_maps import photo_maps
 from illures.faces import find_faces, to_crop, to_photo
@@ -79,8 +80,8 @@ def test_a_neighbour_keeps_its_own_maps():
     assert as_linear(photo).shape == maps.albedo.shape
 
 
-def test_hair_that_the_border_cuts_is_relit(monkeypatch):
-    """The segmenter of people misses it; the network's classes do not, up to the last pixel of the photo."""
+def head_in_a_square(above: Region) -> tuple[np.ndarray, Decomposition, Matte]:
+    """A photo of a round face in a square of one colour, which the network calls `above`; the matte has the face only."""
     side, size = 240, 128
     crop = crop_at(((side - 1) / 2, (side - 1) / 2), side / 2, 0.0, size, (side, side))
     y, x = np.mgrid[:side, :side] / (side - 1)
@@ -88,16 +89,39 @@ def test_hair_that_the_border_cuts_is_relit(monkeypatch):
     photo = np.where(face_there[..., None], np.float32([0.7, 0.55, 0.5]), np.float32(0.3)).astype(np.float32)
     skin = cv2.resize(face_there.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
     regions = np.zeros((size, size, len(Region)), np.float32)
-    regions[..., Region.SKIN], regions[..., Region.HAIR] = skin, 1 - skin
+    regions[..., Region.SKIN], regions[..., above] = skin, 1 - skin
     face = replace(scene().face, mask=skin, regions=regions, crop=crop)
     alpha = cv2.resize(face_there.astype(np.float32), (512, 512), interpolation=cv2.INTER_AREA)
     zoom = np.array([[512 / side, 0, 256 / side - 0.5], [0, 512 / side, 256 / side - 0.5]])
-    missed = Matte(alpha, np.zeros((512, 512, 3), np.float32), alpha, zoom)
+    return photo, face, Matte(alpha, np.zeros((512, 512, 3), np.float32), alpha, zoom)
+
+
+def test_hair_that_the_border_cuts_is_relit(monkeypatch):
+    """The segmenter of people misses it; the network's classes do not, up to the last pixel of the photo."""
+    photo, face, missed = head_in_a_square(Region.HAIR)
     monkeypatch.setattr("illures.relighting.person.face_matte", lambda photo, crop: missed)
     rect, weight = around(photo, face, [])
-    assert rect == (0, 0, side, side)
+    assert rect == (0, 0, *photo.shape[1::-1])
     for border in (weight[0], weight[:, 0], weight[-1], weight[:, -1]):
         assert border.min() > 250
+
+
+@pytest.mark.parametrize("painted", [False, True])
+def test_a_hat_in_the_colour_of_hair_stays(monkeypatch, painted):
+    """It is no hair, though its colour is that of hair beside it, or of a painted face with any colour."""
+    photo, face, matte = head_in_a_square(Region.CLOTHES)
+    size = len(face.mask)
+    assert face.regions is not None
+    face.regions[size // 2 :, :, Region.HAIR] = face.regions[size // 2 :, :, Region.CLOTHES]  # as dark as the hat
+    face.regions[size // 2 :, :, Region.CLOTHES] = 0
+    if painted:
+        rng, there = np.random.default_rng(0), photo[..., 0] > 0.5
+        photo[there] = rng.uniform(0.05, 0.9, (int(there.sum()), 3)).astype(np.float32)
+    everywhere = replace(matte, coarse=np.ones_like(matte.coarse), offset=np.ones_like(matte.coarse))
+    monkeypatch.setattr("illures.relighting.person.face_matte", lambda photo, crop: everywhere)
+    _, weight = around(photo, face, [])
+    hat, hair = weight[20:50, 30:-30], weight[130:150, 10:30]
+    assert hat.max() < 40 and hair.min() > 240
 
 
 def test_clothes_take_the_light_only_if_asked(astronaut):

@@ -88,6 +88,23 @@ def test_a_penumbra_is_as_wide_as_similar_triangles_say(high, radius):
     assert first - 1.5 < dark < lit < last + 1.5
 
 
+def test_a_shadow_is_soft_on_hair_and_as_sharp_on_skin_beside_it():
+    """A wall's shadow on skin above and hair below: all of it is there on both, blurred on hair, no darker on skin."""
+    side, elevation = 160, 45.0
+    z, flat = np.zeros((side, side), np.float32), np.zeros((side, side, 3), np.float32)
+    z[:, :40], flat[..., 2] = 20.0, 1
+    hair = np.zeros((side, side), np.float32)
+    hair[80:] = 1
+    seen, lamp = Heights(z, np.full_like(z, np.nan)), direction_of(elevation - 90, 0)
+    plain = from_heights(flat, seen, np.ones_like(z)).shadow(lamp, 5.0)
+    mixed = from_heights(flat, seen, np.ones_like(z), hair).shadow(lamp, 5.0)
+    np.testing.assert_array_equal(mixed[:80], plain[:80])
+    assert mixed[81:, 43:].sum() == pytest.approx(plain[81:, 43:].sum(), rel=0.1)
+    edge, steepest = 40 + 20 / np.tan(np.deg2rad(elevation)), [-np.diff(m[120, 43:]).min() for m in (plain, mixed)]
+    assert steepest[1] < 0.5 * steepest[0]
+    assert np.interp(edge, np.arange(side), mixed[120]) == pytest.approx(0.5, abs=0.15)
+
+
 def test_light_passes_behind_glasses():
     """A thin bar before a plain darkens only where its shadow falls, and not the plain between it and there."""
     side, high, elevation = 160, 16.0, 45.0

@@ -119,6 +119,7 @@ def reach(
         seeds = seeds | hair
         if hair.sum() > LEAST_HAIR * side * side:
             likeness = np.maximum(likeness, _likeness(colours, hair, brighter=False))
+        likeness *= 1 - _hats(face, wide)
     weight = _spread(seeds, likeness, colours, side)
     if what == "skin":
         weight *= _near_box(skin, side)
@@ -129,15 +130,28 @@ def reach(
 
 def _head_above(face: Decomposition, wide: FaceCrop, alpha: Grid) -> Bool[np.ndarray, "size size"]:
     """The part of the person above the chin, and hair as classified by the network; no clothes."""
-    chin = to_crop(face.crop.face.landmarks[[_CHIN]], wide)[0, 1]
-    seen = (alpha > 0.5) & (alpha.min() < 0.5) & (np.arange(wide.size)[:, None] < chin)
+    seen = (alpha > 0.5) & (alpha.min() < 0.5) & _above_chin(face, wide)
     if face.regions is None:
         return seen
-    hair, clothes = (
-        to_borders(feathered(face.regions[..., region], face.crop), face.crop)
-        for region in (Region.HAIR, Region.CLOTHES)
-    )
+    hair, clothes = _class(face, Region.HAIR), _class(face, Region.CLOTHES)
     return (seen | ((hair > 0.5) & (alpha > 0.5))) & (clothes < 0.5)
+
+
+def _hats(face: Decomposition, wide: FaceCrop) -> Grid:
+    """Share of clothes above the chin. They often have the colours of hair or shaded skin, and are neither."""
+    if face.regions is None:
+        return np.zeros((wide.size, wide.size), np.float32)
+    return _class(face, Region.CLOTHES) * _above_chin(face, wide)
+
+
+def _above_chin(face: Decomposition, wide: FaceCrop) -> Bool[np.ndarray, "size 1"]:
+    return np.arange(wide.size)[:, None] < to_crop(face.crop.face.landmarks[[_CHIN]], wide)[0, 1]
+
+
+def _class(face: Decomposition, region: Region) -> Grid:
+    """Share of a class on the wide grid."""
+    assert face.regions is not None
+    return to_borders(feathered(face.regions[..., region], face.crop), face.crop)
 
 
 def _spread(

@@ -23,6 +23,7 @@ from illures.math import sh
 from illures.math.curves import smoothstep
 from illures.math.normals import normalize
 from illures.relighting.depth import Heights, heights
+from illures.types import Region
 
 AZIMUTHS = 16
 _ELEVATIONS_DEG = np.arange(-60, 86, 10.0)
@@ -36,6 +37,9 @@ _LEAST_SOFT_DEG = 3.5
 _STRIPS = np.array([-0.75, -0.25, 0.25, 0.75])  # centres of the strips of a lamp's disc [radii]
 # Thickness of frames and lenses, and how far glasses are searched [map sides].
 _THIN, _GLASSES_REACH = 0.014, 0.4
+_LOOSE = (Region.BACKGROUND, Region.HAIR, Region.CLOTHES)
+# Blur of shadows on hair and cloth [map sides].
+_LOOSE_SOFT = 0.04
 # Occluders of an eye are searched from this distance on [map sides], so that its own lids do not count.
 _NEXT = 0.05
 
@@ -51,6 +55,7 @@ class Occlusion:
         hidden: shading by each SH basis function that occluders remove; times an SH light, the lost shading.
         trust: weight of cast shadows, which fade where what casts them may not be known.
         glasses: height of frames and dark lenses [px]; NaN where there are none.
+        loose: share of hair, cloth and background, on which shadows are soft.
     """
 
     normal: Float[np.ndarray, "size size 3"]
@@ -59,6 +64,7 @@ class Occlusion:
     hidden: Float[np.ndarray, "size size 9"]
     trust: Float[np.ndarray, "size size"]
     glasses: Float[np.ndarray, "size size"]
+    loose: Float[np.ndarray, "size size"]
 
     def shadow(self, direction: Float[np.ndarray, "3"], radius_deg: float) -> Float[np.ndarray, "size size"]:
         """Occluded share of a lamp at each pixel, in [0, 1].
@@ -80,7 +86,16 @@ class Occlusion:
             solid = _covered(horizon, elevation, high) * _is_occluder(horizon, tangent)
             total += high * np.maximum(solid, self._behind_glasses(ahead, elevation, high))
         # The occluder's outline is accurate to a pixel, so a blur of that size loses nothing.
-        return np.asarray(cv2.GaussianBlur(total / lengths.sum(), (0, 0), 0.8) * self.trust, np.float32)
+        sharp = cv2.GaussianBlur(total / lengths.sum(), (0, 0), 0.8)
+        return np.asarray(self._softened(sharp) * self.trust, np.float32)
+
+    def _softened(self, shadow: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
+        """Shadows on what is loose, blurred: light enters hair, and the edges of its heights are not those of locks."""
+        if not self.loose.any():
+            return shadow
+        sigma = _LOOSE_SOFT * len(shadow)
+        mean, weight = (cv2.GaussianBlur(v, (0, 0), sigma) for v in (shadow * self.loose, self.loose))
+        return np.asarray(shadow + self.loose * (mean / np.maximum(weight, 1e-3) - shadow))
 
     def _behind_glasses(
         self, ahead: Float[np.ndarray, "2"], elevation: float, radius_deg: float
@@ -122,7 +137,8 @@ class Occlusion:
 def nothing_hidden(size: int) -> Occlusion:
     """An `Occlusion` without occluders, for relighting without shadows."""
     blank = np.zeros((size, size, 9), np.float32)
-    return Occlusion(blank[..., :3], blank[..., 0], blank[..., 0], blank, blank[..., 0], blank[..., 0] * np.nan)
+    none = blank[..., 0]
+    return Occlusion(blank[..., :3], none, none, blank, none, none * np.nan, none)
 
 
 def occlusion(
@@ -139,16 +155,21 @@ def occlusion(
         landmarks: the dense face landmarks [px of the map].
         regions: share of each class of `types.Region`. Without it the heights of neck and hats are not corrected.
     """
-    return from_heights(normal, heights(normal, mask, landmarks, regions), mask)
+    loose = None if regions is None else regions[..., list(_LOOSE)].sum(axis=-1)
+    return from_heights(normal, heights(normal, mask, landmarks, regions), mask, loose)
 
 
 def from_heights(
-    normal: Float[np.ndarray, "size size 3"], seen: Heights, mask: Float[np.ndarray, "size size"]
+    normal: Float[np.ndarray, "size size 3"],
+    seen: Heights,
+    mask: Float[np.ndarray, "size size"],
+    loose: Float[np.ndarray, "size size"] | None = None,
 ) -> Occlusion:
     """Look around from every pixel of height maps; only glasses and what lies under the mask cast shadows."""
     z = seen.head
     occluder = np.where(mask > 0.5, z, z.min() - len(z)).astype(np.float32)
-    return Occlusion(normal, z, occluder, _hidden_basis(normal, z, occluder), np.ones_like(occluder), seen.glasses)
+    hidden, loose = _hidden_basis(normal, z, occluder), np.zeros_like(occluder) if loose is None else loose
+    return Occlusion(normal, z, occluder, hidden, np.ones_like(occluder), seen.glasses, loose)
 
 
 def _tangent(normal: Float[np.ndarray, "size size 3"], ahead: Float[np.ndarray, "2"]) -> Float[np.ndarray, "size size"]:

@@ -21,8 +21,8 @@ from illures.math.color import best_scale, lab, linear_to_srgb, luminance, srgb_
 from illures.relighting.composite import PhotoRelighter
 from illures.relighting.depth import Heights
 from illures.relighting.light import Light
-from illures.relighting.relight import exposed
 from illures.relighting.shadows import Occlusion, from_heights
+from illures.relighting.sources import Source
 from illures.types import Face, Region
 
 # Share of ambient light: in the photo, and with the lamps.
@@ -188,7 +188,7 @@ def relit(
     lights: Sequence[Light],
     occlusion: Callable[[Float[np.ndarray, "size size 3"]], Occlusion] | None = None,
 ) -> list[Float[np.ndarray, "size size 3"]]:
-    """The view's photo relit as by `illures relight`, linear, up to a scale, without clipping.
+    """The view's photo relit as by `illures relight --light AZ,EL`, linear, up to a scale, without clipping.
 
     Args:
         view: the person.
@@ -201,7 +201,8 @@ def relit(
         surface = relighter.patches[0].surface
         surface = replace(surface, occlusion=occlusion(surface.normal))
         relighter.patches[0] = replace(relighter.patches[0], surface=surface)
-    return [srgb_to_linear(np.asarray(relighter(exposed(light, face, -1.0)), np.float32)) for light in lights]
+    sources = [Source("lamp", light, stops=-1.0, relative=True) for light in lights]
+    return [srgb_to_linear(np.asarray(relighter(source.on(face)), np.float32)) for source in sources]
 
 
 def score(view: LampView, index: int, light: Light, image: Float[np.ndarray, "size size 3"]) -> LampScore:
