@@ -81,7 +81,7 @@ def test_a_neighbour_keeps_its_own_maps():
 
 
 def head_in_a_square(above: Region) -> tuple[np.ndarray, Decomposition, Matte]:
-    """A photo of a round face in a square of one colour, which the network calls `above`; the matte has the face only."""
+    """A photo of a round face in a square of one colour, a class `above`; the matte has the face only."""
     side, size = 240, 128
     crop = crop_at(((side - 1) / 2, (side - 1) / 2), side / 2, 0.0, size, (side, side))
     y, x = np.mgrid[:side, :side] / (side - 1)
