@@ -10,7 +10,7 @@ from face_scene import scene
 from illures.faces import extract, scale_of
 from illures.io.photos import as_linear
 from illures.math.color import linear_to_srgb
-from illures.relighting.composite import PhotoRelighter
+from illures.relighting.composite import PhotoRelighter, shouldered
 from illures.relighting.light import Light
 from illures.relighting.person import around
 from illures.relighting.photo_grid import encoded
@@ -84,3 +84,16 @@ def test_bright_light_does_not_burn_out_and_dim_light_is_exact():
     assert bright.max() < 1 and np.ptp(bright) > 0.02
     dim = as_linear(relighter(own.scaled(0.5))[inner])
     np.testing.assert_allclose(dim, 0.5 * as_linear(s.photo[inner]), rtol=0.03)
+
+
+def test_bright_skin_keeps_its_colour(rng):
+    old = rng.uniform(0, 1, (40, 40, 3)).astype(np.float32)
+    new = (old * rng.uniform(0.2, 6, (40, 40, 1))).astype(np.float32)
+    made = shouldered(new, old)
+    np.testing.assert_allclose(made / new, np.broadcast_to((made / new)[..., :1], made.shape), rtol=1e-5)
+    assert made.max() < 1.001 and (made <= new * (1 + 1e-6)).all()
+    dim = new.max(axis=-1) <= np.maximum(old.max(axis=-1), 0.75)
+    assert 0 < dim.mean() < 1
+    np.testing.assert_allclose(made[dim], new[dim], rtol=1e-6)
+    brighter = shouldered(1.1 * new, old)
+    assert (brighter >= made * (1 - 1e-6)).all()

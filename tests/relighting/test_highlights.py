@@ -9,7 +9,8 @@ from illures.io.photos import as_linear
 from illures.math.color import luminance
 from illures.relighting.composite import relight_photo
 from illures.relighting.light import Light
-from illures.relighting.relight import surface_of
+from illures.relighting.relight import own_tint, relight, surface_of, tinted
+from illures.relighting.shading import F0, ROUGHNESS
 from illures.types import Region
 
 
@@ -48,3 +49,44 @@ def test_highlights_on_skin_go_on_above_the_crop():
     light = (albedo * seen.diffuse + seen.specular)[:, 84, 1]  # down the middle of the ball
     assert light[19] > 1.03 * albedo * plain.diffuse[19, 84, 1]
     assert np.abs(np.diff(np.log(light[10:60]))).max() < 0.04
+
+
+def reflected(facing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Light that GGX reflects to the viewer of an even light of radiance 1, by sampling half vectors (Walter et al.)."""
+    u, turn = rng.random(20000), rng.uniform(0, 2 * np.pi, 20000)
+    up = np.sqrt((1 - u) / (1 + (ROUGHNESS**2 - 1) * u))  # cosine of the half vector to the normal
+    aside = np.sqrt(1 - up**2) * np.cos(turn)
+
+    def smith(cosine: np.ndarray) -> np.ndarray:
+        tangent2 = 1 / np.maximum(cosine, 1e-6) ** 2 - 1
+        return (np.sqrt(1 + ROUGHNESS**2 * tangent2) - 1) / 2
+
+    found = []
+    for z in facing:
+        to_half = np.sqrt(1 - z * z) * aside + z * up
+        lamp = 2 * to_half * up - z  # cosine of the mirrored ray to the normal
+        fresnel = F0 + (1 - F0) * (1 - np.clip(to_half, 0, 1)) ** 5
+        weight = fresnel * np.clip(to_half, 0, None) / (z * up * (1 + smith(z) + smith(lamp)))
+        found.append((weight * (lamp > 0)).mean())
+    return np.array(found)
+
+
+def test_the_colour_of_the_light_is_found_below_its_highlights(rng):
+    """A reddish ball under an even yellowish light, with the highlights of that light. White is then that light's
+    colour: in new light of the same kind the ball keeps its colour, though its highlights are in its albedo's way."""
+    tint, albedo = np.float32([1.15, 1.0, 0.75]), np.float32([0.45, 0.28, 0.2])
+    s = scene(size=64, roll_deg=0)
+    facing = np.linspace(0.15, 1, 30)
+    shine = np.interp(s.face.normal[..., 2], facing, reflected(facing, rng)).astype(np.float32)[..., None]
+    even = np.zeros((9, 1), np.float32)
+    even[0] = np.sqrt(4 * np.pi)
+    image = tint * (albedo + shine)
+    face = replace(s.face, image=image, albedo=np.broadcast_to(albedo, image.shape), light=even * tint, regions=None)
+    inside = face.mask > 0.5
+    naive = (image / albedo)[inside].mean(axis=0)
+    true = tint / luminance(tint)
+    assert np.abs(naive / luminance(naive) / true - 1).max() > 0.04
+    np.testing.assert_allclose(own_tint(face), true, rtol=0.015)
+    white = Light.from_sh(np.repeat(even, 3, axis=1))
+    before, after = (v[inside].mean(axis=0) for v in (image, relight(face, tinted(white, face))))
+    np.testing.assert_allclose(np.log(after / luminance(after)), np.log(before / luminance(before)), rtol=0, atol=0.02)

@@ -110,7 +110,7 @@ class PhotoRelighter:
 
             def expose(rows: slice) -> None:
                 linear = as_linear(photo[rows])
-                out[rows] = encoded(_shouldered(linear * gain, linear), photo.dtype)
+                out[rows] = encoded(shouldered(linear * gain, linear), photo.dtype)
 
             over_bands(slice(0, len(photo)), expose)
         for patch in self.patches:
@@ -134,7 +134,7 @@ class PhotoRelighter:
             new = base * warped(fresh.gain, fresh.crop, origin, share.shape)
             if fresh.added.any():
                 new += mirroring(base) * warped(fresh.added, fresh.crop, origin, share.shape)
-            new = _shouldered(new, linear)
+            new = shouldered(new, linear)
             if patch.glints is not None:
                 glint = patch.glints[band, columns, None].astype(np.float32)
                 new += glint * np.maximum(linear - new, 0)
@@ -157,7 +157,7 @@ class PhotoRelighter:
                 here = slice(rows.start + y0, rows.stop + y0), slice(columns.start + x0, columns.stop + x0)
                 share = patch.weight[rows, columns, None] * np.float32(self._strength / 255)
                 linear = as_linear(out[here])
-                out[here] = encoded(_shouldered(linear + share * added, linear), out.dtype)
+                out[here] = encoded(shouldered(linear + share * added, linear), out.dtype)
 
     def _mixed(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         return new if self._strength == 1 else old + np.float32(self._strength) * (new - old)
@@ -242,12 +242,22 @@ def _margin(surface: Surface) -> int:
     return round(MARGIN * len(surface.mask))
 
 
-def _shouldered(new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """Compress pixels that became brighter than the shoulder smoothly toward 1; leave the others."""
-    start = np.maximum(old, np.float32(SHOULDER))
-    over = np.maximum(new - start, 0)
+def shouldered(new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """Compress pixels of which a channel became brighter than the shoulder smoothly toward 1; leave the others.
+
+    All channels of a pixel are compressed alike, so that bright skin keeps its colour.
+    """
+    peak = _brightest(new)
+    start = np.maximum(_brightest(old), np.float32(SHOULDER))
+    over = np.maximum(peak - start, 0)
     room = np.maximum(1 - start, np.float32(1e-3))
-    return np.minimum(new, start) + over * room / (over + room)
+    least = np.minimum(peak, start) + over * room / (over + room)
+    return new * (least / np.maximum(peak, np.float32(1e-6)))[..., None]
+
+
+def _brightest(image: np.ndarray) -> np.ndarray:
+    """Largest channel of each pixel; NumPy's `max` over a last axis of 3 is slow."""
+    return np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
 
 
 def relight_photo(

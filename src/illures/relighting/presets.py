@@ -80,7 +80,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "rim": Preset(
         "two lamps behind, the front in soft shade",
-        (Key(125, 22, 1.1, WHITE, 9), Key(-125, 22, 1.1, WHITE, 9)),
+        (Key(138, 24, 1.6, WHITE, 9), Key(-138, 24, 1.6, WHITE, 9)),
         0.3,
         0.24,
         stops=-0.4,

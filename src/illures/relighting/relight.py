@@ -25,7 +25,7 @@ from illures.math.normals import normalize
 from illures.math.quotient import illumination_of
 from illures.relighting.lamps import Lamp
 from illures.relighting.light import Light
-from illures.relighting.shading import Appearance, appearance, floored
+from illures.relighting.shading import Appearance, appearance, floored, sheen
 from illures.relighting.shadows import Occlusion, nothing_hidden, occlusion
 from illures.render import shade
 from illures.types import FaceCrop, Region
@@ -157,9 +157,16 @@ def tinted(light: Light, face: Decomposition) -> Light:
 
 
 def own_tint(face: Decomposition) -> Float[np.ndarray, "3"]:
-    """The colour of the light on a face, of luminance 1."""
+    """The colour of the light on a face, of luminance 1.
+
+    Illumination E = I / A holds the highlights, relative to albedo: on skin they look bluer than the light. The share
+    that this light has by its shading model is taken out, or highlights of a new light would pale the skin once more.
+    """
     small = reduced(face)
-    old = (old_light(small) * small.mask[..., None]).mean((0, 1))
+    weight = small.mask[..., None] / max(float(small.mask.sum()), 1e-6)
+    diffuse, shine = small.albedo * floored(small.shading, small.mask), np.maximum(sheen(small.normal, small.light), 0)
+    means = [(field * weight).sum((0, 1)) for field in (old_light(small), diffuse, shine)]
+    old = means[0] * means[1] / np.maximum(means[1] + means[2], 1e-6)
     return np.asarray(old / max(float(luminance(old)), 1e-6))
 
 

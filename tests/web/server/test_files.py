@@ -33,9 +33,10 @@ def test_another_light_is_the_one_equation(client, photo, maps):
     along = 0.5 * np.minimum(new / old, 4) * values["residual"]
     lit = render(values["albedo"], values["normal"], np.float32(light.sh), along)
     image = as_linear(original())[y0:y1, x0:x1]
-    # What has become brighter than 3/4 goes to white by a hyperbola.
-    start = np.maximum(image, 0.75)
-    lit = np.where(lit > start, 1 - (1 - start) ** 2 / np.maximum(lit + 1 - 2 * start, 1e-6), lit)
+    # Pixels whose brightest channel has passed 3/4 are compressed by a hyperbola, all channels alike.
+    start, peak = np.maximum(image.max(-1, keepdims=True), 0.75), lit.max(-1, keepdims=True)
+    least = 1 - (1 - start) ** 2 / np.maximum(peak + 1 - 2 * start, 1e-6)
+    lit = np.where(peak > start, lit * least / np.maximum(peak, 1e-6), lit)
     expected = image + values["weight"][..., :1] / 255 * (lit - image)
     codes = np.round(linear_to_srgb(np.clip(expected, 0, 1)) * 255)
     assert np.abs(got[y0:y1, x0:x1] - codes).max() <= 1

@@ -23,8 +23,7 @@ from illures.faces import at_size
 from illures.io.decoding import decoding
 from illures.io.formats import MAPS, Format, MapName
 from illures.io.photos import Photo, as_float, as_linear, encoded
-from illures.relighting.composite import PhotoRelighter
-from illures.relighting.composite import _shouldered as shouldered
+from illures.relighting.composite import PhotoRelighter, shouldered
 from illures.relighting.light import Light
 from illures.relighting.photo_grid import encoded as codes_of
 from illures.relighting.photo_grid import finer, over_bands

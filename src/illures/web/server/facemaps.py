@@ -19,7 +19,7 @@ from illures.decompose.extent import prepare_wide
 from illures.decompose.full_resolution import sample, upright
 from illures.io.photos import Photo, as_float, as_linear
 from illures.math import sh
-from illures.relighting.composite import _shouldered as shouldered
+from illures.relighting.composite import shouldered
 from illures.relighting.person import around
 from illures.relighting.relight import reduced as on_grid
 from illures.render import render, shade

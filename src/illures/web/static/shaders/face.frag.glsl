@@ -56,12 +56,15 @@ vec3 shade(vec3 n, vec3 light[9]) {
     + 0.5 * C2 * (n.x * n.x - n.y * n.y) * light[8];
 }
 
-// What has become brighter than the shoulder goes to white gently; what has not stays.
+float brightest(vec3 c) { return max(c.r, max(c.g, c.b)); }
+
+// What has become brighter than the shoulder is compressed, all channels alike; what has not stays.
 vec3 shouldered(vec3 fresh, vec3 old) {
-  vec3 start = max(old, SHOULDER);
-  vec3 over = max(fresh - start, 0.0);
-  vec3 room = max(1.0 - start, 0.001);
-  return min(fresh, start) + over * room / (over + room);
+  float peak = brightest(fresh);
+  float start = max(brightest(old), SHOULDER);
+  float over = max(peak - start, 0.0);
+  float room = max(1.0 - start, 0.001);
+  return fresh * ((min(peak, start) + over * room / (over + room)) / max(peak, 0.000001));
 }
 
 // The skin's own colour and what is no shading, with paint: shadow dims the paint as it dimmed the skin.
