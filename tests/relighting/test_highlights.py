@@ -52,7 +52,7 @@ def test_highlights_on_skin_go_on_above_the_crop():
 
 
 def reflected(facing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Light that GGX reflects to the viewer of an even light of radiance 1, by sampling half vectors (Walter et al.)."""
+    """What GGX reflects to the viewer of an even light of radiance 1, by sampled half vectors (Walter et al.)."""
     u, turn = rng.random(20000), rng.uniform(0, 2 * np.pi, 20000)
     up = np.sqrt((1 - u) / (1 + (ROUGHNESS**2 - 1) * u))  # cosine of the half vector to the normal
     aside = np.sqrt(1 - up**2) * np.cos(turn)
