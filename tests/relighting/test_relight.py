@@ -158,6 +158,21 @@ def test_two_faces_are_both_relit_and_neither_twice():
     np.testing.assert_allclose(out[inner].astype(int), out[:, 450:][inner].astype(int), atol=2)
 
 
+def test_skin_taken_for_light_changes_no_colour_of_the_second_person():
+    """The same face twice, but the second albedo is too grey and its light too red: both are relit alike."""
+    s = scene(height=400, width=900, centre=(215.0, 170.0), roll_deg=0, dtype=np.float32)
+    photo = np.concatenate([s.photo[:, :450], s.photo[:, :450]], axis=1)
+    crops = [crop_at((x, 170.0), 1.15 * 120, 0.0, 128, photo.shape[:2]) for x in (215.0, 665.0)]
+    first, second = (replace(s.face, crop=crop) for crop in crops)
+    grey = np.float32([0.7, 0.95, 1.2])
+    second = replace(second, albedo=second.albedo * grey, light=second.light / grey)
+    inner = slice(120, 220), slice(165, 265)
+    for light in (Light.preset("split"), Light.preset("candle")):
+        out = relight_photo(photo, [first, second], exposed(tinted(light, first), first))
+        one, two = (as_linear(v[inner]).mean((0, 1)) for v in (out, out[:, 450:]))
+        np.testing.assert_allclose(two / luminance(two), one / luminance(one), rtol=0.02)
+
+
 def test_exposure_keeps_the_mean_and_colour_can_be_kept():
     s = scene()
     light = Light.preset("candle")

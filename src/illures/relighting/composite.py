@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -34,7 +34,7 @@ from illures.relighting.eyes import Eye, catch_light, eyes_of, without_old
 from illures.relighting.light import Light
 from illures.relighting.person import What, around
 from illures.relighting.photo_grid import encoded, finer, over_bands
-from illures.relighting.relight import Background, Residual, Surface, reduced, surface_of
+from illures.relighting.relight import Background, Residual, Surface, own_tint, reduced, surface_of
 from illures.types import FaceCrop, Region
 
 # Pixels relit above this value are compressed toward white instead of clipped.
@@ -56,6 +56,7 @@ class Patch:
         weight: over `rect`, weight of the change; 255 is full.
         eyes: those that are open and large enough to reflect a lamp.
         glints: over `rect`, 1 where glasses reflect the surroundings; None without glasses.
+        balance: colour of this person's old light over that of the first person.
     """
 
     surface: Surface
@@ -65,6 +66,7 @@ class Patch:
     weight: UInt8[np.ndarray, "rows columns"]
     eyes: tuple[Eye, ...] = ()
     glints: Float16[np.ndarray, "rows columns"] | None = None
+    balance: Float[np.ndarray, "3"] | float = 1.0
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,10 @@ class PhotoRelighter:
         for face in faces:
             check_photo(face.crop, photo)
         self.patches = [self._patch(face, faces, residual, shadows) for face in faces] if strength else []
+        if len(self.patches) > 1 and residual != "keep":
+            # One light is on all of them. Where their estimates differ, skin was taken for light, or light for skin.
+            tints = [own_tint(face) for face in faces]
+            self.patches = [replace(p, balance=t / tints[0]) for p, t in zip(self.patches, tints, strict=True)]
 
     def __call__(self, light: Light) -> Photo:
         """The photo under an upright light."""
@@ -114,7 +120,7 @@ class PhotoRelighter:
 
             over_bands(slice(0, len(photo)), expose)
         for patch in self.patches:
-            self._lay(out, patch, fresh_of(patch, light))
+            self._lay(out, patch, fresh_of(patch, light.scaled(patch.balance)))
             self._catch(out, patch, light)
         return out
 

@@ -24,7 +24,7 @@ from illures.io.formats import Format
 from illures.io.photos import as_float, as_linear
 from illures.math.color import linear_to_srgb
 from illures.math.normals import normalize
-from illures.relighting.composite import mirroring
+from illures.relighting.composite import mirroring, shouldered
 from illures.relighting.light import Light
 from illures.relighting.person import reach
 from illures.relighting.relight import shrunk, surface_of
@@ -128,7 +128,8 @@ def _relit(face: Decomposition, light: Light, shadows: bool) -> Map3:
     base = face.image / surface.old
     # Means of both: what is as fine as lashes and nostrils lies a pixel off in a running mean, and stays the frame's.
     lit = base * seen.diffuse + mirroring(base) * seen.specular
-    return _over(*(cv2.GaussianBlur(v, (0, 0), _FINE * face.crop.size) for v in (lit, face.image)))
+    new, old = (cv2.GaussianBlur(v, (0, 0), _FINE * face.crop.size) for v in (lit, face.image))
+    return _over(shouldered(new, old), old)
 
 
 def _weight(
