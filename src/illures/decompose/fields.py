@@ -28,6 +28,7 @@ from illures.decompose.maps import Maps
 from illures.faces import at_size, extract, in_sight, padded, scale_of
 from illures.io.photos import Photo, as_linear
 from illures.math import sh
+from illures.math.color import mean_channel
 from illures.math.fill import distance_from
 from illures.math.guided_filter import box_mean, moments
 from illures.math.normals import normalize
@@ -97,7 +98,7 @@ def _coarse(face: Maps, margin: int) -> Fields:
     floor = SHADING_FLOOR * max(float((shading * weight).mean() / weight.mean()), 0.01)
     illumination = np.log(illumination_of(face.image, face.albedo)).astype(np.float32)
     low = log_luminance(face.image)
-    share = _share(low, illumination.mean(axis=-1), max(1, round(GUIDE_RADIUS * size / 128)))
+    share = _share(low, mean_channel(illumination), max(1, round(GUIDE_RADIUS * size / 128)))
     turn = upright(face.crop)
     normal, light = (face.normal @ turn.T).astype(np.float32), sh.rotate(face.light, turn).astype(np.float32)
     head, seen = feathered(face.head, face.crop), feathered(np.ones_like(low), face.crop)

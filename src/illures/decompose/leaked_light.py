@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from illures.faces import atlas
+from illures.math.color import brightest_channel, darkest_channel
 from illures.math.quotient import LEAST_ALBEDO, illumination_of
 from illures.types import Region
 
@@ -52,7 +53,11 @@ def without_leaked_light(
     """
     light = np.log(illumination_of(image, albedo)[..., 1])
     sides = _odd(normal, atlas.head_rotation(landmarks))
-    known = (regions[..., Region.SKIN] > _SURE) & (image.min(axis=-1) > _SEEN[0]) & (image.max(axis=-1) < _SEEN[1])
+    known = (
+        (regions[..., Region.SKIN] > _SURE)
+        & (darkest_channel(image) > _SEEN[0])
+        & (brightest_channel(image) < _SEEN[1])
+    )
     places = atlas.positions(landmarks[:, :2], _TEXELS)
     layers = np.concatenate([known[..., None], light[..., None], sides, np.log(np.maximum(albedo, LEAST_ALBEDO))], -1)
     texels = atlas.unwrap(layers.astype(np.float32), places)

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from illures.decompose.decomposition import Decomposition
 from illures.errors import InputError, nearest
 from illures.faces import regions, to_crop
-from illures.math.color import individual_typology_angle_deg, luminance, srgb_to_linear
+from illures.math.color import individual_typology_angle_deg, luminance, mean_colour, srgb_to_linear
 
 Retouch = Callable[[Decomposition], Decomposition]
 
@@ -68,7 +68,7 @@ def blush(colour: Float[np.ndarray, "3"], strength: float = 0.5) -> Retouch:
 
     def apply(face: Decomposition) -> Decomposition:
         mask = 0.5 * strength * regions.cheeks(_points(face), len(face.image)) * _shown(face)
-        skin = _mean(face.albedo, _skin(face))
+        skin = mean_colour(face.albedo, _skin(face))
         # The hue of the colour at the lightness of the skin, as blush is thin.
         tint = np.asarray(colour) * (0.8 * luminance(skin) / max(float(luminance(np.asarray(colour))), 1e-4))
         return _stained(face, mask, np.clip(tint, 0.002, 1), skin)
@@ -101,7 +101,7 @@ def tone_gain(face: Decomposition, shift_deg: float) -> Float[np.ndarray, "3"]:
         face: whose mean skin counts.
         shift_deg: of the individual typology angle (see `math.color`), from -90 to 90.
     """
-    skin = np.clip(_mean(face.albedo, _skin(face)), 0.01, 0.95).astype(np.float64)
+    skin = np.clip(mean_colour(face.albedo, _skin(face)), 0.01, 0.95).astype(np.float64)
     target = _ita(skin) + shift_deg
     low, high = -2.0, 4.0  # optical density of the added melanin
     for _ in range(40):
@@ -119,7 +119,7 @@ def _stained(
     face: Decomposition, mask: np.ndarray, colour: np.ndarray, instead_of: np.ndarray | None = None
 ) -> Decomposition:
     """Blend albedo with a colour in the log domain, as pigment does: texture stays."""
-    old = _mean(face.albedo, mask) if instead_of is None else instead_of
+    old = mean_colour(face.albedo, mask) if instead_of is None else instead_of
     ratio = np.log(np.maximum(colour, 2e-3) / np.maximum(old, 2e-3)).astype(np.float32)
     return replace(face, albedo=np.clip(face.albedo * np.exp(mask[..., None] * ratio), 0, 1).astype(np.float32))
 
@@ -134,10 +134,6 @@ def _shown(face: Decomposition) -> Float[np.ndarray, "size size"]:
 
 def _points(face: Decomposition) -> Float[np.ndarray, "478 3"]:
     return to_crop(face.crop.face.landmarks, face.crop)
-
-
-def _mean(field: np.ndarray, weight: np.ndarray) -> Float[np.ndarray, "3"]:
-    return np.asarray((field * weight[..., None]).sum((0, 1)) / max(float(weight.sum()), 1e-6))
 
 
 def _blurred(field: np.ndarray, sigma: float) -> np.ndarray:

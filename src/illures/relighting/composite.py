@@ -29,7 +29,7 @@ from illures.errors import InputError
 from illures.faces import at_size
 from illures.faces.matte import MARGIN, widened
 from illures.io.photos import Photo, as_linear
-from illures.math.color import luminance
+from illures.math.color import brightest_channel, darkest_channel, luminance, mean_colour
 from illures.relighting.eyes import Eye, catch_light, eyes_of, without_old
 from illures.relighting.light import Light
 from illures.relighting.person import What, around
@@ -173,9 +173,7 @@ class PhotoRelighter:
         if self._background == "keep" or not self.patches:
             return None
         surface = self.patches[0].surface
-        new, old = (
-            (field * surface.mask[..., None]).sum((0, 1)) for field in (surface.under(light).diffuse, surface.old)
-        )
+        new, old = (mean_colour(field, surface.mask) for field in (surface.under(light).diffuse, surface.old))
         return np.asarray(1 + self._strength * (new / np.maximum(old, 1e-6) - 1), dtype=np.float32)
 
     def _patch(self, face: Decomposition, faces: Sequence[Decomposition], residual: Residual, shadows: bool) -> Patch:
@@ -229,7 +227,7 @@ def _glints(photo: Photo, face: Decomposition, rect: Rect) -> Float16[np.ndarray
     there = warped(np.ascontiguousarray(feathered(glasses, face.crop)), face.crop, (x0, y0), (y1 - y0, x1 - x0))
     image = as_linear(photo[y0:y1, x0:x1])
     low, high = GLINT
-    return np.asarray(there * np.clip((image.min(axis=-1) - low) / (high - low), 0, 1), np.float16)
+    return np.asarray(there * np.clip((darkest_channel(image) - low) / (high - low), 0, 1), np.float16)
 
 
 def fresh_of(patch: Patch, light: Light) -> Fresh:
@@ -253,17 +251,12 @@ def shouldered(new: np.ndarray, old: np.ndarray) -> np.ndarray:
 
     All channels of a pixel are compressed alike, so that bright skin keeps its colour.
     """
-    peak = _brightest(new)
-    start = np.maximum(_brightest(old), np.float32(SHOULDER))
+    peak = brightest_channel(new)
+    start = np.maximum(brightest_channel(old), np.float32(SHOULDER))
     over = np.maximum(peak - start, 0)
     room = np.maximum(1 - start, np.float32(1e-3))
     least = np.minimum(peak, start) + over * room / (over + room)
     return new * (least / np.maximum(peak, np.float32(1e-6)))[..., None]
-
-
-def _brightest(image: np.ndarray) -> np.ndarray:
-    """Largest channel of each pixel; NumPy's `max` over a last axis of 3 is slow."""
-    return np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
 
 
 def relight_photo(

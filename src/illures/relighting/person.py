@@ -20,7 +20,7 @@ from illures.decompose.full_resolution import FINER, Rect, bounds, feathered, in
 from illures.faces import at_size, extract, to_crop
 from illures.faces.matte import eight_bit, face_matte, on_grid, widened
 from illures.io.photos import Photo, as_float
-from illures.math.color import luminance, srgb_to_linear
+from illures.math.color import luminance, mean_channel, srgb_to_linear
 from illures.math.curves import smoothstep
 from illures.math.fill import continued
 from illures.math.guided_filter import grey_guided
@@ -189,7 +189,7 @@ def _likeness(colours: Float[np.ndarray, "size size 3"], known: Bool[np.ndarray,
     away = (colours - centre) / spread
     bright = away[..., 2] > 0
     away[..., 2] *= np.where(bright, 1.0, 0.5)
-    likeness = (1 - smoothstep((np.linalg.norm(away, axis=-1) - 2.0) / 1.5)).astype(np.float32)
+    likeness = (1 - smoothstep((np.sqrt(3 * mean_channel(away * away)) - 2.0) / 1.5)).astype(np.float32)
     if not brighter:
         return likeness
     width = 2 * round(HIGHLIGHT * len(likeness)) + 1

@@ -20,7 +20,7 @@ from illures.decompose.decomposition import Decomposition
 from illures.decompose.full_resolution import beyond, feather, feathered, upright
 from illures.faces import at_size, to_crop
 from illures.math import sh
-from illures.math.color import luminance
+from illures.math.color import luminance, mean_colour
 from illures.math.normals import normalize
 from illures.math.quotient import illumination_of
 from illures.relighting.lamps import Lamp
@@ -100,8 +100,7 @@ class Surface:
     def lit(self, light: Light) -> Appearance:
         """Shading of this face under an upright light, valid where the maps show a surface."""
         seen = appearance(self.normal, self.mask, light.rotated(self.turn.T), self.occlusion, self.wet)
-        weight = self.mask[..., None]
-        mean = (seen.diffuse * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6)
+        mean = mean_colour(seen.diffuse, self.mask)
         share = self.hair[..., None] * (1 - HAIR_CONTRAST)
         diffuse = seen.diffuse + share * (mean - seen.diffuse) + self.sheen[..., None] * seen.specular
         return Appearance(diffuse, seen.specular * (self.gloss * self.head)[..., None])
@@ -163,10 +162,9 @@ def own_tint(face: Decomposition) -> Float[np.ndarray, "3"]:
     that this light has by its shading model is taken out, or highlights of a new light would pale the skin once more.
     """
     small = reduced(face)
-    weight = small.mask[..., None] / max(float(small.mask.sum()), 1e-6)
     diffuse, shine = small.albedo * floored(small.shading, small.mask), np.maximum(sheen(small.normal, small.light), 0)
-    means = [(field * weight).sum((0, 1)) for field in (old_light(small), diffuse, shine)]
-    old = means[0] * means[1] / np.maximum(means[1] + means[2], 1e-6)
+    illumination, lit, added = (mean_colour(field, small.mask) for field in (old_light(small), diffuse, shine))
+    old = illumination * lit / np.maximum(lit + added, 1e-6)
     return np.asarray(old / max(float(luminance(old)), 1e-6))
 
 
@@ -176,8 +174,7 @@ def _mean_shadings(face: Decomposition, light: Light) -> tuple[Float[np.ndarray,
     turned = light.rotated(upright(face.crop).T).sh.astype(np.float32)
 
     def mean(light: np.ndarray) -> np.ndarray:
-        weight = small.mask[..., None]
-        return np.asarray((floored(shade(small.normal, light), small.mask) * weight).sum((0, 1)) / weight.sum())
+        return mean_colour(floored(shade(small.normal, light), small.mask), small.mask)
 
     return mean(small.light), mean(turned)
 

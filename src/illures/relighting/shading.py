@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from illures.math.color import mean_colour
 from illures.math.normals import normalize
 from illures.relighting.lamps import Lamp
 from illures.relighting.light import Light
@@ -88,8 +89,7 @@ def hidden(occlusion: Occlusion, light: Float[np.ndarray, "9 3"]) -> Field:
 
 def floored(shading: Field, mask: Float[np.ndarray, "size size"]) -> Field:
     """Soft floor on shading at a part of its mean over the face, per channel."""
-    mean = (shading * mask[..., None]).sum(axis=(0, 1)) / max(float(mask.sum()), 1e-6)
-    least = np.maximum(FLOOR * mean, 1e-4).astype(np.float32)
+    least = np.maximum(FLOOR * mean_colour(shading, mask), 1e-4).astype(np.float32)
     return np.asarray((shading + np.sqrt(shading * shading + 4 * least * least)) / 2)
 
 

@@ -17,6 +17,7 @@ from illures.decompose.decomposition import Decomposition
 from illures.decompose.full_resolution import beyond, feathered, upright
 from illures.faces import atlas
 from illures.math import sh
+from illures.math.color import brightest_channel, mean_channel
 from illures.math.normals import normalize
 from illures.math.quotient import LEAST_ALBEDO, illumination_of
 from illures.types import Face
@@ -113,7 +114,9 @@ def learn(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "47
     places = atlas.positions(points)
     trust = _trust(points, places, seen.crop.size)
     illumination = np.log(illumination_of(seen.image, seen.albedo)).astype(np.float32)
-    flat = atlas.unwrap(np.dstack([seen.albedo, illumination, seen.normal, seen.image.max(-1), seen.mask]), places)
+    flat = atlas.unwrap(
+        np.dstack([seen.albedo, illumination, seen.normal, brightest_channel(seen.image), seen.mask]), places
+    )
     memory.seen, memory.mask = flat[..., :3], flat[..., 10]
     memory.weight = trust * _well_lit(flat[..., 3:6], flat[..., 9], trust)
     if memory.albedo_s.any():
@@ -156,7 +159,7 @@ def _well_lit(
     lit: Atlas3, brightest: Float[np.ndarray, "size size"], trust: Float[np.ndarray, "size size"]
 ) -> Float[np.ndarray, "size size"]:
     """Weight of a texel's albedo by its light, in [0, 1]: low in shadow, 0 where the image is clipped."""
-    level = np.exp(lit.mean(axis=-1))
+    level = np.exp(mean_channel(lit))
     mean = float((level * trust).sum()) / max(float(trust.sum()), 1e-6)
     return np.clip(level / (_WELL_LIT * max(mean, 1e-6)), _LEAST_LIT, 1) * (brightest < _BURNT)
 
@@ -169,7 +172,7 @@ def _usual(memory: FaceMemory) -> Float[np.ndarray, "size size"]:
 
 
 def _grey_log(albedo: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns"]:
-    return np.log(np.maximum(albedo, LEAST_ALBEDO)).mean(axis=-1)
+    return mean_channel(np.log(np.maximum(albedo, LEAST_ALBEDO)))
 
 
 def _likely(off: Float[np.ndarray, "rows columns"], half: float) -> Float[np.ndarray, "rows columns"]:

@@ -19,6 +19,7 @@ from illures.errors import InputError
 from illures.io.container import decoded, open_container, pyav
 from illures.io.decoding import note
 from illures.io.photo_files import check_size
+from illures.math.color import mean_channel
 from illures.video.picture import Picture, picture_of, whole_lines
 from illures.video.sequence import RATE, files_of, is_sequence, read_pictures
 
@@ -156,7 +157,7 @@ class CutDetector:
     def is_cut(self, image: UInt8[np.ndarray, "height width 3"]) -> bool:
         """Whether this frame begins a new shot; the first frame of all does not."""
         small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-        grey = small.mean(-1)
+        grey = mean_channel(small)
         if grey.std() < _LEAST_CONTRAST:
             return False
         seen = _layout(grey), _colours(small)
@@ -195,7 +196,7 @@ def _layout(grey: Float[np.ndarray, "s s"]) -> Float[np.ndarray, "s s"]:
 def _colours(small: Float[np.ndarray, "s s 3"]) -> Float[np.ndarray, " bins"]:
     """Histogram over brightness relative to the mean and two colour differences; with soft bins."""
     scaled = small / max(float(small.mean()), 1.0)
-    total = scaled.mean(-1)
+    total = mean_channel(scaled)
     axes = np.stack([total / 2, 0.5 + (scaled[..., 0] - total), 0.5 + (scaled[..., 2] - total)], -1)
     place = np.clip(axes.reshape(-1, 3), 0, 1) * (_BINS - 1)
     low = np.minimum(place.astype(int), _BINS - 2)

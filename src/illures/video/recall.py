@@ -17,6 +17,7 @@ from illures.decompose.decomposition import Decomposition
 from illures.decompose.full_resolution import upright
 from illures.faces import atlas
 from illures.math import sh
+from illures.math.color import mean_channel
 from illures.math.normals import normalize
 from illures.math.quotient import BLACK, LEAST_ALBEDO, albedo_of
 from illures.video.memory import SOFT, FaceMemory
@@ -94,7 +95,7 @@ def _detail(
 ) -> Float[np.ndarray, "side side 3"]:
     """Log of the frame's albedo over the known one; where they differ by what may be noise, `inside` by less."""
     off = np.log(np.maximum(seen, LEAST_ALBEDO) / np.maximum(known, LEAST_ALBEDO))
-    grey = off.mean(axis=-1, keepdims=True)
+    grey = mean_channel(off)[..., None]
     return off * (1 - inside / (1 + (grey / _NOISE) ** 2))
 
 
@@ -106,6 +107,6 @@ def _steadied(
     A recursive filter whose share of the new frame grows with the change in its neighbourhood.
     """
     change = now - before
-    size = np.abs(cv2.GaussianBlur(change.mean(axis=-1), (0, 0), _CHANGE_SOFT * len(now)))
+    size = np.abs(cv2.GaussianBlur(mean_channel(change), (0, 0), _CHANGE_SOFT * len(now)))
     share = np.maximum(step_s / (step_s + DETAIL_S), size**2 / (size**2 + _CHANGE**2))
     return np.asarray(before + share[..., None] * change, np.float32)
