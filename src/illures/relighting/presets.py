@@ -15,7 +15,7 @@ WHITE: Colour = (1.0, 1.0, 1.0)
 DAYLIGHT: Colour = (0.98, 1.0, 1.05)
 TUNGSTEN: Colour = (1.38, 0.94, 0.5)
 FLAME: Colour = (1.75, 0.83, 0.27)
-SUNSET: Colour = (1.55, 0.9, 0.42)
+GOLDEN: Colour = (1.38, 0.93, 0.6)  # about 4000 K, as the sun 10 degrees above the horizon
 SKY: Colour = (0.78, 1.0, 1.55)
 DUSK: Colour = (0.62, 0.98, 2.1)
 MAGENTA: Colour = (2.1, 0.45, 2.2)
@@ -101,7 +101,7 @@ PRESETS: dict[str, Preset] = {
     "noon": Preset("sun overhead, dark eye sockets", (Key(15, 72, 1.15, WHITE, 1.5),), 0.32, 0.18, SKY, (1.1, 1, 0.85)),
     "overcast": Preset("a white sky, no sun", (), 1.15, 0.38, DAYLIGHT, (1.02, 1.0, 0.94)),
     "golden-hour": Preset(
-        "a low warm sun, blue sky for fill", (Key(58, 10, 1.0, SUNSET, 3),), 0.3, 0.16, SKY, (1.3, 0.95, 0.6)
+        "a low warm sun, blue sky for fill", (Key(58, 10, 1.0, GOLDEN, 3),), 0.3, 0.16, SKY, (1.3, 0.95, 0.6)
     ),
     "blue-hour": Preset(
         "after sunset: blue from above", (Key(-40, 30, 0.22, DUSK, 30),), 0.72, 0.3, DUSK, DUSK, stops=-0.7
