@@ -9,8 +9,8 @@ from jaxtyping import Float
 from illures.math import sh
 
 
-def shade(normal: Float[Any, "*batch 3"], light: Float[Any, "*lights 9 3"]) -> Float[Any, "*batch 3"]:
-    """f(N, L): what a white Lambertian surface would show, unshadowed; linear RGB, not clipped."""
+def shade(normal: Float[Any, "*batch 3"], light: Float[Any, "*lights 9 c"]) -> Float[Any, "*batch c"]:
+    """f(N, L): what a white Lambertian surface would show, unshadowed; linear RGB (a light), not clipped."""
     return sh.irradiance(normal, light)
 
 

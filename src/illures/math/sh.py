@@ -32,7 +32,8 @@ _SFSNET_ORDER = [0, 3, 1, 2, 8, 6, 4, 5, 7]
 def basis(direction: Float[Any, "*batch 3"]) -> Float[Any, "*batch 9"]:
     """Evaluate the nine basis functions at unit directions."""
     xp = array_namespace(direction)
-    x, y, z = direction[..., 0], direction[..., 1], direction[..., 2]
+    # PyTorch's gradient of `unbind` is one map, that of indexing is one of zeros an index.
+    x, y, z = direction.unbind(-1) if hasattr(direction, "unbind") else (direction[..., k] for k in range(3))
     c0, c1, c2 = sqrt(1 / (4 * pi)), sqrt(3 / (4 * pi)), sqrt(15 / (4 * pi))
     return xp.stack(
         [
@@ -50,15 +51,16 @@ def basis(direction: Float[Any, "*batch 3"]) -> Float[Any, "*batch 9"]:
     )
 
 
-def irradiance(normal: Float[Any, "*batch 3"], light: Float[Any, "*lights 9 3"]) -> Float[Any, "*batch 3"]:
+def irradiance(normal: Float[Any, "*batch 3"], light: Float[Any, "*lights 9 c"]) -> Float[Any, "*batch c"]:
     """Shading f(N, L) of a white Lambertian surface: irradiance / pi (Ramamoorthi and Hanrahan 2001, eq. 7).
 
     Args:
         normal: unit normals.
         light: coefficients of the radiance; leading axes broadcast against those of `normal` but for its last two.
+            The last axis holds 3 channels, or those of several lights side by side.
 
     Returns:
-        Linear RGB shading. Second-order SH can ring below zero on the far side of a hard light; nothing is clipped.
+        Linear shading. Second-order SH can ring below zero on the far side of a hard light; nothing is clipped.
     """
     xp = array_namespace(normal, light)
     attenuation = xp.asarray(ATTENUATION, dtype=light.dtype, device=device(light))

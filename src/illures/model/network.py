@@ -153,7 +153,7 @@ def _quotient(image: Tensor, found: Intrinsics, predicted: Tensor, regions: Tens
 
     `predicted`: log factor on shading, and exponents of red and blue for networks with them.
     """
-    log_factor, tint = predicted[..., :3], predicted[..., 3:]
+    log_factor, tint = predicted.split([3, predicted.shape[-1] - 3], dim=-1)
     linear, light, normal = srgb_to_linear(image.permute(0, 2, 3, 1)), found.light.float(), found.normal
     shading = shade(normal, light[:, None])
     illumination = positive(shading, light[:, None]) * log_factor.clamp(-_LARGEST_LOG, _LARGEST_LOG).exp()

@@ -53,13 +53,14 @@ def _interpret(
     """
     if guide is not None:
         normal = normal + guide
-    albedo = albedo.permute(0, 2, 3, 1).float()
+    # Split, as the gradient of a slice is a whole map of zeros.
+    direct, further = albedo.permute(0, 2, 3, 1).float().split([3, albedo.shape[1] - 3], dim=-1)
     return Intrinsics(
-        albedo=srgb_to_linear(torch.sigmoid(albedo[..., :3])),
+        albedo=srgb_to_linear(torch.sigmoid(direct)),
         normal=normalize(normal.permute(0, 2, 3, 1).float()),
         light=light.unflatten(-1, (9, 3)),
         features=features,
-        further=albedo[..., 3:],
+        further=further,
         stem=stem,
     )
 

@@ -37,7 +37,10 @@ def terms(
     count, samples = len(step.image), 0 if step.truth is None else len(step.truth.image)
     found: dict[str, Tensor] = {}
     if step.truth is not None:
-        losses = supervised(estimate[:samples], step.truth, step.image[:samples], head).named()
+        # The gradient of a slice costs a map full of zeros.
+        whole = samples == count
+        seen = (estimate, step.image) if whole else (estimate[:samples], step.image[:samples])
+        losses = supervised(seen[0], step.truth, seen[1], head).named()
         names = [name for name in losses if with_residual or name not in _OF_RESIDUAL]
         found = {name: losses[name].sum() / count for name in names}
     if step.first is not None and step.second is not None and consistency is not None:
