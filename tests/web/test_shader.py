@@ -59,9 +59,10 @@ def lights() -> list[np.ndarray]:
 
 
 def bent(new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """Above 3/4, or the photo's own value, toward white by a hyperbola."""
-    start = np.maximum(old, 0.75)
-    return np.where(new > start, 1 - (1 - start) ** 2 / np.maximum(new + 1 - 2 * start, 1e-6), new)
+    """Where the brightest channel is above 3/4, or the photo's own value, toward 1 by a hyperbola, all channels alike."""
+    start, peak = np.maximum(old.max(-1, keepdims=True), 0.75), new.max(-1, keepdims=True)
+    least = 1 - (1 - start) ** 2 / np.maximum(peak + 1 - 2 * start, 1e-6)
+    return np.where(peak > start, new * least / np.maximum(peak, 1e-6), new)
 
 
 @dataclass
