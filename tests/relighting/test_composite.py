@@ -95,5 +95,6 @@ def test_bright_skin_keeps_its_colour(rng):
     dim = new.max(axis=-1) <= np.maximum(old.max(axis=-1), 0.75)
     assert 0 < dim.mean() < 1
     np.testing.assert_allclose(made[dim], new[dim], rtol=1e-6)
+    np.testing.assert_array_equal(shouldered(-new, old), -new)  # spherical harmonics ring below zero
     brighter = shouldered(1.1 * new, old)
     assert (brighter >= made * (1 - 1e-6)).all()

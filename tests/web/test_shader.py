@@ -59,7 +59,7 @@ def lights() -> list[np.ndarray]:
 
 
 def bent(new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """Where the brightest channel is above 3/4, or the photo's own value, toward 1 by a hyperbola, all channels alike."""
+    """Where the brightest channel is above 3/4, or the photo's own, toward 1 by a hyperbola, all channels alike."""
     start, peak = np.maximum(old.max(-1, keepdims=True), 0.75), new.max(-1, keepdims=True)
     least = 1 - (1 - start) ** 2 / np.maximum(peak + 1 - 2 * start, 1e-6)
     return np.where(peak > start, new * least / np.maximum(peak, 1e-6), new)

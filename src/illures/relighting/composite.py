@@ -255,8 +255,8 @@ def shouldered(new: np.ndarray, old: np.ndarray) -> np.ndarray:
     start = np.maximum(brightest_channel(old), np.float32(SHOULDER))
     over = np.maximum(peak - start, 0)
     room = np.maximum(1 - start, np.float32(1e-3))
-    least = np.minimum(peak, start) + over * room / (over + room)
-    return new * (least / np.maximum(peak, np.float32(1e-6)))[..., None]
+    factor = (start + over * room / (over + room)) / np.maximum(peak, start)
+    return new * np.where(over > 0, factor, np.float32(1))[..., None]
 
 
 def relight_photo(

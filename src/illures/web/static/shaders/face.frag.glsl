@@ -64,7 +64,7 @@ vec3 shouldered(vec3 fresh, vec3 old) {
   float start = max(brightest(old), SHOULDER);
   float over = max(peak - start, 0.0);
   float room = max(1.0 - start, 0.001);
-  return fresh * ((min(peak, start) + over * room / (over + room)) / max(peak, 0.000001));
+  return over > 0.0 ? fresh * ((start + over * room / (over + room)) / peak) : fresh;
 }
 
 // The skin's own colour and what is no shading, with paint: shadow dims the paint as it dimmed the skin.
