@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from io import BytesIO
 from math import prod
 from pathlib import Path
@@ -26,6 +27,8 @@ from illures.errors import InputError, InputWarning
 
 # Pillow knows dozens of formats. One of them (EPS) starts Ghostscript on the file. Only these are allowed.
 PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF", "JPEG2000", "PPM")
+# Pillow's modules for them; MPO is read by that of JPEG, HEIF by pillow-heif. `Image.init` would import dozens more.
+_PLUGINS = ("Jpeg", "Png", "WebP", "Tiff", "Bmp", "Gif", "Avif", "Jpeg2K", "Ppm")
 # Largest array from a file [bytes]: larger ones are damaged headers or decompression bombs.
 MOST_BYTES = 1 << 30
 # The largest double has 309 digits.
@@ -65,7 +68,8 @@ def open_image(file: str | os.PathLike[str] | BytesIO) -> Image.Image:
     """
     if _begins(file)[4:8] == b"ftyp":  # HEIC and AVIF, also those that were renamed to .jpg
         _register_heif(file)
-    Image.init()
+    for name in _PLUGINS:
+        import_module(f"PIL.{name}ImagePlugin")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limits are checked by the caller
         return Image.open(file, formats=[name for name in PHOTO_FORMATS if name in Image.OPEN])
