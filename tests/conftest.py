@@ -59,7 +59,7 @@ SLOW = [
     "tests/web",
     "tests/video",
     "tests/editing",
-    "tests/relighting/test_person.py",
+    "tests/relighting/test_weight.py",
     "tests/relighting/test_relight.py",
     "tests/relighting/test_shadows.py",
     "tests/integrations",

@@ -9,7 +9,7 @@ from illures.io.photos import as_linear
 from illures.math.color import luminance
 from illures.relighting.composite import relight_photo
 from illures.relighting.light import Light
-from illures.relighting.relight import surface_of
+from illures.relighting.surface import surface_of
 from illures.types import Region
 
 

@@ -6,9 +6,8 @@ import pytest
 
 from clips import pan, pictures
 from illures.decompose.decomposer import Decomposer
-from illures.decompose.full_resolution import upright
 from illures.evaluate.metrics import flicker
-from illures.faces import atlas, find_faces, to_crop
+from illures.faces import atlas, find_faces, to_crop, upright
 from illures.faces.track import TrackedFace
 from illures.math import sh
 from illures.model.predictor import Prediction

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.fields import prepare, prepare_illumination
-from illures.decompose.full_resolution import Fields, Illumination
+from illures.decompose.fields import Fields, Illumination
+from illures.decompose.full_resolution import prepare, prepare_illumination
 from illures.faces import extract, in_photo, in_sight, inverse
 from illures.faces.matte import MARGIN, widened
 from illures.io.photos import Photo, as_linear

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import beyond, feathered, upright
-from illures.faces import atlas
+from illures.decompose.fields import beyond
+from illures.faces import atlas, feathered, upright
 from illures.math import sh
 from illures.math.normals import normalize
 from illures.math.quotient import LEAST_ALBEDO, illumination_of

@@ -14,8 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import upright
-from illures.faces import atlas
+from illures.faces import atlas, upright
 from illures.math import sh
 from illures.math.normals import normalize
 from illures.math.quotient import BLACK, LEAST_ALBEDO, albedo_of

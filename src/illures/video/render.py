@@ -17,8 +17,8 @@ from jaxtyping import Float, UInt8
 
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import on_wide, seen_by
-from illures.decompose.full_resolution import beyond, feathered, upright
-from illures.faces import at_size
+from illures.decompose.fields import beyond
+from illures.faces import at_size, feathered, upright
 from illures.faces.matte import MARGIN, SEEN, PhotoMatte, coarse_matte, surroundings, widened
 from illures.io.formats import Format
 from illures.io.photos import as_float, as_linear
@@ -26,8 +26,8 @@ from illures.math.color import linear_to_srgb
 from illures.math.normals import normalize
 from illures.relighting.composite import mirroring
 from illures.relighting.light import Light
-from illures.relighting.person import reach
-from illures.relighting.relight import shrunk, surface_of
+from illures.relighting.surface import shrunk, surface_of
+from illures.relighting.weight import grid_weight
 from illures.render import shade
 from illures.types import FaceCrop
 from illures.video.grid import resized, tile_size, tiled
@@ -144,7 +144,7 @@ def _weight(
         if not unseen:
             return on_wide(feathered(face.head, face.crop), face.crop)
         alpha, thin = np.ones_like(alpha), np.ones_like(thin)
-    far = cv2.GaussianBlur(reach(few, small, thin, others), (0, 0), 1.0)
+    far = cv2.GaussianBlur(grid_weight(few, small, thin, others), (0, 0), 1.0)
     far, alpha = (cv2.resize(v, (wide.size, wide.size), interpolation=cv2.INTER_LINEAR) for v in (far, alpha))
     return far * alpha
 

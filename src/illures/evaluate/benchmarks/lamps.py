@@ -20,8 +20,8 @@ from illures.io.environment_maps import DIRECTIONS, SOLID_ANGLE
 from illures.math.color import best_scale, lab, linear_to_srgb, luminance, srgb_to_linear
 from illures.relighting.composite import PhotoRelighter
 from illures.relighting.depth import Heights
+from illures.relighting.exposure import exposed
 from illures.relighting.light import Light
-from illures.relighting.relight import exposed
 from illures.relighting.shadows import Occlusion, from_heights
 from illures.types import Face, Region
 

@@ -18,7 +18,7 @@ from illures.io.formats import Format
 from illures.io.photos import as_float, as_linear, read_photo
 from illures.relighting.composite import relight_photo
 from illures.relighting.light import Light
-from illures.relighting.person import around
+from illures.relighting.weight import photo_weight
 from illures.types import Region
 
 
@@ -93,8 +93,8 @@ def test_hair_that_the_border_cuts_is_relit(monkeypatch):
     alpha = cv2.resize(face_there.astype(np.float32), (512, 512), interpolation=cv2.INTER_AREA)
     zoom = np.array([[512 / side, 0, 256 / side - 0.5], [0, 512 / side, 256 / side - 0.5]])
     missed = Matte(alpha, np.zeros((512, 512, 3), np.float32), alpha, zoom)
-    monkeypatch.setattr("illures.relighting.person.face_matte", lambda photo, crop: missed)
-    rect, weight = around(photo, face, [])
+    monkeypatch.setattr("illures.relighting.weight.face_matte", lambda photo, crop: missed)
+    rect, weight = photo_weight(photo, face, [])
     assert rect == (0, 0, side, side)
     for border in (weight[0], weight[:, 0], weight[-1], weight[:, -1]):
         assert border.min() > 250
