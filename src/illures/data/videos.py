@@ -66,10 +66,10 @@ class VideoJob:
     recipe: VideoRecipe
 
     def __call__(self) -> Callable[[int], tuple[ClipReport, bytes]]:
-        """Get ready.
+        """Check that all clips can be read from here; returns `clip`.
 
         Raises:
-            InputError: a clip is not to be seen from here.
+            InputError: a clip does not exist on this machine.
         """
         import cv2
 

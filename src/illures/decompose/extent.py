@@ -44,9 +44,9 @@ _SEEN = 0.5
 def prepare_wide(face: Decomposition, photo: Photo) -> Fields:
     """The fields of a face for its photo, continued over the margin of the matte around the crop.
 
-    Where the continued E would make skin brighter than that of the face, it is raised: the shadow under a chin ends
-    somewhere on the neck, which the crop doesn't show. So it is where it would make other things, such as long hair
-    that the network missed, brighter than the face and than they are in the photo.
+    The continued E is raised where it would make skin brighter than that of the face: the shadow under a chin ends
+        somewhere on the neck, which the crop doesn't show. It is also raised where it would make other things, such as
+        long hair that the network missed, brighter than both the face and the photo.
     """
     return _raised(prepare(face, _margin(face)), face, photo)
 

@@ -33,7 +33,7 @@ GUIDE_RADIUS = 3
 GUIDE_EPS = 0.05**2
 # Divisors are floored at this part of the face's mean shading, as SH shading can ring to zero.
 SHADING_FLOOR = 0.1
-# Beyond the crop what was known at its edge falls to 1/e over this part of the side of the grid with its margin: a neck
+# Beyond the crop, values from its edge fade to 1/e over this part of the side of the grid with its margin, as a neck
 # goes on below the dark underside of the chin.
 FAR = 0.05
 _AHEAD = np.array([0, 0, 1], np.float32)

@@ -58,7 +58,7 @@ class DecomposePhotos:
     names: tuple[str, ...] = OUTPUTS
 
     def __call__(self) -> Callable[[Path, Path], int]:
-        """Open it; gives what decomposes a photo into a new folder and tells how many faces there are."""
+        """Load the network; returns what decomposes a photo into a new folder and returns its number of faces."""
         decomposer = self.network.open()
 
         def do(photo: Path, folder: Path) -> int:

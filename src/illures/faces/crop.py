@@ -172,7 +172,7 @@ def extract_float(
 ) -> Float[np.ndarray, "size size *channels"]:
     """As `extract`, but float32 in [0, 1] that is not rounded to 8-bit codes.
 
-    What is rounded so depends on the CPU in a few pixels: the last bits of a float decide for a code or the next.
+    Rounded codes depend on the CPU in a few pixels, where the last bits of a float decide between two codes.
     """
     return warp(photo, crop.matrix, crop.size, cv2.BORDER_REFLECT_101, rounded=False)
 

@@ -93,9 +93,9 @@ def _register_heif(file: str | os.PathLike[str] | BytesIO) -> None:
 
 @contextmanager
 def name_for_libraries(path: str | os.PathLike[str]) -> Iterator[str]:
-    """A name by which libraries in C++ can open a file that is there, within the block.
+    """A name by which libraries in C++ can open an existing file, within the block.
 
-    They take names in UTF-8 alone; OpenCV even crashes on others.
+    They only take names in UTF-8; OpenCV crashes on others.
 
     Raises:
         OSError: the file is not there, or can't be read.
@@ -120,7 +120,7 @@ def parse_json(text: str | bytes) -> Any:
     """JSON from a file.
 
     Raises:
-        ValueError: it is none, is nested too deeply, or holds a whole number that no double can hold.
+        ValueError: it is not JSON, is nested too deeply, or holds a whole number that no double can hold.
     """
     try:
         return json.loads(text, parse_int=_whole)
@@ -132,7 +132,7 @@ def read_npy(path: Path, most_bytes: int = MOST_BYTES) -> np.ndarray:
     """A .npy file of plain numbers; its header is checked before memory is asked for.
 
     Raises:
-        InputError: it is none, is empty, holds something else than numbers, or is larger than `most_bytes`.
+        InputError: it is not a .npy file, is empty, holds something else than numbers, or is larger than `most_bytes`.
     """
     with decoding(path, "a .npy file"), path.open("rb") as file:
         array = _npy(file, os.fstat(file.fileno()).st_size, most_bytes)
@@ -145,7 +145,7 @@ def read_npz(path: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> dict
     """The arrays of a .npz file, numbers or text, each checked as in `read_npy`.
 
     Raises:
-        InputError: it is none, or its arrays together are larger than `most_bytes`.
+        InputError: it is not a .npz file, or its arrays together are larger than `most_bytes`.
     """
     with decoding(path, "a .npz file"), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
@@ -189,7 +189,7 @@ def read_tensors(path: Path, kind: str, framework: str = "numpy") -> tuple[dict[
         framework: "numpy", or "pt" for torch's tensors.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a safetensors file.
     """
     from safetensors import safe_open
 

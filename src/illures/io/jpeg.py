@@ -14,7 +14,8 @@ from PIL import Image, ImageChops
 from illures.io.decoding import note
 
 _END = b"\xff\xd9"
-# Entropy-coded data that are no end marker, and that no table decodes as zeros, which missing data are read as.
+# Inserted before the end marker. These bytes are no marker, and no Huffman table decodes them as zeros, as which
+# missing data are read.
 _MORE = b"\x55" * 4096
 _BLOCK = 8
 

@@ -21,7 +21,7 @@ def grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
         if member.isdir():
             continue
         if wrong := _wrong(member):
-            if files:  # which is whole
+            if files:  # the sample before is complete
                 yield key, files
             raise ValueError(f"{member.name}: {wrong}")
         folder, slash, base = member.name.rpartition("/")
@@ -37,7 +37,7 @@ def grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
 
 
 def _wrong(member: tarfile.TarInfo) -> str:
-    """Why a member is not read; nothing where it is."""
+    """Why a member is not read; empty if it is read."""
     if not member.isreg() or member.issparse():  # a link, a device, or a few bytes that unfold to terabytes
         return "not a plain file"
     if member.size > MOST_BYTES:

@@ -141,7 +141,7 @@ def _results(
                 yield [Row(**row) for row in json.loads(each["rows"])]
     except InputError:
         raise
-    except Exception as error:  # Ray has many kinds
+    except Exception as error:  # Ray raises many types
         raise InputError(f"Ray: {first_line(error)}") from error
 
 

@@ -93,7 +93,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class Fresh:
+class NewLight:
     """The fields of one light for a patch, on a fine grid."""
 
     gain: Float[np.ndarray, "a a 3"]
@@ -139,11 +139,11 @@ class PhotoRelighter:
 
             over_bands(slice(0, len(photo)), expose)
         for patch in self.patches:
-            self._lay(out, patch, fresh_of(patch, light))
+            self._lay(out, patch, new_light_of(patch, light))
             self._catch(out, patch, light)
         return out
 
-    def _lay(self, out: Photo, patch: Patch, fresh: Fresh) -> None:
+    def _lay(self, out: Photo, patch: Patch, new_light: NewLight) -> None:
         x0, y0, _, y1 = patch.rect
 
         def blend(rows: slice) -> None:
@@ -156,9 +156,9 @@ class PhotoRelighter:
             origin = x0 + columns.start, rows.start
             linear = as_linear(self._photo[here])
             base = patch.base[band, columns].astype(np.float32)
-            new = base * warped(fresh.gain, fresh.crop, origin, share.shape)
-            if fresh.added.any():
-                new += mirroring(base) * warped(fresh.added, fresh.crop, origin, share.shape)
+            new = base * warped(new_light.gain, new_light.crop, origin, share.shape)
+            if new_light.added.any():
+                new += mirroring(base) * warped(new_light.added, new_light.crop, origin, share.shape)
             new = _shouldered(new, linear)
             if patch.glints is not None:
                 glint = patch.glints[band, columns, None].astype(np.float32)
@@ -251,11 +251,11 @@ def _glints(photo: Photo, face: Decomposition, rect: Rect) -> Float16[np.ndarray
     return np.asarray(there * np.clip((image.min(axis=-1) - low) / (high - low), 0, 1), np.float16)
 
 
-def fresh_of(patch: Patch, light: Light) -> Fresh:
+def new_light_of(patch: Patch, light: Light) -> NewLight:
     """The fields of one light, upsampled to a grid fine enough for the photo."""
     seen = patch.surface.under(light, _margin(patch.surface))
     gain, added = finer(seen.diffuse), finer(seen.specular)
-    return Fresh(gain, added, at_size(patch.wide, len(gain)))
+    return NewLight(gain, added, at_size(patch.wide, len(gain)))
 
 
 def mirroring(albedo: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 1"]:

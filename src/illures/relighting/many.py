@@ -18,7 +18,7 @@ class RelightPhotos:
     job: Job
 
     def __call__(self) -> Callable[[Path, Path], int]:
-        """Open it; gives what relights a photo into a new folder and tells how many faces there are."""
+        """Load the network; returns what relights a photo into a new folder and returns its number of faces."""
         decomposer = self.network.open()
 
         def do(photo: Path, folder: Path) -> int:

@@ -57,7 +57,8 @@ class Surface:
         mask: skin.
         head: weight of the maps, feathered.
         hair: share of hair.
-        sheen: highlights relative to albedo: on hair, and on skin near the crop's edge, where the photo goes on.
+        specular_tint: weight of highlights that are multiplied by albedo: on hair, and on skin near the crop's edge,
+            where the photo goes on.
         gloss: weight of highlights.
         wet: weight of sharp highlights.
         occlusion: None if shadows are not computed.
@@ -69,7 +70,7 @@ class Surface:
     mask: Float[np.ndarray, "size size"]
     head: Float[np.ndarray, "size size"]
     hair: Float[np.ndarray, "size size"]
-    sheen: Float[np.ndarray, "size size"]
+    specular_tint: Float[np.ndarray, "size size"]
     gloss: Float[np.ndarray, "size size"]
     wet: Float[np.ndarray, "size size"]
     occlusion: Occlusion | None
@@ -97,7 +98,7 @@ class Surface:
         weight = self.mask[..., None]
         mean = (seen.diffuse * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6)
         share = self.hair[..., None] * (1 - HAIR_CONTRAST)
-        diffuse = seen.diffuse + share * (mean - seen.diffuse) + self.sheen[..., None] * seen.specular
+        diffuse = seen.diffuse + share * (mean - seen.diffuse) + self.specular_tint[..., None] * seen.specular
         return Appearance(diffuse, seen.specular * (self.gloss * self.head)[..., None])
 
 
@@ -119,7 +120,7 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
         mask=face.mask,
         head=feathered(face.head, face.crop),
         hair=hair,
-        sheen=hair / max(_mean_albedo(face, hair), DARK_HAIR)
+        specular_tint=hair / max(_mean_albedo(face, hair), DARK_HAIR)
         + (1 - inside) * gloss / max(_mean_albedo(face, face.mask), DARK_HAIR),
         gloss=inside * gloss,
         occlusion=around,
@@ -128,7 +129,7 @@ def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) ->
     )
     if residual != "keep":
         return surface
-    # What the face's own light gives, hair included, or that light would not give the photo back.
+    # The shading by the face's own light, hair included. Otherwise that light would not reproduce the photo.
     own = Light(sh.rotate(face.light.astype(np.float64), surface.turn))
     return replace(surface, old=surface.lit(own).diffuse)
 

@@ -49,7 +49,7 @@ def recall(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "4
     illumination, gain = _lit(known[..., :3], seen.image, around, inside)
     detail = _detail(known[..., :3], albedo_of(seen.image, np.exp(illumination)), inside)
     if memory.detail.shape == detail.shape and step_s > 0:
-        detail = _steadied(memory.detail, detail, step_s)
+        detail = _denoised(memory.detail, detail, step_s)
     memory.detail = detail
     albedo = np.clip(np.maximum(known[..., :3], LEAST_ALBEDO) * np.exp(detail), LEAST_ALBEDO, 1)
     turned = known[..., 3:6] @ atlas.head_rotation(points).T.astype(np.float32)
@@ -71,7 +71,7 @@ def _lit(
     around: Float[np.ndarray, "side side 3"],
     inside: Float[np.ndarray, "side side 1"],
 ) -> tuple[Float[np.ndarray, "side side 3"], Float[np.ndarray, "3"]]:
-    """Log E of a frame, by the albedo that is known `inside`, and how much stronger it is than the E `around`."""
+    """Log E of a frame, by the known albedo `inside`, and how much stronger it is than the E `around`."""
     found = np.log(image + np.float32(BLACK)) - np.log(np.maximum(albedo, LEAST_ALBEDO))
     known = inside[..., 0] > 0.5
     if not known.any():
@@ -97,10 +97,10 @@ def _detail(
     return off * (1 - inside / (1 + (grey / _NOISE) ** 2))
 
 
-def _steadied(
+def _denoised(
     before: Float[np.ndarray, "side side 3"], now: Float[np.ndarray, "side side 3"], step_s: float
 ) -> Float[np.ndarray, "side side 3"]:
-    """Detail without what changes little from frame to frame, which is noise; what changes much is the frame's at once.
+    """Detail without noise: small changes are averaged over frames, large ones are taken from the frame at once.
 
     A recursive filter whose share of the new frame grows with the change in its neighbourhood.
     """

@@ -36,8 +36,8 @@ from illures.video.overlay import DARK, Image8, Map3, Overlay, Ratio, lay, multi
 Show = Literal["albedo", "normal", "shading", "residual", "relit", "grid"]
 SHOWS: tuple[Show, ...] = get_args(Show)
 _MOST_RATIO, _MOST_AROUND = 12.0, 2.5  # on the face, and on hair and skin around it
-_FINE = 0.015  # of the crop's side: detail that a change of light leaves to the frame
-_COARSER = 4  # grid on which the rest of the head is sought, against the crop's
+_FINE = 0.015  # of the crop's side: detail that a change of light leaves as in the frame
+_COARSER = 4  # the grid for the rest of the head is this many times coarser than the crop's
 _CODES = Format("png")
 _VIEWER = np.array([0, 0, 1], np.float32)
 
@@ -79,7 +79,7 @@ Placed = Sequence[tuple[Decomposition, Overlay]]
 
 
 def _over(new: Float[np.ndarray, "size size 3"], old: Float[np.ndarray, "size size 3"]) -> Map3:
-    """What takes the frame from the one to the other."""
+    """Ratio by which the frame is multiplied to go from `old` to `new`."""
     return np.clip((new + DARK) / (old + DARK), 0, _MOST_RATIO)
 
 
@@ -105,7 +105,7 @@ def _over_heads(
 def _over_head(
     image: Image8, face: Decomposition, near: Map3, most: float, others: list[FaceCrop], unseen: bool
 ) -> list[tuple[Overlay, Ratio]]:
-    """A ratio of the crop, continued around it as far as the person's head reaches; there it is at most so large.
+    """A ratio of the crop, continued around it over the rest of the head, where it is at most `most`.
 
     Where the matte misses the person, it ends with the crop unless `unseen`.
     """
@@ -122,11 +122,12 @@ def _over_head(
 
 
 def _relit(face: Decomposition, light: Light, shadows: bool) -> Map3:
-    """Ratio of new to old light, as in photos: E goes, the new light comes."""
+    """Ratio of new to old light, as in photos: E is divided out, and the new shading multiplied in."""
     surface = surface_of(face, "recompute", shadows)
     seen = surface.lit(light)
     base = face.image / surface.old
-    # Means of both: what is as fine as lashes and nostrils lies a pixel off in a running mean, and stays the frame's.
+    # Both are blurred: details such as lashes and nostrils are a pixel off in a running mean, and are left as in the
+    # frame.
     lit = base * seen.diffuse + mirroring(base) * seen.specular
     return _over(*(cv2.GaussianBlur(v, (0, 0), _FINE * face.crop.size) for v in (lit, face.image)))
 
@@ -134,7 +135,7 @@ def _relit(face: Decomposition, light: Light, shadows: bool) -> Map3:
 def _weight(
     image: Image8, face: Decomposition, side: int, others: list[FaceCrop], unseen: bool
 ) -> Float[np.ndarray, "wide wide"]:
-    """How much of the change a pixel of the wide grid takes: its reach from a coarser grid, the matte at its own."""
+    """Weight of the change on the wide grid: spread on a coarser grid, times the matte at full resolution."""
     small = shrunk(face, side)
     wide = widened(face.crop)
     srgb = as_float(surroundings(image, at_size(wide, SEEN)))

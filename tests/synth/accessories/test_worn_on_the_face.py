@@ -122,7 +122,7 @@ def _before(triangles: np.ndarray, point: np.ndarray) -> bool:
 
 
 def test_how_often_they_occur(monkeypatch):
-    monkeypatch.setattr(outfit, "hair_coats", lambda *_: ())  # of all that is drawn and painted, most of the time
+    monkeypatch.setattr(outfit, "hair_shells", lambda *_: ())  # of all that is drawn and painted, most of the time
     worn = [random_accessories(np.random.default_rng(seed), COLOUR) for seed in range(600)]
     assert np.mean([each.necklace is not None for each in worn]) == pytest.approx(NECKLACE_SHARE, abs=0.05)
     assert 0.4 < np.mean([each.beard is not None for each in worn]) < 0.6

@@ -184,7 +184,7 @@ def _add_relight(app: FastAPI, desk: Desk) -> None:
         return await desk.serve(request, name, ask)
 
 
-def add_watch(app: FastAPI, worker: Worker, gate: Gate, metrics: Metrics) -> None:
+def add_monitoring(app: FastAPI, worker: Worker, gate: Gate, metrics: Metrics) -> None:
     """Add /health and /ready, which need no token, and /metrics."""
 
     @app.get("/health", summary="Whether the server answers")
