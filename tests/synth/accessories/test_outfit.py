@@ -169,8 +169,8 @@ def test_a_fringe_shades_the_forehead(posed, model, vertices):
     assert not shaded[cheeks].any()
 
 
-def test_people_wear_what_people_wear(model, monkeypatch):
-    monkeypatch.setattr(outfit, "hair_shells", lambda *rest: ())
+@pytest.mark.usefixtures("unpainted")
+def test_people_wear_what_people_wear():
     rng = np.random.default_rng(0)
     people = [random_accessories(rng, COLOUR) for _ in range(300)]
     haired = [person.style for person in people if person.style is not None]
