@@ -20,6 +20,8 @@ from illures.relighting.shading import facing_disc, highlight
 from illures.render import shade
 from illures.types import Region
 
+pytestmark = pytest.mark.usefixtures("decomposed_once")
+
 # No highlight: it would have the lamp's colour, and not the skin's.
 WHITE = Light.from_sh(np.outer([3.0, 0.6, 0.3, -0.8, 0, 0, 0, 0, 0], [1, 1, 1]).astype(np.float32))
 
