@@ -202,7 +202,7 @@ def _read_report(path: Path) -> dict[str, ClipReport]:
 
 
 def _about(clip: Footage) -> ClipReport:
-    """What is known beforehand."""
+    """The fields of the report that are known beforehand."""
     return ClipReport(clip.name, clip.identity, str(clip.path), _size(clip.path), licence=clip.licence)
 
 

@@ -33,7 +33,7 @@ _SURE_MATTE = (0.5, 0.9)
 _UNSURE = 0.3
 # Skin around the crop is no brighter than this percentile of the face's, and has its colour within this [log].
 _BRIGHT, _COLOUR = 90, 0.3
-# What is raised is smoothed by this, and fades into the crop over this [crop sides].
+# Width of the blur of the raised part, and width over which it fades into the crop [crop sides].
 _SMOOTH, _RIM = 0.015, 0.1
 F = TypeVar("F", bound=Illumination)
 

@@ -28,7 +28,7 @@ Map3 = Float[np.ndarray, "rows columns 3"]
 
 @dataclass(frozen=True)
 class Illumination:
-    """What E of the photo is interpolated from, on the (finer) grid of the crop.
+    """The fields that E of the photo is interpolated from, on the (finer) grid of the crop.
 
     Attributes:
         illumination: log E.
@@ -78,7 +78,7 @@ class Window:
 
     @property
     def residual(self) -> Map3:
-        """What is left of the photo."""
+        """The photo minus albedo times shading."""
         return self.image - self.albedo * self.shading
 
 
@@ -111,7 +111,7 @@ def illumination_at(fields: Illumination, origin: tuple[int, int], image: Map3) 
 
 
 def surely(head: Float[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
-    """Where the weight of the head is at least one half; never empty."""
+    """Mask of weights of the head of at least one half; never empty."""
     return head >= min(0.5, float(head.max()))
 
 

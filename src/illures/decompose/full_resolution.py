@@ -127,7 +127,7 @@ def _finer_illumination(coarse: Illumination) -> Illumination:
 
 
 def _factor(crop: FaceCrop) -> int:
-    """How many times finer than the crop the grid is: of a crop about as fine as the photo, the same."""
+    """Factor by which the grid is finer than the crop: 1 for a crop about as fine as the photo."""
     return FINER if scale_of(crop) < 0.5 else 1
 
 

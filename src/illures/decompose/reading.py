@@ -33,7 +33,7 @@ class DecomposedPhoto:
     started: float
 
     def outcome(self, target: Path) -> Outcome:
-        """What to report once the results are in `target`."""
+        """The outcome to report once the results are in `target`."""
         seconds = round(time.perf_counter() - self.started, 3)
         return Outcome(str(self.source), str(target), len(self.faces), seconds)
 

@@ -18,7 +18,7 @@ from illures.types import Face, FaceCrop
 # eyes + 0.1 e2m. A tighter, lower square uses more pixels for the face: less hair, the whole chin.
 TIGHTNESS = 0.85
 CENTRE_BELOW_EYES = 0.3
-# What `in_sight` leaves around the photo, as far as filters on the crop's grid reach [of its side].
+# Margin that `in_sight` leaves around the photo: the reach of filters on the crop's grid [of its side].
 _RIM = 0.03
 
 Rect = tuple[int, int, int, int]  # x0, y0, x1, y1
@@ -110,7 +110,7 @@ def inside(rect: Rect, photo: Photo) -> Rect:
 
 
 def in_photo(crop: FaceCrop) -> Bool[np.ndarray, "size size"]:
-    """Which pixels of a crop have their centres in the photo."""
+    """Mask of the pixels of a crop with their centres in the photo."""
     height, width = crop.photo_size
     x = np.arange(crop.size, dtype=np.float64)
     y = x[:, None]

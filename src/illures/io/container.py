@@ -79,7 +79,7 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def side_data(frame: Any, name: str) -> bytes | None:
-    """What a frame carries beside its pixels, by FFmpeg's name of the kind; None if it does not.
+    """Side data of a frame, by FFmpeg's name of the kind; None if there is none.
 
     Looked up by key, as PyAV 19 changed what a loop over the side data gives.
     """

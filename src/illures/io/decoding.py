@@ -111,7 +111,7 @@ def name_for_libraries(path: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def read_codes(path: str | os.PathLike[str]) -> np.ndarray | None:
-    """What OpenCV decodes: codes as they are stored, BGR; None where it can't."""
+    """Pixels as OpenCV decodes them: stored codes, BGR; None if it can't."""
     with name_for_libraries(path) as name:
         return cv2.imread(name, cv2.IMREAD_UNCHANGED)
 

@@ -58,7 +58,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary sibling to write, for what is too large for memory; it becomes `path` when the block ends well.
+    """A temporary sibling to write, for data too large for memory; it becomes `path` when the block ends without error.
 
     Raises:
         DiskFullError, InputError: the file can't be written.
@@ -150,7 +150,7 @@ def _sibling(path: Path, kind: str, machine: str = "") -> Path:
 
 
 def _remove_left_behind(target: Path, machine: str = "") -> None:
-    """Remove what killed processes left of this target; put a folder that they moved aside back in its place."""
+    """Remove temporary files that killed processes left of this target; put a folder moved aside back in its place."""
     begins = {kind: _sibling(target, kind, machine).name.removesuffix(str(os.getpid())) for kind in (_PARTIAL, _OLD)}
     try:
         names = os.listdir(target.parent)  # not `glob`, which is slow in folders of many thousands

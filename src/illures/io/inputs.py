@@ -1,4 +1,4 @@
-"""Which photos a command is to work on."""
+"""The photos that a command works on, and the folders of their results."""
 
 from __future__ import annotations
 

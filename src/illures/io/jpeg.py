@@ -48,7 +48,7 @@ def say_cut(path: Path, image: Image.Image) -> None:
 
 
 def _scan(data: bytes) -> int | None:
-    """Where the first scan begins; a small picture in the metadata has its own. None where the markers are broken."""
+    """Offset of the first scan, which is not that of a thumbnail in the metadata. None if the markers are broken."""
     place = 2
     while data[place : place + 1] == b"\xff":
         marker = data[place + 1 : place + 2]

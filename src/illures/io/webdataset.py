@@ -53,7 +53,7 @@ def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def add_folder(tar: tarfile.TarFile, key: str, folder: Path) -> None:
-    """Append what a folder holds as one sample: face-1/light.json becomes KEY.face-1.light.json."""
+    """Append the files of a folder as one sample: face-1/light.json becomes KEY.face-1.light.json."""
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         add(tar, f"{key}.{member(path, folder)}", path.read_bytes())
 

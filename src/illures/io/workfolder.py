@@ -60,7 +60,7 @@ class WorkFolder:
         self.close()
 
     def clear(self) -> None:
-        """Remove what is in it."""
+        """Remove its contents."""
         for left in self.path.glob("*"):
             if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left, ignore_errors=True)

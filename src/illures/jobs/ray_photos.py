@@ -178,7 +178,7 @@ class ShardWorker:
         folder = self._folder
         if not folder.is_done(part.number):
             trying = folder.trying(part.number)
-            # What workers that were killed left is removed with it.
+            # Files that killed workers left are removed with it.
             with WorkFolder("illures-photos-") as scratch, folder.writing(part.number) as writer:
                 results = scratch.path / "results"
                 inputs = scratch.path / "inputs"

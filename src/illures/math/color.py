@@ -54,7 +54,7 @@ def greyed(linear: Float[Any, "*batch 3"]) -> Float[Any, "*batch 3"]:
 
 
 def is_grey(srgb: Float[np.ndarray, "*batch 3"], before: bool = True) -> bool:
-    """Whether an sRGB-encoded image has no colour but for rounding and what JPEG adds: in 99 % of its pixels.
+    """Whether 99 % of the pixels of an sRGB-encoded image have no colour, but for rounding and JPEG artefacts.
 
     So is an image so dark that rounding hides its colours: what is made up for them would be wrong.
 

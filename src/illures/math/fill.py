@@ -59,7 +59,7 @@ def continued(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarr
 
 
 def distance_from(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
-    """About the distance [px] from what is known, and as smooth in `weight` as `continued`; 0 inside."""
+    """Approximate distance [px] from known places, as smooth in `weight` as `continued`; 0 in known places."""
     density = _near(_influence(weight), _POWER_OF_DISTANCE)
     return np.maximum(cv2.pow(density, 1 / (2 - _POWER_OF_DISTANCE)) - 1, 0).astype(np.float32)
 
@@ -70,7 +70,7 @@ def _influence(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "
 
 
 def _wide_blur(field: Float[np.ndarray, "rows columns *n"], sigma: float) -> np.ndarray:
-    """A Gaussian blur, on a coarser grid where it is wide: what a width of `_LEAST` pixels leaves is smooth."""
+    """A Gaussian blur, on a coarser grid if it is wide, on which its width is at least `_LEAST` pixels."""
     factor = 2 ** max(int(np.log2(sigma / _LEAST)), 0)
     if factor == 1:
         return cv2.GaussianBlur(field, (0, 0), sigma)

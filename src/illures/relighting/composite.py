@@ -240,7 +240,7 @@ def _touched(weight: UInt8[np.ndarray, "rows columns"]) -> slice:
 
 
 def _glints(photo: Photo, face: Decomposition, rect: Rect) -> Float16[np.ndarray, "rows columns"] | None:
-    """How far pixels are reflections on glasses: bright, and about as neutral as the photo's white."""
+    """Weight of reflections on glasses: pixels that are bright, and about as neutral as the photo's white."""
     if face.regions is None or not (face.regions[..., Region.GLASSES] > 0.5).any():
         return None
     x0, y0, x1, y1 = rect

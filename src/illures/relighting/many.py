@@ -1,4 +1,4 @@
-"""What a worker of a cluster does with each photo: relight it into a folder."""
+"""The job of a worker of a cluster: relight each photo into a folder."""
 
 from __future__ import annotations
 

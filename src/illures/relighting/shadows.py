@@ -85,7 +85,7 @@ class Occlusion:
     def _behind_glasses(
         self, heading: Float[np.ndarray, "2"], elevation: float, radius_deg: float
     ) -> Float[np.ndarray, "size size"]:
-        """Share of a disc that glasses cover, which hide only what lies behind their thickness. Angles in degrees."""
+        """Share of a disc that glasses cover; they occlude only within their thickness. Angles in degrees."""
         size = len(self.height)
         found, (rows, columns) = np.zeros_like(self.height), np.nonzero(~np.isnan(self.glasses))
         top = self.glasses[rows, columns]
@@ -145,7 +145,7 @@ def occlusion(
 def from_heights(
     normal: Float[np.ndarray, "size size 3"], seen: Heights, mask: Float[np.ndarray, "size size"]
 ) -> Occlusion:
-    """Find the horizons of every pixel of height maps; only glasses and what lies under the mask cast shadows."""
+    """Find the horizons of every pixel of height maps; only glasses and pixels of the mask cast shadows."""
     z = seen.head
     occluder = np.where(mask > 0.5, z, z.min() - len(z)).astype(np.float32)
     return Occlusion(normal, z, occluder, _hidden_basis(normal, z, occluder), np.ones_like(occluder), seen.glasses)

@@ -199,7 +199,7 @@ def _outlined(mask: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "size siz
 
 
 def _core(face: Decomposition, wide: FaceCrop, what: What) -> Grid:
-    """What is surely the head on the wide grid, softened inside its edge; it overrides the guided filter and the matte.
+    """Mask of certain head on the wide grid, softened inside its edge; it overrides the guided filter and the matte.
 
     The face's own skin, and what the network calls hair or skin well within such a region: the segmenter of people
     misses hair that the photo's border cuts.

@@ -108,7 +108,7 @@ def _share(drift: float | None, contrast: float | None) -> float | None:
 
 
 def held_out(cache: SampleCache, share: float) -> Bool[np.ndarray, " samples"]:
-    """Which samples are of people held out for validation.
+    """Mask of the samples of people held out for validation.
 
     It depends only on the number of the person, so that all recipes hold out the same people. If it selects nobody,
     one person is held out.

@@ -1,4 +1,4 @@
-"""The decomposition of a frame from what is remembered of its face: albedo A = I / E, with E found over known albedo.
+"""The decomposition of a frame from the memory of its face: albedo A = I / E, with E = I / A of the remembered albedo.
 
 E is the median of I / A over each neighbourhood, with the remembered A. It follows the edges of shadows and ignores
 small features that are not light: lids, teeth, creases, noise of the landmarks. The detail of I / E is that of the
@@ -31,7 +31,7 @@ _ATLAS_EDGE = 0.02  # of the crop's side: the mesh gives way to what the network
 
 
 def recall(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "478 3"], step_s: float) -> Decomposition:
-    """The decomposition of a crop, from memory; the residual is what is left of the image.
+    """The decomposition of a crop, from memory; the residual is the image minus albedo times shading.
 
     Args:
         memory: of the face; its `detail` is updated.

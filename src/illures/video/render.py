@@ -68,7 +68,7 @@ def show_frame(
 
 
 def matte_of(image: Image8, faces: Sequence[Decomposition]) -> UInt8[np.ndarray, "height width"]:
-    """How far each pixel of a frame belongs to a person, 0 to 255, as in matte.png of a photo; 0 without a face."""
+    """Matte of the people in a frame, 0 to 255, as matte.png of a photo; 0 without a face."""
     if not faces:
         return np.zeros(image.shape[:2], np.uint8)
     matte = PhotoMatte(image, [face.crop for face in faces]).over(as_float(image), (0, 0))

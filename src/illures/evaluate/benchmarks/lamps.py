@@ -216,7 +216,7 @@ def score(view: LampView, index: int, light: Light, image: Float[np.ndarray, "si
 def cast_shadow(
     view: LampView, light: Light, image: Float[np.ndarray, "size size 3"]
 ) -> tuple[Bool[np.ndarray, "size size"], Bool[np.ndarray, "size size"]]:
-    """Where skin that faces the lamp gets less than half of its light, and where this is defined."""
+    """Mask of cast shadow (skin that faces the lamp has less than half of its light), and where it is defined."""
     lamp, size = light.lamps[0], len(image)
     facing = view.normal @ lamp.direction.astype(np.float32)
     full = DIM + np.clip(facing, 0, None) * float(luminance(lamp.irradiance))

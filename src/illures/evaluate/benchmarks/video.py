@@ -94,7 +94,7 @@ class Video:
             yield Failure(group, group, f"{file}: no face found")
 
     def score(self, item: Item, estimate: Estimate) -> Score:
-        """Reconstruction, and what the clip's figures need."""
+        """Reconstruction, and the data for the clip's figures."""
         score = score_maps(estimate, item)
         figures = score.figures | score_reconstruction(estimate, item.photo, item.truth.mask, self._lpips)
         return replace(score, figures=figures, kept=_uv_maps(item, estimate))

@@ -167,7 +167,7 @@ def _is_end(style: Style, places: Layout) -> Plane:
 
 
 def _lower_end(style: Style, side: Plane) -> Plane:
-    """Where hair that is not long ends [cm]: sideburn, over the ear, nape."""
+    """Height at which hair ends that is not long [cm]: sideburn, over the ear, nape."""
     over = -3.5 if style.kind == "curly" and style.covered > 0.5 else 2.2
     return np.interp(side, [50, 66, 73, 78, 100, 112, 180], [style.end, style.end, style.end, over, over, -5.5, -7.5])
 
