@@ -30,7 +30,7 @@ N ?= 2000
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python tests/fuzz/run.py $(N)
 
-# Ends the verbs that work long at random moments, and runs them in hostile surroundings; prints what became of them.
+# Ends the commands that work long at random moments, and runs them in hostile surroundings; prints what became of them.
 # With LOG=FILE a run that was ended goes on from there.
 KILLS ?= 50
 robustness: $(VENV)/.installed-dev

@@ -19,7 +19,7 @@ import numpy as np
 from skimage.data import astronaut
 
 from illures import Decomposer
-from illures.decompose.full_resolution import upright
+from illures.faces import upright
 from illures.io.photos import read_photo
 from illures.math import sh
 from illures.relighting.composite import PhotoRelighter

@@ -28,18 +28,17 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from illures.decompose.decomposer import Decomposer
-from illures.decompose.full_resolution import feathered
 from illures.decompose.photo_maps import photo_maps
 from illures.evaluate.metrics import flicker
 from illures.evaluate.uv_maps import SIZE, seen_skin, to_uv_atlas
-from illures.faces import atlas, crop_face, to_crop
+from illures.faces import atlas, crop_face, feathered, to_crop
 from illures.faces.track import FaceTracker
 from illures.io.formats import Format
 from illures.io.photos import as_linear
 from illures.model.weights import FAST
 from illures.relighting.composite import relight_photo
+from illures.relighting.exposure import exposed
 from illures.relighting.light import Light
-from illures.relighting.relight import exposed
 from illures.types import Face
 from illures.video.make import make_video
 from illures.video.read import Frame, read_frames

@@ -27,9 +27,9 @@ from illures.io.formats import Format
 from illures.io.photos import encoded, read_photo, save_image
 from illures.relighting import sources
 from illures.relighting.composite import PhotoRelighter, relight_photo
+from illures.relighting.exposure import exposed, matched
 from illures.relighting.light import Light
 from illures.relighting.light_sheet import light_sheet
-from illures.relighting.relight import exposed, matched
 
 ROOT = Path(__file__).resolve().parent.parent
 PHOTO = ROOT / "src" / "illures" / "assets" / "astronaut.jpg"

@@ -31,7 +31,7 @@ from illures.math.color import linear_to_srgb, luminance
 from illures.math.normals import turn
 from illures.relighting.depth import SIDE, features
 from illures.relighting.light import Light
-from illures.relighting.relight import smooth_on_hair
+from illures.relighting.surface import smooth_on_hair
 from illures.render import shade
 from illures.synth.heads.expressions import random_expression
 from illures.synth.heads.models import people

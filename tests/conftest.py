@@ -6,6 +6,8 @@ import signal
 import sys
 import types
 from collections.abc import Iterator
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 # Libraries make millions of objects while they are imported, which all stay: looking through them again and again for
@@ -59,7 +61,7 @@ SLOW = [
     "tests/web",
     "tests/video",
     "tests/editing",
-    "tests/relighting/test_person.py",
+    "tests/relighting/test_weight.py",
     "tests/relighting/test_relight.py",
     "tests/relighting/test_shadows.py",
     "tests/integrations",
@@ -142,6 +144,30 @@ def priority_stays() -> Iterator[None]:
     before = os.sched_getscheduler(0)
     yield
     assert os.sched_getscheduler(0) == before, "this module changed the scheduling policy of its process"
+
+
+@pytest.fixture(scope="module")
+def decomposed_once() -> Iterator[None]:
+    """Weights are loaded once, and equal photos decomposed once: a decomposer keeps nothing from photo to photo."""
+    from illures.decompose.decomposer import Decomposer
+    from illures.io.photos import Opened
+    from illures.model.predictor import Predictor
+
+    decompose, known = Decomposer._each, {}
+
+    def each(self: Decomposer, images: list[Opened]) -> list:
+        network = getattr(self.predictor, "predictor", self.predictor)
+        arrays = [array for image in images for array in (image.photo, image.alpha)]
+        pixels = [a if a is None else (a.shape, a.dtype, sha256(np.ascontiguousarray(a)).digest()) for a in arrays]
+        key = (type(self.predictor), network, self.size, self.find_faces, self.is_grey, *pixels)
+        if key not in known:
+            known[key] = decompose(self, images)
+        return [list(faces) for faces in known[key]]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Predictor, "from_pretrained", staticmethod(cache(Predictor.from_pretrained)))
+        patch.setattr(Decomposer, "_each", each)
+        yield
 
 
 @pytest.fixture

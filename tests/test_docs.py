@@ -5,8 +5,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +16,10 @@ from clips import ASTRONAUT, pictures, write_clip
 from illures import Decomposer, cli
 from illures.cli.app import escape_direction
 from illures.io.photos import read_photo
-from illures.model.predictor import Predictor
 from illures.relighting import orbit
 from illures.relighting.light import Light
+
+pytestmark = pytest.mark.usefixtures("decomposed_once")
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -98,13 +97,6 @@ def place(tmp_path, monkeypatch) -> Path:
     np.save("studio.npy", np.ones((16, 32, 3), np.float32))
     Path("light.json").write_text('{"sh": [[1,1,1],[0,0,0],[0,0,0],[1,1,1],[0,0,0],[0,0,0],[0,0,0],[0,0,0],[0,0,0]]}')
     return tmp_path
-
-
-@pytest.fixture(autouse=True, scope="module")
-def networks_are_loaded_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Predictor, "from_pretrained", staticmethod(cache(Predictor.from_pretrained)))
-        yield
 
 
 def test_there_are_pages_and_lines():

@@ -10,6 +10,8 @@ import pytest
 
 from clips import ASTRONAUT
 
+pytestmark = pytest.mark.usefixtures("decomposed_once")
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 

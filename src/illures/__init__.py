@@ -1,4 +1,7 @@
-"""illures: inverse rendering of faces: a photo to albedo, normal, light and residual, offline on an ordinary CPU."""
+"""illures: inverse rendering of faces: a photo to albedo, normal, light and residual, offline on an ordinary CPU.
+
+Only the public names, each imported from its module when it is first used.
+"""
 
 # Nothing is imported with the package: `python -m illures` reads it before it can say how Ctrl-C ends the process.
 TYPE_CHECKING = False

@@ -5,7 +5,7 @@ import pytest
 
 from command_line import run_captured
 from illures import save_image
-from illures.decompose import reading
+from illures.jobs import photos as jobs_photos
 from robustness.verbs import difference
 
 pytestmark = pytest.mark.usefixtures("fake_weights")
@@ -25,7 +25,7 @@ def test_threads_change_nothing(tmp_path, capsys, rng, monkeypatch, command):
     (folder / "3b.jpg").write_bytes(b"no photo")
     said, found = {}, {}
     for threads in (1, 3):
-        monkeypatch.setattr(reading, "threads_for", lambda count, most, threads=threads: threads)
+        monkeypatch.setattr(jobs_photos, "threads_for", lambda count, most, threads=threads: threads)
         code, stdout, stderr = run_captured(capsys, command, folder, "-o", tmp_path / "out", *options)
         errors = [line for line in stderr.splitlines() if line.startswith("error:")]  # and no progress
         said[threads] = code, stdout, errors
@@ -45,7 +45,7 @@ def test_workers_is_the_largest_number_of_threads(tmp_path, photos, capsys, monk
         asked.append((count, most))
         return 1
 
-    monkeypatch.setattr(reading, "threads_for", threads_for)
+    monkeypatch.setattr(jobs_photos, "threads_for", threads_for)
     for command, (options, _) in COMMANDS.items():
         words = (command, photos, "-o", tmp_path / command, *options)
         assert run_captured(capsys, *words, "--workers", 7)[0] == run_captured(capsys, *words)[0] == 0

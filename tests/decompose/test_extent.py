@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from face_scene import crop_at
-from illures.decompose import extent, fields
+from illures.decompose import extent, full_resolution
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import illumination_wide, limits, prepare_wide
-from illures.decompose.fields import prepare
-from illures.decompose.full_resolution import illumination_at, sample
+from illures.decompose.fields import illumination_at, sample
+from illures.decompose.full_resolution import prepare
 from illures.faces.crop import extract
 from illures.faces.matte import MARGIN, widened
 from illures.io.photos import as_linear
@@ -125,7 +125,7 @@ def test_nothing_in_the_photo_depends_on_the_grid_beyond_it(crop, monkeypatch):
     crop = replace(crop, matrix=matrix, photo_size=photo.shape[:2])
     face, image = face_of(crop, photo), as_linear(photo)
     part, alone = prepare_wide(face, photo), illumination_wide(face, photo)
-    for module in (extent, fields):
+    for module in (extent, full_resolution):
         monkeypatch.setattr(module, "in_sight", lambda crop: (crop, (slice(None), slice(None))))
     whole = prepare_wide(face, photo)
     assert part.crop.size < 0.9 * whole.crop.size

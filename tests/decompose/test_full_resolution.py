@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from face_scene import crop_at, scene, shading
-from illures.decompose.full_resolution import bounds, feather, feathered, upright
 from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
+from illures.faces import bounds, feather, feathered, upright
 from illures.faces.crop import extract, to_photo
 from illures.io.formats import Format
 from illures.io.photos import as_linear

@@ -17,6 +17,8 @@ from illures.io.formats import Format
 from illures.io.photos import as_linear, read_photo, save_image
 from illures.math.color import individual_typology_angle_deg, luminance
 
+pytestmark = pytest.mark.usefixtures("decomposed_once")
+
 PATCH = slice(150, 190), slice(180, 260)
 
 

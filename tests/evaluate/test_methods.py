@@ -7,7 +7,7 @@ import pytest
 from balls import SIZE, ball, lamp, sphere_mesh
 from fake_network import middle_face
 from illures.evaluate.methods.dummies import Constant, ConstantAlbedo, Copy, MeanFace, MeanFaces
-from illures.evaluate.methods.geometry import explain, fit_light, ratio_image
+from illures.evaluate.methods.geometry import explain, fit_light
 from illures.evaluate.methods.query import Query, known, spread_normals
 from illures.evaluate.methods.raster import normal_map, without_holes
 from illures.evaluate.scoring import photo_mask
@@ -23,7 +23,7 @@ def test_relighting_by_a_ratio_is_exact_where_the_equation_is():
     normal, albedo = ball(), np.random.default_rng(1).uniform(0.2, 0.8, (SIZE, SIZE, 3)).astype(np.float32)
     source, target = lamp(0.3, 0.2, 0.9), lamp(-0.3, 0.1, 0.9)
     seen = (shade(normal, source).min(axis=-1) > 0.2) & normal.any(axis=-1)
-    relit = ratio_image(render(albedo, normal, source), normal, source, target)
+    relit = explain(linear_to_srgb(render(albedo, normal, source)), normal, source).relight(target)
     true = albedo * np.clip(shade(normal, target), 0, None)
     assert np.allclose(relit[seen], true[seen], atol=1e-4)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from face_scene import scene
-from illures.decompose.full_resolution import upright
 from illures.decompose.map_files import write_maps
 from illures.errors import InputError
+from illures.faces import upright
 from illures.io.exr_layers import read_layers
 from illures.io.formats import Format
 from illures.io.photos import as_linear

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,24 @@ def test_an_eps_starts_no_program(tmp_path, no_programs, suffix):
     path.write_bytes(EPS)
     with pytest.raises(InputError, match=path.name):
         read_photo(path)
+
+
+def test_only_decoders_of_what_is_read_are_imported(tmp_path):
+    """Pillow's others are code that a file could reach for nothing, and take time."""
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (8, 8)).save(path)
+    code = f"""
+import sys
+from PIL import Image
+from illures.io.decoding import PHOTO_FORMATS, open_image
+open_image({str(path)!r})
+assert "PIL.EpsImagePlugin" not in sys.modules
+ours = set(PHOTO_FORMATS) & set(Image.OPEN)
+assert len(ours) == len(PHOTO_FORMATS) - 2, ours  # all but MPO, which is read as JPEG, and HEIF
+Image.init()
+assert ours == set(PHOTO_FORMATS) & set(Image.OPEN)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.7])

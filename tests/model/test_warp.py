@@ -8,7 +8,7 @@ from illures.faces import mesh_normals
 from illures.faces.mask import LOWER_INSIDE, UPPER_INSIDE
 from illures.math.normals import angular_error_deg
 from illures.model.warp import batched as side_by_side
-from illures.model.warp import both_ways, carry, carry_normal, correspond
+from illures.model.warp import both_ways, correspond, warp_map, warp_normal
 from turned_sphere import TurnedSphere, canonical, rotation, to_landmarks
 
 SIZE = 128
@@ -29,7 +29,7 @@ def test_albedo_and_normals_of_a_turned_sphere(turns):
     sure = pair.valid > 0.5
     assert sure.mean() > 0.15
     batch = side_by_side([pair])
-    albedo, normal = carry(as_batch(i.albedo), batch)[0].numpy(), carry_normal(as_batch(i.normal), batch)[0].numpy()
+    albedo, normal = warp_map(as_batch(i.albedo), batch)[0].numpy(), warp_normal(as_batch(i.normal), batch)[0].numpy()
     unchanged = np.abs(i.albedo - j.albedo)[sure].mean()
     assert np.abs(albedo - j.albedo)[sure].mean() < 0.005 < 0.1 * unchanged
     assert angular_error_deg(normal, j.normal)[sure].mean() < 1
@@ -40,7 +40,7 @@ def test_albedo_and_normals_of_a_turned_sphere(turns):
 def test_normals_of_the_mesh_turn_with_it(turn):
     i, j = posed(0), posed(*turn)
     pair = correspond(i, j, SIZE)
-    found = carry_normal(as_batch(mesh_normals(i, SIZE)), side_by_side([pair]))[0].numpy()
+    found = warp_normal(as_batch(mesh_normals(i, SIZE)), side_by_side([pair]))[0].numpy()
     error = angular_error_deg(found, mesh_normals(j, SIZE))[pair.valid > 0.5]
     # mesh_normals blurs them in the image, by which the two views differ.
     assert error.mean() < 2
@@ -54,15 +54,15 @@ def test_equal_frames_change_nothing(rng):
     np.testing.assert_allclose(pair.grid, np.stack([x, y], axis=-1), atol=1e-3)
     np.testing.assert_allclose(pair.rotation, np.broadcast_to(np.eye(3), pair.rotation.shape), atol=1e-5)
     values = rng.random((SIZE, SIZE, 2))
-    np.testing.assert_allclose(carry(as_batch(values), side_by_side([pair]))[0].numpy(), values, atol=2e-3)
+    np.testing.assert_allclose(warp_map(as_batch(values), side_by_side([pair]))[0].numpy(), values, atol=2e-3)
 
 
 def test_there_and_back_is_where_it_started():
     forth, back = both_ways(posed(-15, 5), posed(25, -8, 6), SIZE)
     coordinates = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), axis=-1).astype(np.float32)
-    there = carry(as_batch(coordinates), side_by_side([forth]))
-    again = carry(there, side_by_side([back]))[0].numpy()
-    seen = carry(as_batch(forth.valid[..., None]), side_by_side([back]))[0, ..., 0].numpy()
+    there = warp_map(as_batch(coordinates), side_by_side([forth]))
+    again = warp_map(there, side_by_side([back]))[0].numpy()
+    seen = warp_map(as_batch(forth.valid[..., None]), side_by_side([back]))[0, ..., 0].numpy()
     sure = (back.valid > 0.7) & (seen > 0.7)
     assert sure.sum() > 1000
     assert np.percentile(np.linalg.norm(again - coordinates, axis=-1)[sure], 95) < 0.5
@@ -119,6 +119,6 @@ def test_gradients_reach_the_map(rng):
     pair = side_by_side([correspond(posed(0), posed(20), SIZE)])
     values = torch.from_numpy(rng.random((1, SIZE, SIZE, 1))).requires_grad_()
     weight = pair.valid[..., None].double()
-    (carry(values, pair) * weight).sum().backward()
+    (warp_map(values, pair) * weight).sum().backward()
     # Bilinear weights sum to 1, so that all that goes in comes out.
     assert values.grad.sum().item() == pytest.approx(weight.sum().item(), rel=1e-4)

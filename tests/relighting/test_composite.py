@@ -12,8 +12,8 @@ from illures.io.photos import as_linear
 from illures.math.color import linear_to_srgb
 from illures.relighting.composite import PhotoRelighter, shouldered
 from illures.relighting.light import Light
-from illures.relighting.person import around
 from illures.relighting.photo_grid import encoded
+from illures.relighting.weight import photo_weight
 
 SKIN, WALL = (0.75, 0.6, 0.5), (0.35, 0.45, 0.7)
 
@@ -32,7 +32,7 @@ def neck_scene():
 
 def test_the_neck_belongs_to_the_face_and_the_wall_does_not():
     photo, face = neck_scene()
-    (x0, y0, _, _), weight = around(photo, face, [], "skin")
+    (x0, y0, _, _), weight = photo_weight(photo, face, [], "skin")
     assert weight[220 - y0, 300 - x0] == 255
     assert weight[310 - y0, 300 - x0] > 150
     assert weight[-1, 300 - x0] < weight[310 - y0, 300 - x0]
@@ -46,7 +46,7 @@ def test_a_highlight_on_the_neck_is_skin_and_a_white_wall_is_not():
     spot = np.exp(-((x - 300) ** 2 + (y - 320) ** 2) / (2 * 4**2))[..., None]
     photo += spot * (np.float32([0.97, 0.97, 0.97]) - photo)
     cv2.rectangle(photo, (170, 0), (230, 600), (0.97, 0.97, 0.97), cv2.FILLED)
-    (x0, y0, _, _), weight = around(photo, face, [], "skin")
+    (x0, y0, _, _), weight = photo_weight(photo, face, [], "skin")
     assert weight[320 - y0, 300 - x0] > 60  # 0 if it is taken for the wall
     assert weight[320 - y0, 224 - x0] < 40
 
@@ -56,8 +56,8 @@ def test_another_face_is_left_alone():
     below = face.crop.matrix.copy()
     below[1, 2] -= 0.9 * face.crop.size
     other = replace(face.crop, matrix=below)
-    (x0, y0, _, _), alone = around(photo, face, [])
-    _, beside = around(photo, face, [other])
+    (x0, y0, _, _), alone = photo_weight(photo, face, [])
+    _, beside = photo_weight(photo, face, [other])
     middle = 220 + 0.9 * face.crop.size / scale_of(face.crop)
     assert alone[round(220 - y0), 300 - x0] == beside[round(220 - y0), 300 - x0] == 255
     assert (beside[round(middle - y0) - 20 :] == 0).all() and alone[round(middle - y0) - 60 :].any()

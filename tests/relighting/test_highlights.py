@@ -8,9 +8,11 @@ from face_scene import crop_at, perfect, scene
 from illures.io.photos import as_linear
 from illures.math.color import luminance
 from illures.relighting.composite import relight_photo
+from illures.relighting.exposure import own_tint, tinted
 from illures.relighting.light import Light
-from illures.relighting.relight import own_tint, relight, surface_of, tinted
+from illures.relighting.relight import relight
 from illures.relighting.shading import F0, ROUGHNESS
+from illures.relighting.surface import surface_of
 from illures.types import Region
 
 
@@ -41,7 +43,7 @@ def test_highlights_on_skin_go_on_above_the_crop():
     skin[..., Region.SKIN] = 1
     face = replace(face, regions=skin)
     surface, lamp = surface_of(face, "recompute", shadows=False), Light.from_direction(0, 60, ambient=0.1)
-    seen, plain = surface.under(lamp, 20), replace(surface, sheen=0 * surface.sheen).under(lamp, 20)
+    seen, plain = surface.under(lamp, 20), replace(surface, specular_tint=0 * surface.specular_tint).under(lamp, 20)
     inner = slice(20 + 13, -20 - 13)
     np.testing.assert_array_equal(seen.diffuse[inner, inner], plain.diffuse[inner, inner])
     assert seen.specular[inner, inner].max() > 0.05 and seen.specular[:20].max() == 0

@@ -7,18 +7,20 @@ import pytest
 
 from command_line import run
 from face_scene import crop_at, scene
-from illures.decompose.full_resolution import bounds, upright
 from illures.errors import InputError
-from illures.faces import extract
+from illures.faces import bounds, extract, upright
 from illures.faces.matte import MARGIN
 from illures.io.photos import as_float, as_linear, read_photo, save_image
 from illures.math.color import luminance
 from illures.relighting.composite import PhotoRelighter, relight_photo
+from illures.relighting.exposure import exposed, matched, tinted
 from illures.relighting.light import Lamp, Light, direction_of
-from illures.relighting.relight import exposed, matched, relight, tinted
+from illures.relighting.relight import relight
 from illures.relighting.shading import facing_disc, highlight
 from illures.render import shade
 from illures.types import Region
+
+pytestmark = pytest.mark.usefixtures("decomposed_once")
 
 # No highlight: it would have the lamp's colour, and not the skin's.
 WHITE = Light.from_sh(np.outer([3.0, 0.6, 0.3, -0.8, 0, 0, 0, 0, 0], [1, 1, 1]).astype(np.float32))

@@ -1,5 +1,7 @@
 """Heights out of normals, and what they hide."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -139,21 +141,28 @@ def test_nothing_outside_the_mask_casts_a_shadow():
     assert shadow[SIZE // 2, : SIZE // 4].max() < 0.1
 
 
+@cache
+def stranger(number: int):
+    """A person that the fit of heights never saw."""
+    from illures.synth.heads.models import people
+    from illures.synth.sets import Recipe
+
+    return people(Recipe(identities=2, seed=77))(number)
+
+
 @pytest.fixture(scope="module", params=[0, 1])
 def rendered(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """A head that the fit never saw: normals, classes, landmarks, and its true height (NaN where nothing is)."""
     from dataclasses import replace
 
     from illures.synth.heads.expressions import random_expression
-    from illures.synth.heads.models import people
     from illures.synth.renderer import kernels
     from illures.synth.renderer.first_hits import first_hits
     from illures.synth.renderer.scene import Jitter, Pose, merge, place
     from illures.synth.renderer.transport import Transport
-    from illures.synth.sets import Recipe
 
     kernels.start(threads=1)
-    person = people(Recipe(identities=2, seed=77))(request.param)
+    person = stranger(request.param)
     # Locks over the face came after the fit, which knows none.
     person = replace(person, accessories=replace(person.accessories, lock=None))
     head = person.head(random_expression(np.random.default_rng(1)))
@@ -212,24 +221,18 @@ def test_a_lamp_above_leaves_the_neck_in_the_shadow_of_the_chin(rendered):
 @pytest.fixture(scope="module", params=[("cap", 55.0), ("wide", 55.0), ("cap", 40.0), ("wide", 40.0)])
 def under_a_hat(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Under a lamp high in front, with and without a hat: skin that faces the lamp, its true shadow, the estimated."""
-    from dataclasses import replace
-
-    from illures.synth.accessories.hats import random_hat
-    from illures.synth.heads.models import people
-    from illures.synth.sets import Recipe
-
-    (kind, elevation), rng = request.param, np.random.default_rng(5)
-    while (hat := random_hat(rng)).kind != kind:
-        pass
-    person, shown = people(Recipe(identities=2, seed=77))(0), []
-    for worn in (hat, None):
-        outfit = replace(person.accessories, style=None, hair=(), lock=None, glasses=None, hat=worn)
-        shown.append(_shadows_of(replace(person, accessories=outfit), elevation))
+    kind, elevation = request.param
+    shown = _shadows_of(kind, elevation), _shadows_of(None, elevation)
     skin, true, found = (np.stack(fields) for fields in zip(*shown, strict=True))
     return skin, true, found
 
 
-def _shadows_of(person, elevation: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@cache
+def _shadows_of(hat: str | None, elevation: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """With a hat of this kind, or none: skin that faces the lamp, its true shadow, the estimated."""
+    from dataclasses import replace
+
+    from illures.synth.accessories.hats import random_hat
     from illures.synth.heads.expressions import random_expression
     from illures.synth.renderer import kernels
     from illures.synth.renderer.first_hits import first_hits
@@ -237,6 +240,10 @@ def _shadows_of(person, elevation: float) -> tuple[np.ndarray, np.ndarray, np.nd
     from illures.synth.renderer.transport import Transport
 
     kernels.start(threads=1)
+    rng = np.random.default_rng(5)
+    worn = hat and next(one for one in (random_hat(rng) for _ in range(100)) if one.kind == hat)
+    outfit = replace(stranger(0).accessories, style=None, hair=(), lock=None, glasses=None, hat=worn)
+    person = replace(stranger(0), accessories=outfit)
     head, lamp = person.head(random_expression(np.random.default_rng(1))), direction_of(0, elevation)
     view = place(head.landmarks, Pose(0, 0, 0, 1.0), SIDE, Jitter(0.92, (0, 0.04)))
     surface = merge(head, view)

@@ -6,9 +6,8 @@ import pytest
 
 from clips import pan, pictures
 from illures.decompose.decomposer import Decomposer
-from illures.decompose.full_resolution import upright
 from illures.evaluate.metrics import flicker
-from illures.faces import atlas, find_faces, to_crop
+from illures.faces import atlas, find_faces, to_crop, upright
 from illures.faces.track import TrackedFace
 from illures.math import sh
 from illures.model.predictor import Prediction
@@ -76,10 +75,18 @@ def frame_by_frame(images: list, faces: list[Face], network: Nervous) -> list:
     return [Decomposer(network, find_faces=lambda _, f=f: [f])(i)[0] for i, f in zip(images, faces, strict=True)]
 
 
-@pytest.mark.parametrize("every", [1, 2, 4])
-def test_noise_and_a_trembling_network_flicker_less_than_half(face: Face, every: int) -> None:
+@pytest.fixture(scope="module")
+def noisy(face: Face) -> tuple[list, float]:
+    """Frames with noise, and how much the trembling network flickers if it decomposes each by itself."""
     images, faces = pictures(16, noise=8.0), [face] * 16
-    alone = flicker(flat(frame_by_frame(images, faces, Nervous()), faces))
+    return images, flicker(flat(frame_by_frame(images, faces, Nervous()), faces))
+
+
+@pytest.mark.parametrize("every", [1, 2, 4])
+def test_noise_and_a_trembling_network_flicker_less_than_half(
+    face: Face, noisy: tuple[list, float], every: int
+) -> None:
+    (images, alone), faces = noisy, [face] * 16
     steady = flat(run(Stabilizer(Decomposer(Nervous()), every), images, faces), faces)
     assert flicker(steady) < 0.5 * alone
     brightness = steady.mean(axis=(1, 2))

@@ -1,8 +1,7 @@
-"""The command line, one module per command.
+"""The command line: one module per command, which checks its options and calls the package that does the work.
 
 Heavy modules are imported inside the commands, so that `--help` is fast.
-
-To add a command, add a module here and its name to the import below.
+May import all of illures. To add a command, add its module here and its name to the import below.
 """
 
 # Importing a module registers its command.

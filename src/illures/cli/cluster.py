@@ -1,4 +1,4 @@
-"""Options of the verbs that work on photos by the million, and how such work is begun."""
+"""Options of the commands that work on photos by the million, and how such work is begun."""
 
 from __future__ import annotations
 

@@ -103,7 +103,8 @@ def build_cache(samples: Iterable[Sample], folder: Path, guide: Guide, source: s
     with CacheWriter(folder, source) as writer:
         for sample in samples:
             found = guide(np.clip(linear_to_srgb(sample.image), 0, 1).astype(np.float32))
-            # Without transport the residual is what clipping leaves of the negative lobes of SH, which is on no face.
+            # Without transport the residual is only what clipping removes from the negative lobes of SH, which lie on
+            # no face.
             traced = float(np.abs(sample.residual[sample.mask]).max(initial=0) > 0)
             sample = sample if size is None else shrunk(sample, size)
             columns = {

@@ -140,7 +140,7 @@ def _named(clips: Iterable[Footage], rows: dict[str, dict[str, str]]) -> list[Fo
 
 
 def _row_of(clip: Footage) -> str:
-    """What the table calls a clip: its file, or its folder in the layout of 300VW."""
+    """Name of a clip in the table: its file, or its folder in the layout of 300VW."""
     return clip.path.name if clip.annotations is None else clip.path.parent.name
 
 

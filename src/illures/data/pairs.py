@@ -181,7 +181,7 @@ class PairSampler:
         self._people: list[Int[np.ndarray, " k"]] = []
         for name in np.unique(frames.identity):
             own = np.flatnonzero(frames.identity == name)
-            # Who has no second frame where pairs may come from is in no pair.
+            # People without a second frame that may be paired with the first are left out.
             own = own if across > 0 and len(own) > 1 else own[_sharing(self._place[own])]
             if len(own) and (identities is None or name in identities):
                 self._people.append(own)
@@ -248,7 +248,7 @@ def _places(frames: VideoFrames) -> Int[np.ndarray, " frames"]:
 
 
 def _sharing(places: Int[np.ndarray, " k"]) -> np.ndarray:
-    """Which entries occur more than once."""
+    """Mask of the entries that occur more than once."""
     _, back, counts = np.unique(places, return_inverse=True, return_counts=True)
     return np.asarray(counts[back] > 1)
 

@@ -1,4 +1,4 @@
-"""What the changes of rendered people share: the slope of melanin, burnt pixels, and edges that show both sides."""
+"""Shared by `repaint` and `retexture`: the slope of melanin, burnt pixels, and soft edges of classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BURNT = 0.9  # image values from which light and albedo become uncertain
 
 
 def burnt(image: Float[Tensor, "batch height width 3"]) -> Float[Tensor, "batch height width 1"]:
-    """How burnt each pixel of linear images is, from 0 at `BURNT` to 1 at white."""
+    """Degree of overexposure of each pixel of linear images, from 0 at `BURNT` to 1 at white."""
     return ((image.amax(dim=-1, keepdim=True) - BURNT) / (1 - BURNT)).clamp(0, 1)
 
 

@@ -49,7 +49,7 @@ def repaint(
     lost = burnt(image)
     logs = np.stack([_logs(rng) * (rng.random() < chance) for _ in range(len(image))])
     table = torch.from_numpy(logs).float()
-    # Where much of the skin is burnt, only lighter skin looks like a photo.
+    # If much of the skin is burnt, only lighter skin looks like a photo.
     skin = region[..., 0] == Region.SKIN
     shines = (lost[..., 0] * skin).sum(dim=(1, 2)) > _FEW * skin.sum(dim=(1, 2))
     table = torch.where(shines[:, None, None], table.clamp(min=0), table)
@@ -66,7 +66,7 @@ def other_backgrounds(
     rng: np.random.Generator,
     chance: float,
 ) -> Float[Tensor, "batch height width 3"]:
-    """Put parts of other images of the batch behind some people, turned and mirrored, as bright as what was there.
+    """Put parts of other images of the batch behind some people, turned and mirrored, at the old brightness.
 
     Args:
         image: the renders, linear.
@@ -145,7 +145,7 @@ def _ramp(size: int, sides: float, slopes: Float[np.ndarray, "2"]) -> Float[Tens
 
 
 def _logs(rng: np.random.Generator) -> Float[np.ndarray, "classes 3"]:
-    """What is added to the log albedo of each class, and to unknown pixels after the last: nothing."""
+    """Shifts of the log albedo of each class; the last entry is for unknown pixels, and 0."""
     logs = np.zeros((len(Region) + 1, 3))
     logs[Region.SKIN] = rng.normal(0, _SKIN) * MELANIN
     logs[Region.HAIR] = rng.normal(0, _HAIR)

@@ -44,7 +44,7 @@ from illures.types import Sample
 IMAGE_RANGE = 8.0  # largest linear value an image file holds
 _BITS = 11  # of 16: finer than the noise of the renders, two thirds of the bytes
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 4, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED]
-_FRAME = "line of sight"  # of normals and lights, `View.to_crop_frame`; shards of before had the camera's, rolled
+_FRAME = "line of sight"  # of normals and lights, see `View.to_crop_frame`; older shards have the rolled camera's
 _LOSSLESS = [cv2.IMWRITE_WEBP_QUALITY, 101]
 
 

@@ -81,11 +81,11 @@ class SampleStream:
         self._stream, self._seed, self._buffer, self._rank, self._world = stream, seed, buffer, rank, world
 
     def state(self) -> Place:
-        """The place after the last batch that came out."""
+        """The position after the last batch returned."""
         return self._place
 
     def __iter__(self) -> Iterator[list[Sample]]:
-        """Go on after the last batch that came out.
+        """Continue after the last batch returned.
 
         Raises:
             InputError: a shard can't be read, or the sets hold no lights and thus no samples.

@@ -69,7 +69,7 @@ def decoded_pixels(data: bytes) -> np.ndarray:
     """The pixels of a file, RGB or grey.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not such a picture.
     """
     with open_image(io.BytesIO(data)) as image:
         if image.width * image.height > _PIXELS:

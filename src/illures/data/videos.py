@@ -66,10 +66,10 @@ class VideoJob:
     recipe: VideoRecipe
 
     def __call__(self) -> Callable[[int], tuple[ClipReport, bytes]]:
-        """Get ready.
+        """Check that all clips can be read from here; returns `clip`.
 
         Raises:
-            InputError: a clip is not to be seen from here.
+            InputError: a clip does not exist on this machine.
         """
         import cv2
 
@@ -202,7 +202,7 @@ def _read_report(path: Path) -> dict[str, ClipReport]:
 
 
 def _about(clip: Footage) -> ClipReport:
-    """What is known beforehand."""
+    """The fields of the report that are known beforehand."""
     return ClipReport(clip.name, clip.identity, str(clip.path), _size(clip.path), licence=clip.licence)
 
 

@@ -17,10 +17,11 @@ from illures.decompose.folder import (
     write_photo,
 )
 from illures.decompose.map_files import OUTPUTS, write_maps
-from illures.decompose.reading import check_not_source, decomposed_photo, each_photo
+from illures.decompose.reading import decomposed_photo
 from illures.io.formats import Format
+from illures.io.inputs import check_not_source
 from illures.io.photos import save_image
-from illures.jobs.photos import Outcome, Report
+from illures.jobs.photos import Outcome, Report, each_photo
 
 
 def decompose_all(

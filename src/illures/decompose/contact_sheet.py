@@ -70,7 +70,7 @@ def contact_sheet(photo: Photo, faces: Sequence[Maps], title: str) -> UInt8[np.n
 
 
 def face_sheet(face: Maps) -> UInt8[np.ndarray, "rows columns 3"]:
-    """One face's labelled tiles, without a photo: what notebooks show."""
+    """One face's labelled tiles, without the photo; shown in notebooks."""
     pitch = TILE + LABEL + GAP
     sheet = Image.new("RGB", (GAP + 4 * (TILE + GAP), GAP + 2 * pitch), BACKGROUND)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)

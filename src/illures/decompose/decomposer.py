@@ -241,8 +241,8 @@ def _face(
     )
     if not painted.any():
         return face
-    flat = np.clip(face.image / np.maximum(face.shading, 1e-3), 0, 1)
-    albedo = face.albedo + painted[..., None] * (flat - face.albedo)
+    colour = np.clip(face.image / np.maximum(face.shading, 1e-3), 0, 1)
+    albedo = face.albedo + painted[..., None] * (colour - face.albedo)
     return replace(face, albedo=albedo, residual=face.image - albedo * face.shading)
 
 

@@ -53,7 +53,7 @@ class Decomposition(Maps):
         Raises:
             InputError: the photo has another size.
         """
-        from illures.decompose.fields import at_photo_resolution
+        from illures.decompose.full_resolution import at_photo_resolution
         from illures.io.photos import to_photo
 
         return at_photo_resolution(self, to_photo(photo))

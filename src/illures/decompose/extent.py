@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.fields import prepare, prepare_illumination
-from illures.decompose.full_resolution import Fields, Illumination
+from illures.decompose.fields import Fields, Illumination
+from illures.decompose.full_resolution import prepare, prepare_illumination
 from illures.faces import extract, in_photo, in_sight, inverse
 from illures.faces.matte import MARGIN, widened
 from illures.io.photos import Photo, as_linear
@@ -33,7 +33,7 @@ _SURE_MATTE = (0.5, 0.9)
 _UNSURE = 0.3
 # Skin around the crop is no brighter than this percentile of the face's, and has its colour within this [log].
 _BRIGHT, _COLOUR = 90, 0.3
-# What is raised is smoothed by this, and fades into the crop over this [crop sides].
+# Width of the blur of the raised part, and width over which it fades into the crop [crop sides].
 _SMOOTH, _RIM = 0.015, 0.1
 F = TypeVar("F", bound=Illumination)
 
@@ -44,9 +44,9 @@ _SEEN = 0.5
 def prepare_wide(face: Decomposition, photo: Photo) -> Fields:
     """The fields of a face for its photo, continued over the margin of the matte around the crop.
 
-    Where the continued E would make skin brighter than that of the face, it is raised: the shadow under a chin ends
-    somewhere on the neck, which the crop doesn't show. So it is where it would make other things, such as long hair
-    that the network missed, brighter than the face and than they are in the photo.
+    The continued E is raised where it would make skin brighter than that of the face: the shadow under a chin ends
+        somewhere on the neck, which the crop doesn't show. It is also raised where it would make other things, such as
+        long hair that the network missed, brighter than both the face and the photo.
     """
     return _raised(prepare(face, _margin(face)), face, photo)
 

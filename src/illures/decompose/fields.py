@@ -1,167 +1,134 @@
-"""The fields of a face, prepared for interpolation to the photo: `full_resolution` has the method."""
+"""The fields that the maps of a photo are interpolated from, and their interpolation; `full_resolution` fills them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from illures.decompose.full_resolution import (
-    FINER,
-    Fields,
-    Illumination,
-    Map1,
-    Map3,
-    beyond,
-    bounds,
-    check_photo,
-    feathered,
-    log_luminance,
-    sample,
-    softly,
-    upright,
-)
-from illures.decompose.maps import Maps
-from illures.faces import at_size, extract, in_sight, padded, scale_of
-from illures.io.photos import Photo, as_linear
-from illures.math import sh
-from illures.math.color import mean_channel
-from illures.math.fill import distance_from
-from illures.math.guided_filter import box_mean, moments
+from illures.faces import warped
+from illures.math.color import luminance
+from illures.math.fill import continued
 from illures.math.normals import normalize
-from illures.math.quotient import illumination_of
+from illures.math.quotient import BLACK, albedo_of
 from illures.render import shade
 from illures.types import FaceCrop
 
-# Radius of the guided filter [px of a crop of 128], and the variance of log luminance that counts as noise.
-GUIDE_RADIUS = 3
-GUIDE_EPS = 0.05**2
-# Divisors are floored at this part of the face's mean shading, as SH shading can ring to zero.
-SHADING_FLOOR = 0.1
-# Beyond the crop what was known at its edge falls to 1/e over this part of the side of the grid with its margin: a neck
-# goes on below the dark underside of the chin.
-FAR = 0.05
-_AHEAD = np.array([0, 0, 1], np.float32)
+# Largest detail of the photo that albedo takes [log]: darker, brighter. Brighter detail is a glint.
+DETAIL = (2.0, 0.7)
+# Maps of a small crop are upsampled by this factor with cubics first, as the warp to the photo is linear.
+FINER = 4
+# Over these weights of the head above one half a pixel is more and more known.
+_SOFT = 0.2
 
-M = TypeVar("M", bound=Maps)
+Map1 = Float[np.ndarray, "rows columns"]
+Map3 = Float[np.ndarray, "rows columns 3"]
 
 
-def at_photo_resolution(face: M, photo: Photo) -> M:
-    """See `Decomposition.photo_resolution`."""
-    check_photo(face.crop, photo)
-    fields = prepare(face)
-    x0, y0, x1, y1 = bounds(face.crop)
-    matrix = np.array([[1, 0, -x0], [0, 1, -y0]], np.float32)
-    crop = FaceCrop(matrix=matrix, size=max(x1 - x0, y1 - y0), photo_size=face.crop.photo_size, face=face.crop.face)
-    image = as_linear(extract(photo, crop))
-    window = sample(fields, (x0, y0), image)
-    return replace(
-        face,
-        image=image,
-        albedo=window.albedo,
-        normal=window.normal,
-        light=fields.light,
-        residual=window.residual,
-        mask=window.mask,
-        crop=crop,
-        regions=None,
-    )
+@dataclass(frozen=True)
+class Illumination:
+    """The fields that E of the photo is interpolated from, on the (finer) grid of the crop.
 
-
-def prepare(face: Maps, margin: int = 0) -> Fields:
-    """Filter at the crop's size, turn to the photo's frame, and interpolate to the finer grid.
-
-    Args:
-        face: at the network's resolution.
-        margin: width around the crop by which the fields of the head are extrapolated [crop px], as far as the photo
-            goes: normals turn toward the viewer, lit by L, and the rest of E (shadows, highlights) fades out. 0 keeps
-            the fields of the crop, with its background.
+    Attributes:
+        illumination: log E.
+        low: log luminance of the crop as seen by the network; detail is the difference to it.
+        share: of the photo's detail that goes to E, in [0, 1].
+        seen: 1 where `low` is known.
+        floor: least shading used as a divisor.
+        crop: of this grid: that of the face, with the requested margin as far as the photo goes.
     """
-    coarse = _coarse(face, margin)
-    head, mask = (np.clip(_finer(v.astype(np.float32), coarse.crop), 0, 1) for v in (coarse.head, coarse.mask))
-    normal, seen = _finer(coarse.normal, coarse.crop), _finer_illumination(coarse)
-    return Fields(**vars(seen), normal=normal, light=coarse.light, head=head, mask=mask)
+
+    illumination: Map3
+    low: Map1
+    share: Map1
+    seen: Map1
+    floor: float
+    crop: FaceCrop
 
 
-def prepare_illumination(face: Maps, margin: int = 0) -> Illumination:
-    """E alone, as `prepare` prepares it."""
-    return _finer_illumination(_coarse(face, margin))
+@dataclass(frozen=True)
+class Fields(Illumination):
+    """All fields to interpolate, in the upright frame of the photo.
+
+    Attributes:
+        normal: in the photo's frame; not of unit length between pixels.
+        light: in the photo's frame.
+        head: weight of the maps; 0 along the crop's edge.
+        mask: skin; 0 along the crop's edge.
+    """
+
+    normal: Map3
+    light: Float[np.ndarray, "9 3"]
+    head: Map1
+    mask: Map1
 
 
-def _coarse(face: Maps, margin: int) -> Fields:
-    """The fields on the grid of the crop with its margin."""
-    size, shading = face.crop.size, face.shading
-    weight = face.mask[..., None] + 0.01  # outside the mask the prediction is less reliable
-    floor = SHADING_FLOOR * max(float((shading * weight).mean() / weight.mean()), 0.01)
-    illumination = np.log(illumination_of(face.image, face.albedo)).astype(np.float32)
-    low = log_luminance(face.image)
-    share = _share(low, mean_channel(illumination), max(1, round(GUIDE_RADIUS * size / 128)))
-    turn = upright(face.crop)
-    normal, light = (face.normal @ turn.T).astype(np.float32), sh.rotate(face.light, turn).astype(np.float32)
-    head, seen = feathered(face.head, face.crop), feathered(np.ones_like(low), face.crop)
-    mask = head if face.regions is None else feathered(face.mask, face.crop)
-    if margin:
-        known = np.pad(softly(head), margin)
-        ratio = illumination - _log_shading(normal, light, floor)
-        both, fade = beyond(np.dstack([normal, ratio]), head, margin), _fading(known)
-        facing, ratio = both[..., :3] - _AHEAD, both[..., 3:]
-        illumination = _log_shading(_AHEAD + fade * facing, light, floor) + fade * ratio
-        normal = _AHEAD + np.sqrt(fade) * facing  # slower: the head is round beyond the crop's upper edge, too
-        # At the crop's edge all but `low` are 0, unless the photo ends there.
-        low, head, mask, share, seen = (np.pad(v, margin, "edge") for v in (low, head, mask, share, seen))
-        share = share * known
-    else:
-        seen = np.ones_like(low)
-    crop, (rows, columns) = padded(face.crop, margin), (slice(None), slice(None))
-    if margin:
-        crop, (rows, columns) = in_sight(crop)
-    illumination, low, share, seen = (v[rows, columns] for v in (illumination, low, share, seen))
-    normal, head, mask = (v[rows, columns] for v in (normal, head, mask))
-    return Fields(illumination, low, share, seen, floor, crop, normal, light, head, mask)
+@dataclass(frozen=True)
+class Window:
+    """One face's maps over a rectangle of the photo; `albedo * shading + residual = image`. `head` is their weight."""
+
+    image: Map3
+    illumination: Map3
+    albedo: Map3
+    normal: Map3
+    shading: Map3
+    mask: Map1
+    head: Map1
+
+    @property
+    def residual(self) -> Map3:
+        """The photo minus albedo times shading."""
+        return self.image - self.albedo * self.shading
 
 
-def _finer_illumination(coarse: Illumination) -> Illumination:
-    return Illumination(
-        illumination=_finer(coarse.illumination, coarse.crop),
-        low=_finer(coarse.low, coarse.crop),
-        share=_finer(coarse.share, coarse.crop),
-        seen=_finer(coarse.seen, coarse.crop),
-        floor=coarse.floor,
-        crop=at_size(coarse.crop, coarse.crop.size * _factor(coarse.crop)),
+def sample(fields: Fields, origin: tuple[int, int], image: Map3) -> Window:
+    """The maps over a rectangle of the photo that begins at pixel `origin` (x, y) and has the linear pixels `image`."""
+    normal = normalize(warped(fields.normal, fields.crop, origin, image.shape[:2]))
+    shading = shade(normal, fields.light)
+    illumination = illumination_at(fields, origin, image)
+    albedo = albedo_of(image, illumination)
+    return Window(
+        image=image,
+        illumination=illumination,
+        albedo=albedo,
+        normal=normal,
+        shading=shading,
+        mask=warped(fields.mask, fields.crop, origin, image.shape[:2]),
+        head=warped(fields.head, fields.crop, origin, image.shape[:2]),
     )
 
 
-def _factor(crop: FaceCrop) -> int:
-    """How many times finer than the crop the grid is: of a crop about as fine as the photo, the same."""
-    return FINER if scale_of(crop) < 0.5 else 1
+def illumination_at(fields: Illumination, origin: tuple[int, int], image: Map3) -> Map3:
+    """E over a rectangle of the photo, with its share of the photo's detail."""
+
+    def there(field: np.ndarray) -> np.ndarray:
+        return warped(field, fields.crop, origin, image.shape[:2])
+
+    detail = log_luminance(image) - there(fields.low)
+    kept = np.clip((1 - there(fields.share)) * detail, -DETAIL[0], DETAIL[1])
+    return np.exp(there(fields.illumination) + (there(fields.seen) * (detail - kept))[..., None])
 
 
-def _finer(field: np.ndarray, crop: FaceCrop) -> np.ndarray:
-    factor, zoom = _factor(crop), scale_of(crop)
-    if factor > 1:
-        field = cv2.resize(field, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    # Half a crop pixel smooths the creases of the cubics; a photo coarser than the crop needs its own low-pass.
-    return np.ascontiguousarray(_blur(field, max(factor / 2, zoom / 2) if factor > 1 or zoom > 1 else 0.0))
+def surely(head: Float[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
+    """Mask of weights of the head of at least one half; never empty."""
+    return head >= min(0.5, float(head.max()))
 
 
-def _log_shading(normal: Map3, light: Float[np.ndarray, "9 3"], floor: float) -> Map3:
-    return np.log(np.maximum(shade(normalize(normal), light), floor)).astype(np.float32)
+def softly(head: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
+    """As `surely`, but a weight that rises from 0 at one half, so that no pixel jumps; 1 somewhere."""
+    top = min(0.5 + _SOFT, float(head.max()))
+    return np.clip((head - (top - _SOFT)) / _SOFT, 0, 1).astype(np.float32)
 
 
-def _fading(known: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns 1"]:
-    """1 where something is known, falling to 0 with the distance from there."""
-    return np.exp(-distance_from(known) / (FAR * len(known)))[..., None].astype(np.float32)
+def beyond(
+    field: Float[np.ndarray, "size size n"], head: Float[np.ndarray, "size size"], margin: int
+) -> Float[np.ndarray, "wide wide n"]:
+    """A field of the crop extrapolated to a margin, and to where the weight of the head is below one half."""
+    around = ((margin, margin), (margin, margin))
+    return continued(np.pad(field, (*around, (0, 0))), np.pad(softly(head), around))
 
 
-def _share(guide: Map1, target: Map1, radius: int) -> Map1:
-    """Slope of `target` against `guide` in each neighbourhood, within [0, 1], smoothed."""
-    local = moments(guide, target, radius)
-    slope = local.covariance / (np.maximum(local.variance, 0) + GUIDE_EPS)
-    return box_mean(np.clip(slope, 0, 1).astype(np.float32), radius)
-
-
-def _blur(field: np.ndarray, sigma: float) -> np.ndarray:
-    return cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101) if sigma > 0 else field
+def log_luminance(image: Map3) -> Map1:
+    """Log luminance of linear light, finite in black."""
+    return np.log(luminance(np.maximum(image, 0)) + np.float32(BLACK)).astype(np.float32)

@@ -13,10 +13,9 @@ import numpy as np
 import illures
 from illures.decompose.contact_sheet import contact_sheet, probe
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import upright
 from illures.decompose.map_files import OUTPUTS, Alpha, with_alpha, write_exr_maps, write_labels, write_maps
 from illures.errors import InputError
-from illures.faces import extract, to_photo
+from illures.faces import extract, to_photo, upright
 from illures.io import exr_layers
 from illures.io.decoding import parse_json
 from illures.io.files import whole_folder, write_text, write_whole

@@ -9,205 +9,152 @@ the rest, I - A ∘ f(N, L), so the sum is exact for any prediction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TypeVar
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from illures.decompose.fields import FINER, Fields, Illumination, Map1, Map3, beyond, log_luminance, sample, softly
 from illures.decompose.maps import Maps
-from illures.errors import InputError
-from illures.faces import in_photo, padded, scale_of, to_photo
-from illures.io.photos import Photo
-from illures.math.color import luminance
-from illures.math.curves import smoothstep
-from illures.math.fill import continued
+from illures.faces import at_size, bounds, check_photo, extract, feathered, in_sight, padded, scale_of, upright
+from illures.io.photos import Photo, as_linear
+from illures.math import sh
+from illures.math.color import mean_channel
+from illures.math.fill import distance_from
+from illures.math.guided_filter import box_mean, moments
 from illures.math.normals import normalize
-from illures.math.quotient import BLACK, albedo_of
+from illures.math.quotient import illumination_of
 from illures.render import shade
 from illures.types import FaceCrop
 
-# Largest detail of the photo that albedo takes [log]: darker, brighter. Brighter detail is a glint.
-DETAIL = (2.0, 0.7)
-# The maps fade out toward the crop's edge over this part of its side.
-FADE = 0.04
-# Maps of a small crop are upsampled by this factor with cubics first, as the warp to the photo is linear.
-FINER = 4
-# Over these weights of the head above one half a pixel is more and more known.
-_SOFT = 0.2
-
-Rect = tuple[int, int, int, int]  # x0, y0, x1, y1
+# Radius of the guided filter [px of a crop of 128], and the variance of log luminance that counts as noise.
+GUIDE_RADIUS = 3
+GUIDE_EPS = 0.05**2
+# Divisors are floored at this part of the face's mean shading, as SH shading can ring to zero.
+SHADING_FLOOR = 0.1
+# Beyond the crop, values from its edge fade to 1/e over this part of the side of the grid with its margin, as a neck
+# goes on below the dark underside of the chin.
+FAR = 0.05
+_AHEAD = np.array([0, 0, 1], np.float32)
 
 M = TypeVar("M", bound=Maps)
-Map1 = Float[np.ndarray, "rows columns"]
-Map3 = Float[np.ndarray, "rows columns 3"]
 
 
-@dataclass(frozen=True)
-class Illumination:
-    """What E of the photo is interpolated from, on the (finer) grid of the crop.
-
-    Attributes:
-        illumination: log E.
-        low: log luminance of the crop as seen by the network; detail is the difference to it.
-        share: of the photo's detail that goes to E, in [0, 1].
-        seen: 1 where `low` is known.
-        floor: least shading used as a divisor.
-        crop: of this grid: that of the face, with the requested margin as far as the photo goes.
-    """
-
-    illumination: Map3
-    low: Map1
-    share: Map1
-    seen: Map1
-    floor: float
-    crop: FaceCrop
-
-
-@dataclass(frozen=True)
-class Fields(Illumination):
-    """All fields to interpolate, in the upright frame of the photo.
-
-    Attributes:
-        normal: in the photo's frame; not of unit length between pixels.
-        light: in the photo's frame.
-        head: weight of the maps; 0 along the crop's edge.
-        mask: skin; 0 along the crop's edge.
-    """
-
-    normal: Map3
-    light: Float[np.ndarray, "9 3"]
-    head: Map1
-    mask: Map1
-
-
-@dataclass(frozen=True)
-class Window:
-    """One face's maps over a rectangle of the photo; `albedo * shading + residual = image`. `head` is their weight."""
-
-    image: Map3
-    illumination: Map3
-    albedo: Map3
-    normal: Map3
-    shading: Map3
-    mask: Map1
-    head: Map1
-
-    @property
-    def residual(self) -> Map3:
-        """What is left of the photo."""
-        return self.image - self.albedo * self.shading
-
-
-def bounds(crop: FaceCrop) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 of the photo pixels around the turned crop (not clipped to the photo; ends exclusive)."""
-    edge = crop.size - 0.5
-    corners = to_photo(np.array([[-0.5, -0.5], [edge, -0.5], [-0.5, edge], [edge, edge]]), crop)
-    x0, y0 = np.ceil(corners.min(0)).astype(int)
-    side = int(np.ceil(np.ptp(corners, axis=0).max()))
-    return int(x0), int(y0), int(x0) + side, int(y0) + side
-
-
-def inside(rect: Rect, photo: Photo) -> Rect:
-    """The part of a rectangle (x0, y0, x1, y1) that lies in the photo."""
-    height, width = photo.shape[:2]
-    x0, y0, x1, y1 = rect
-    return max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-
-
-def upright(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
-    """Rotation about the line of sight from the crop's frame to the photo's."""
-    cos, sin = crop.matrix[0, :2].astype(np.float64) / scale_of(crop)
-    # crop = [[cos, sin], [-sin, cos]] photo with y down; its inverse with y up has the signs of the sines so.
-    return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
-
-
-def sample(fields: Fields, origin: tuple[int, int], image: Map3) -> Window:
-    """The maps over a rectangle of the photo that begins at pixel `origin` (x, y) and has the linear pixels `image`."""
-    normal = normalize(warped(fields.normal, fields.crop, origin, image.shape[:2]))
-    shading = shade(normal, fields.light)
-    illumination = illumination_at(fields, origin, image)
-    albedo = albedo_of(image, illumination)
-    return Window(
+def at_photo_resolution(face: M, photo: Photo) -> M:
+    """See `Decomposition.photo_resolution`."""
+    check_photo(face.crop, photo)
+    fields = prepare(face)
+    x0, y0, x1, y1 = bounds(face.crop)
+    matrix = np.array([[1, 0, -x0], [0, 1, -y0]], np.float32)
+    crop = FaceCrop(matrix=matrix, size=max(x1 - x0, y1 - y0), photo_size=face.crop.photo_size, face=face.crop.face)
+    image = as_linear(extract(photo, crop))
+    window = sample(fields, (x0, y0), image)
+    return replace(
+        face,
         image=image,
-        illumination=illumination,
-        albedo=albedo,
-        normal=normal,
-        shading=shading,
-        mask=warped(fields.mask, fields.crop, origin, image.shape[:2]),
-        head=warped(fields.head, fields.crop, origin, image.shape[:2]),
+        albedo=window.albedo,
+        normal=window.normal,
+        light=fields.light,
+        residual=window.residual,
+        mask=window.mask,
+        crop=crop,
+        regions=None,
     )
 
 
-def illumination_at(fields: Illumination, origin: tuple[int, int], image: Map3) -> Map3:
-    """E over a rectangle of the photo, with its share of the photo's detail."""
+def prepare(face: Maps, margin: int = 0) -> Fields:
+    """Filter at the crop's size, turn to the photo's frame, and interpolate to the finer grid.
 
-    def there(field: np.ndarray) -> np.ndarray:
-        return warped(field, fields.crop, origin, image.shape[:2])
-
-    detail = log_luminance(image) - there(fields.low)
-    kept = np.clip((1 - there(fields.share)) * detail, -DETAIL[0], DETAIL[1])
-    return np.exp(there(fields.illumination) + (there(fields.seen) * (detail - kept))[..., None])
-
-
-def warped(
-    field: Float[np.ndarray, "a a *channels"], crop: FaceCrop, origin: tuple[int, int], shape: tuple[int, int]
-) -> Float[np.ndarray, "rows columns *channels"]:
-    """Warp a field of a crop's grid to a rectangle of the photo that begins at `origin` (x, y)."""
-    back = crop.matrix.astype(np.float64).copy()
-    back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(field, back, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE))
-
-
-def surely(head: Float[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
-    """Where the weight of the head is at least one half; never empty."""
-    return head >= min(0.5, float(head.max()))
-
-
-def softly(head: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
-    """As `surely`, but a weight that rises from 0 at one half, so that no pixel jumps; 1 somewhere."""
-    top = min(0.5 + _SOFT, float(head.max()))
-    return np.clip((head - (top - _SOFT)) / _SOFT, 0, 1).astype(np.float32)
-
-
-def beyond(
-    field: Float[np.ndarray, "size size n"], head: Float[np.ndarray, "size size"], margin: int
-) -> Float[np.ndarray, "wide wide n"]:
-    """A field of the crop extrapolated to a margin, and to where the weight of the head is below one half."""
-    around = ((margin, margin), (margin, margin))
-    return continued(np.pad(field, (*around, (0, 0))), np.pad(softly(head), around))
-
-
-def feathered(mask: Float[np.ndarray, "size size"], crop: FaceCrop) -> Float[np.ndarray, "size size"]:
-    """A soft mask of a crop that fades to 0 toward its edge, where the photo goes on beyond it."""
-    return np.minimum(mask, feather(crop)).astype(np.float32)
-
-
-def feather(crop: FaceCrop, share: float = FADE, below: bool = True) -> Float[np.ndarray, "size size"]:
-    """1 in the crop, falling smoothly to 0 toward the photo's pixels around it, over a share of its side.
-
-    Not toward those below it unless `below`.
+    Args:
+        face: at the network's resolution.
+        margin: width around the crop by which the fields of the head are extrapolated [crop px], as far as the photo
+            goes: normals turn toward the viewer, lit by L, and the rest of E (shadows, highlights) fades out. 0 keeps
+            the fields of the crop, with its background.
     """
-    rim = max(share * crop.size, 1)
-    reach = int(np.ceil(rim)) + 1
-    around = in_photo(padded(crop, reach))
-    around[reach : None if not below else -reach, reach:-reach] = False
-    if not around.any():
-        return np.ones((crop.size, crop.size), np.float32)
-    away = cv2.distanceTransform((~around).astype(np.uint8), cv2.DIST_C, 3)[reach:-reach, reach:-reach]
-    return smoothstep((away - 1) / rim).astype(np.float32)
+    coarse = _coarse(face, margin)
+    head, mask = (np.clip(_finer(v.astype(np.float32), coarse.crop), 0, 1) for v in (coarse.head, coarse.mask))
+    normal, seen = _finer(coarse.normal, coarse.crop), _finer_illumination(coarse)
+    return Fields(**vars(seen), normal=normal, light=coarse.light, head=head, mask=mask)
 
 
-def log_luminance(image: Map3) -> Map1:
-    """Log luminance of linear light, finite in black."""
-    return np.log(luminance(np.maximum(image, 0)) + np.float32(BLACK)).astype(np.float32)
+def prepare_illumination(face: Maps, margin: int = 0) -> Illumination:
+    """E alone, as `prepare` prepares it."""
+    return _finer_illumination(_coarse(face, margin))
 
 
-def check_photo(crop: FaceCrop, photo: Photo) -> None:
-    """Raise an InputError unless the crop is of a photo of this size."""
-    if photo.shape[:2] != tuple(crop.photo_size):
-        height, width = crop.photo_size
-        found = f"{photo.shape[1]} x {photo.shape[0]}"
-        raise InputError(f"photo: {found} pixels, but the face was found in one of {width} x {height}")
+def _coarse(face: Maps, margin: int) -> Fields:
+    """The fields on the grid of the crop with its margin."""
+    size, shading = face.crop.size, face.shading
+    weight = face.mask[..., None] + 0.01  # outside the mask the prediction is less reliable
+    floor = SHADING_FLOOR * max(float((shading * weight).mean() / weight.mean()), 0.01)
+    illumination = np.log(illumination_of(face.image, face.albedo)).astype(np.float32)
+    low = log_luminance(face.image)
+    share = _share(low, mean_channel(illumination), max(1, round(GUIDE_RADIUS * size / 128)))
+    turn = upright(face.crop)
+    normal, light = (face.normal @ turn.T).astype(np.float32), sh.rotate(face.light, turn).astype(np.float32)
+    head, seen = feathered(face.head, face.crop), feathered(np.ones_like(low), face.crop)
+    mask = head if face.regions is None else feathered(face.mask, face.crop)
+    if margin:
+        known = np.pad(softly(head), margin)
+        ratio = illumination - _log_shading(normal, light, floor)
+        both, fade = beyond(np.dstack([normal, ratio]), head, margin), _fading(known)
+        facing, ratio = both[..., :3] - _AHEAD, both[..., 3:]
+        illumination = _log_shading(_AHEAD + fade * facing, light, floor) + fade * ratio
+        normal = _AHEAD + np.sqrt(fade) * facing  # slower: the head is round beyond the crop's upper edge, too
+        # At the crop's edge all but `low` are 0, unless the photo ends there.
+        low, head, mask, share, seen = (np.pad(v, margin, "edge") for v in (low, head, mask, share, seen))
+        share = share * known
+    else:
+        seen = np.ones_like(low)
+    crop, (rows, columns) = padded(face.crop, margin), (slice(None), slice(None))
+    if margin:
+        crop, (rows, columns) = in_sight(crop)
+    illumination, low, share, seen = (v[rows, columns] for v in (illumination, low, share, seen))
+    normal, head, mask = (v[rows, columns] for v in (normal, head, mask))
+    return Fields(illumination, low, share, seen, floor, crop, normal, light, head, mask)
+
+
+def _finer_illumination(coarse: Illumination) -> Illumination:
+    return Illumination(
+        illumination=_finer(coarse.illumination, coarse.crop),
+        low=_finer(coarse.low, coarse.crop),
+        share=_finer(coarse.share, coarse.crop),
+        seen=_finer(coarse.seen, coarse.crop),
+        floor=coarse.floor,
+        crop=at_size(coarse.crop, coarse.crop.size * _factor(coarse.crop)),
+    )
+
+
+def _factor(crop: FaceCrop) -> int:
+    """Factor by which the grid is finer than the crop: 1 for a crop about as fine as the photo."""
+    return FINER if scale_of(crop) < 0.5 else 1
+
+
+def _finer(field: np.ndarray, crop: FaceCrop) -> np.ndarray:
+    factor, zoom = _factor(crop), scale_of(crop)
+    if factor > 1:
+        field = cv2.resize(field, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    # Half a crop pixel smooths the creases of the cubics; a photo coarser than the crop needs its own low-pass.
+    return np.ascontiguousarray(_blur(field, max(factor / 2, zoom / 2) if factor > 1 or zoom > 1 else 0.0))
+
+
+def _log_shading(normal: Map3, light: Float[np.ndarray, "9 3"], floor: float) -> Map3:
+    return np.log(np.maximum(shade(normalize(normal), light), floor)).astype(np.float32)
+
+
+def _fading(known: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns 1"]:
+    """1 where something is known, falling to 0 with the distance from there."""
+    return np.exp(-distance_from(known) / (FAR * len(known)))[..., None].astype(np.float32)
+
+
+def _share(guide: Map1, target: Map1, radius: int) -> Map1:
+    """Slope of `target` against `guide` in each neighbourhood, within [0, 1], smoothed."""
+    local = moments(guide, target, radius)
+    slope = local.covariance / (np.maximum(local.variance, 0) + GUIDE_EPS)
+    return box_mean(np.clip(slope, 0, 1).astype(np.float32), radius)
+
+
+def _blur(field: np.ndarray, sigma: float) -> np.ndarray:
+    return cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101) if sigma > 0 else field

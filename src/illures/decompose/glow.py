@@ -23,7 +23,7 @@ _KEPT = 0.2  # of the excess, in log
 def without_glow(
     albedo: Float[np.ndarray, "size size 3"], regions: Float[np.ndarray, "size size classes"]
 ) -> Float[np.ndarray, "size size 3"]:
-    """Albedo whose excess over what is usual in its class is compressed; its colour stays.
+    """Albedo with its excess over the usual values of its class compressed; its colour stays.
 
     Args:
         albedo: linear, in [0, 1].

@@ -91,7 +91,7 @@ def _one_sided(
     usable: Bool[np.ndarray, "texels texels"],
     sides: Float[np.ndarray, "size size functions"],
 ) -> Float[np.ndarray, "size size 3"]:
-    """What the two sides differ by, as a function of the normal, in log; the middle of the face has none."""
+    """Half of the log difference of the two sides, as a function of the normal; zero in the middle of the face."""
     both = usable & usable[:, ::-1]
     if both.sum() < _LEAST_TEXELS:
         return np.zeros_like(sides)

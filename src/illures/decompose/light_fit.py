@@ -17,8 +17,8 @@ from illures.math import sh
 
 # Largest factor by which the light is made stronger or weaker to match the photo.
 MOST_GAIN = 4.0
-# Points are sampled on a grid of this side. It stays where it is: if each n-th pixel of the mask were taken, one pixel
-# more of the mask would move all the others, and shading by up to 11/255. With fewer points than this, all are taken.
+# Points are sampled on a fixed grid of this side. If each n-th pixel of the mask were taken, one pixel more of the mask
+# would move all the others, and change shading by up to 11/255. With fewer points than this, all are taken.
 _GRID, _FEW = 64, 200
 # Standard deviation of the network's coefficients of degree 0, 1 and 2, relative to the first; and the weight of that
 # prior against the mean squared log error. Chosen for the least shading error on held-out rendered people.

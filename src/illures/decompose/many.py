@@ -1,4 +1,4 @@
-"""What a worker of a cluster does with each photo: decompose it into a folder."""
+"""The job of a worker of a cluster: decompose each photo into a folder."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class DecomposePhotos:
     names: tuple[str, ...] = OUTPUTS
 
     def __call__(self) -> Callable[[Path, Path], int]:
-        """Open it; gives what decomposes a photo into a new folder and tells how many faces there are."""
+        """Load the network; returns what decomposes a photo into a new folder and returns its number of faces."""
         decomposer = self.network.open()
 
         def do(photo: Path, folder: Path) -> int:

@@ -12,8 +12,8 @@ from PIL import Image
 
 import illures
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import upright
 from illures.decompose.photo_maps import BAND, photo_maps
+from illures.faces import upright
 from illures.io import exr_layers
 from illures.io.files import write_whole
 from illures.io.formats import MAPS, Codes, Format, MapName

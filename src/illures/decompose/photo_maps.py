@@ -16,18 +16,9 @@ from jaxtyping import Float, Num, UInt8
 
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import limits, own_share, prepare_wide, seen_by
-from illures.decompose.fields import prepare
-from illures.decompose.full_resolution import (
-    Fields,
-    Rect,
-    Window,
-    bounds,
-    check_photo,
-    inside,
-    sample,
-    warped,
-)
-from illures.faces import extract, in_sight, padded
+from illures.decompose.fields import Fields, Window, sample
+from illures.decompose.full_resolution import prepare
+from illures.faces import Rect, bounds, check_photo, extract, in_sight, inside, padded, warped
 from illures.faces.matte import PhotoMatte, widened
 from illures.io.formats import Codes, Format, MapName
 from illures.io.photos import Photo, as_float, as_linear

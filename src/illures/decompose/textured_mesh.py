@@ -97,7 +97,7 @@ def write_mesh(path: Path, face: Decomposition) -> None:
         raise InputError(f"{path}: can't write a mesh as {suffix or 'a file with no suffix'}; use glb or obj")
 
 
-# What is the same in each file: one face of one material, whose textures are the views behind those of the mesh.
+# The constant part of each file: one face of one material, whose textures are the buffer views after those of the mesh.
 _SCENE: dict[str, Any] = {
     "scene": 0,
     "scenes": [{"nodes": [0]}],

@@ -10,11 +10,12 @@ import numpy as np
 
 from illures.decompose.decomposer import Decomposer
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.reading import check_not_source, decomposed_photo, each_photo, save_with_bits
+from illures.decompose.reading import decomposed_photo
 from illures.editing.edit import apply_albedo, apply_normal, evenly_lit, retouched, toned
 from illures.editing.retouch import Retouch
-from illures.io.photos import Photo
-from illures.jobs.photos import Outcome, Report
+from illures.io.inputs import check_not_source
+from illures.io.photos import Photo, save_with_bits
+from illures.jobs.photos import Outcome, Report, each_photo
 
 
 @dataclass(frozen=True)

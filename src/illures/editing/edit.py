@@ -14,22 +14,21 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.fields import prepare
-from illures.decompose.full_resolution import bounds, inside, warped
+from illures.decompose.full_resolution import prepare
 from illures.decompose.photo_maps import photo_maps
 from illures.editing.retouch import Retouch, tone_gain
 from illures.errors import InputError
-from illures.faces import regions
+from illures.faces import bounds, inside, regions, warped
 from illures.io.decoding import decoding, read_codes
 from illures.io.formats import Format
 from illures.io.headers import header_size
 from illures.io.photos import Photo, as_linear
 from illures.math.normals import normalize
 from illures.relighting.composite import PhotoRelighter
+from illures.relighting.exposure import matched
 from illures.relighting.light import Light
-from illures.relighting.person import around
 from illures.relighting.photo_grid import encoded, over_bands
-from illures.relighting.relight import matched
+from illures.relighting.weight import photo_weight
 from illures.render import shade
 
 # Differences of up to this many codes (of 255) are rounding by the editor.
@@ -156,7 +155,7 @@ def toned(photo: Photo, faces: Sequence[Decomposition], shift_deg: float) -> Pho
     for face in faces:
         gain = np.log(tone_gain(face, shift_deg)).astype(np.float32)
         others = [other.crop for other in faces if other is not face]
-        (x0, y0, x1, y1), share = around(photo, face, others, "skin")
+        (x0, y0, x1, y1), share = photo_weight(photo, face, others, "skin")
         points = face.crop.face.landmarks[:, :2] - [x0, y0]
         side = max(x1 - x0, y1 - y0)
         kept = 1 - regions.eyes_and_mouth(points.astype(np.float32), side)[: y1 - y0, : x1 - x0]

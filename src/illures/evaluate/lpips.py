@@ -65,7 +65,7 @@ class Lpips:
         b: Float[np.ndarray, "height width 3"],
         mask: Bool[np.ndarray, "height width"],
     ) -> float:
-        """Distance of what is inside a mask: the rectangle around it, with grey outside the mask in both images."""
+        """Distance inside a mask: over the rectangle around it, with grey outside the mask in both images."""
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         seen = mask[window][..., None]
@@ -96,7 +96,7 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         raise InputError("LPIPS needs PyTorch: pip install 'illures[train]'") from None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever the file makes it stumble over
+    except Exception as error:  # torch raises any type for a file that it can't read
         raise InputError(f"{path}: not a PyTorch weights file ({type(error).__name__})") from error
     if not isinstance(state, dict):
         raise InputError(f"{path}: not a dictionary of tensors")

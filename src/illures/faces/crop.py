@@ -11,15 +11,17 @@ from jaxtyping import Bool, Float, Num
 
 from illures.errors import InputError
 from illures.faces.contour import points68
-from illures.io.photos import as_float
+from illures.io.photos import Photo, as_float
 from illures.types import Face, FaceCrop
 
 # FFHQ's rule (Karras et al. 2019, section "The FFHQ dataset") takes half side = max(2 |e2e|, 1.8 |e2m|) around
 # eyes + 0.1 e2m. A tighter, lower square uses more pixels for the face: less hair, the whole chin.
 TIGHTNESS = 0.85
 CENTRE_BELOW_EYES = 0.3
-# What `in_sight` leaves around the photo, as far as filters on the crop's grid reach [of its side].
+# Margin that `in_sight` leaves around the photo: the reach of filters on the crop's grid [of its side].
 _RIM = 0.03
+
+Rect = tuple[int, int, int, int]  # x0, y0, x1, y1
 
 
 def alignment(points: Float[np.ndarray, "68 2"], size: int) -> Float[np.ndarray, "2 3"]:
@@ -84,8 +86,31 @@ def scale_of(crop: FaceCrop) -> float:
     return float(math.hypot(crop.matrix[0, 0], crop.matrix[1, 0]))
 
 
+def upright(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
+    """Rotation about the line of sight from the crop's frame to the photo's."""
+    cos, sin = crop.matrix[0, :2].astype(np.float64) / scale_of(crop)
+    # crop = [[cos, sin], [-sin, cos]] photo with y down; its inverse with y up has the signs of the sines so.
+    return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+
+
+def bounds(crop: FaceCrop) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 of the photo pixels around the turned crop (not clipped to the photo; ends exclusive)."""
+    edge = crop.size - 0.5
+    corners = to_photo(np.array([[-0.5, -0.5], [edge, -0.5], [-0.5, edge], [edge, edge]]), crop)
+    x0, y0 = np.ceil(corners.min(0)).astype(int)
+    side = int(np.ceil(np.ptp(corners, axis=0).max()))
+    return int(x0), int(y0), int(x0) + side, int(y0) + side
+
+
+def inside(rect: Rect, photo: Photo) -> Rect:
+    """The part of a rectangle (x0, y0, x1, y1) that lies in the photo."""
+    height, width = photo.shape[:2]
+    x0, y0, x1, y1 = rect
+    return max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+
+
 def in_photo(crop: FaceCrop) -> Bool[np.ndarray, "size size"]:
-    """Which pixels of a crop have their centres in the photo."""
+    """Mask of the pixels of a crop with their centres in the photo."""
     height, width = crop.photo_size
     x = np.arange(crop.size, dtype=np.float64)
     y = x[:, None]
@@ -126,6 +151,14 @@ def to_photo(points: Float[np.ndarray, "n d"], crop: FaceCrop) -> Float[np.ndarr
     return _transform(points, inverse(crop))
 
 
+def check_photo(crop: FaceCrop, photo: Photo) -> None:
+    """Raise an InputError unless the crop is of a photo of this size."""
+    if photo.shape[:2] != tuple(crop.photo_size):
+        height, width = crop.photo_size
+        found = f"{photo.shape[1]} x {photo.shape[0]}"
+        raise InputError(f"photo: {found} pixels, but the face was found in one of {width} x {height}")
+
+
 def extract(photo: Num[np.ndarray, "height width *channels"], crop: FaceCrop) -> Num[np.ndarray, "size size *channels"]:
     """The crop's pixels, same dtype as the photo; see `warp`.
 
@@ -139,7 +172,7 @@ def extract_float(
 ) -> Float[np.ndarray, "size size *channels"]:
     """As `extract`, but float32 in [0, 1] that is not rounded to 8-bit codes.
 
-    What is rounded so depends on the CPU in a few pixels: the last bits of a float decide for a code or the next.
+    Rounded codes depend on the CPU in a few pixels, where the last bits of a float decide between two codes.
     """
     return warp(photo, crop.matrix, crop.size, cv2.BORDER_REFLECT_101, rounded=False)
 

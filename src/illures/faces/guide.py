@@ -2,7 +2,7 @@
 
 The mesh of 468 points is too coarse for eyelids, nostrils and lips, and flatter than real faces. The correction is the
 mean, over rendered heads, of true minus mesh normals in the head's own frame, as a UV atlas: `weights/relief.npz`,
-written by scripts/mean_relief.py.
+written by scripts/mean_detail_normals.py.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _OF_SKIN = (Region.SKIN, Region.LIPS, Region.FACIAL_HAIR, Region.EYES)
 _TOUCHING = 0.25  # probability from which skin pixels are connected
 # Bars are looked for at this size: at others, the ringing of a JPEG would have other slopes.
 _BARS_PX = 128
-_FLAT = 6 / 255  # variation within one colour after JPEG
+_PLAIN = 6 / 255  # variation within one colour after JPEG
 _RINGING = 20 / 255
 _LEAST_BAR = 0.006  # of the crop's area
 _FULL = 0.9  # share of its (rotated) bounding rectangle that a bar fills
@@ -92,14 +92,14 @@ def _bars(
     """1 on rectangles of one colour that lie on the face."""
     size = len(image)
     around = np.ones((3, 3), np.uint8)
-    flat = ((cv2.dilate(image, around) - cv2.erode(image, around)).max(-1) <= _FLAT).astype(np.uint8)
-    count, pieces, figures, _ = cv2.connectedComponentsWithStats(flat, connectivity=4)
+    plain = ((cv2.dilate(image, around) - cv2.erode(image, around)).max(-1) <= _PLAIN).astype(np.uint8)
+    count, pieces, figures, _ = cv2.connectedComponentsWithStats(plain, connectivity=4)
     found = np.zeros((size, size), np.uint8)
     for piece in range(1, count):
         if figures[piece, cv2.CC_STAT_AREA] < _LEAST_BAR * size * size:
             continue
         seed = pieces == piece
-        if np.ptp(image[seed], axis=0).max() > 2 * _FLAT:
+        if np.ptp(image[seed], axis=0).max() > 2 * _PLAIN:
             continue
         # JPEG ringing at the edges: no longer constant, but nearly of the same colour.
         near = np.abs(image - np.median(image[seed], axis=0)).max(-1) <= _RINGING
@@ -107,7 +107,8 @@ def _bars(
         here = of_colour == np.bincount(of_colour[seed & near]).argmax()
         if (here & face).mean() < _LEAST_BAR / 2:
             continue
-        # A plain backdrop and skin of its colour are one piece, too, but most of that skin is far from what is flat.
+        # A plain backdrop and skin of its colour are connected, too. But then most of the region is far from the plain
+        # part.
         reach = cv2.dilate(seed.astype(np.uint8), np.ones((size // 8 + 1, size // 8 + 1), np.uint8))
         if (here & (reach == 0)).sum() > (1 - _FULL) * here.sum():
             continue

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from illures.io.onnx_runtime import onnx_runtime
 
 WEIGHTS = Path(__file__).parent / "weights"
-# More are not faster; one where other processes have the other cores, as they say by OMP_NUM_THREADS.
+# More threads are not faster. OMP_NUM_THREADS=1 says that other processes use the other cores.
 THREADS = 1 if os.environ.get("OMP_NUM_THREADS") == "1" else 2
 
 
@@ -26,7 +26,7 @@ class Network:
         options = ort.SessionOptions()
         options.intra_op_num_threads = THREADS
         options.log_severity_level = 3
-        # As in `model.predictor`: the cores are the other networks', too.
+        # As in `model.predictor`: waiting threads leave the cores to other networks.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = str(WEIGHTS / f"{name}.onnx")
         self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -20,7 +20,7 @@ BROWS = (
     (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
     (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
 )
-# Where blush goes: the apple of the cheek and the bone toward the ear.
+# Places of blush: the apple of the cheek, and the bone toward the ear.
 CHEEKS = ((50, 123), (280, 352))
 _EYE_OUTER = (33, 263)
 

@@ -79,7 +79,7 @@ class FaceTracker:
         before, self._alive = self._alive, {}
         found = {track: face for track, last in before.items() if (face := _follow(image, last)) is not None}
         moved = {track: 1 - overlap(box_of(face), box_of(before[track])) for track, face in found.items()}
-        # Where two tracks meet, the one that moved less stays: a hidden face's track jumps to the face before it.
+        # If two tracks meet, the one that moved less stays, as the track of a hidden face jumps to the face before it.
         for track in sorted(moved, key=moved.__getitem__):
             if not any(are_double(found[track], other, DOUBLE) for other in self._alive.values()):
                 self._alive[track] = found[track]

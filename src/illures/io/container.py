@@ -21,7 +21,7 @@ _PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"[playlist]", b"<MPD")  # how they begin
 
 
 def pyav() -> Any:
-    """The library that reads and writes clips, which not everybody needs.
+    """PyAV, the optional library that reads and writes clips.
 
     Raises:
         InputError: it is not installed.
@@ -36,7 +36,8 @@ def pyav() -> Any:
 def open_container(path: Path, pixels: int = MAX_PIXELS) -> Any:
     """The container of a clip, to be read; a context manager.
 
-    FFmpeg decodes a frame to learn what the file holds; larger ones than `pixels` it does not, nor later.
+    FFmpeg decodes a frame to learn what the file holds. Frames of more than `pixels` pixels are refused, here and
+    later.
 
     Raises:
         av.error.FFmpegError: it can't be opened, or is of a kind that is not on the list.
@@ -78,9 +79,9 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def side_data(frame: Any, name: str) -> bytes | None:
-    """What a frame carries beside its pixels, by FFmpeg's name of the kind; None if it does not.
+    """Side data of a frame, by FFmpeg's name of the kind; None if there is none.
 
-    By key: what a loop over the side data gives has changed with PyAV 19.
+    Looked up by key, as PyAV 19 changed what a loop over the side data gives.
     """
     from av.sidedata.sidedata import Type
 

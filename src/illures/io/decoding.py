@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from io import BytesIO
 from math import prod
 from pathlib import Path
@@ -26,6 +27,8 @@ from illures.errors import InputError, InputWarning
 
 # Pillow knows dozens of formats. One of them (EPS) starts Ghostscript on the file. Only these are allowed.
 PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF", "JPEG2000", "PPM")
+# Pillow's modules for them; MPO is read by that of JPEG, HEIF by pillow-heif. `Image.init` would import dozens more.
+_PLUGINS = ("Jpeg", "Png", "WebP", "Tiff", "Bmp", "Gif", "Avif", "Jpeg2K", "Ppm")
 # Largest array from a file [bytes]: larger ones are damaged headers or decompression bombs.
 MOST_BYTES = 1 << 30
 # The largest double has 309 digits.
@@ -65,7 +68,8 @@ def open_image(file: str | os.PathLike[str] | BytesIO) -> Image.Image:
     """
     if _begins(file)[4:8] == b"ftyp":  # HEIC and AVIF, also those that were renamed to .jpg
         _register_heif(file)
-    Image.init()
+    for name in _PLUGINS:
+        import_module(f"PIL.{name}ImagePlugin")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limits are checked by the caller
         return Image.open(file, formats=[name for name in PHOTO_FORMATS if name in Image.OPEN])
@@ -89,9 +93,9 @@ def _register_heif(file: str | os.PathLike[str] | BytesIO) -> None:
 
 @contextmanager
 def name_for_libraries(path: str | os.PathLike[str]) -> Iterator[str]:
-    """A name by which libraries in C++ can open a file that is there, within the block.
+    """A name by which libraries in C++ can open an existing file, within the block.
 
-    They take names in UTF-8 alone; OpenCV even crashes on others.
+    They only take names in UTF-8; OpenCV crashes on others.
 
     Raises:
         OSError: the file is not there, or can't be read.
@@ -107,7 +111,7 @@ def name_for_libraries(path: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def read_codes(path: str | os.PathLike[str]) -> np.ndarray | None:
-    """What OpenCV decodes: codes as they are stored, BGR; None where it can't."""
+    """Pixels as OpenCV decodes them: stored codes, BGR; None if it can't."""
     with name_for_libraries(path) as name:
         return cv2.imread(name, cv2.IMREAD_UNCHANGED)
 
@@ -116,7 +120,7 @@ def parse_json(text: str | bytes) -> Any:
     """JSON from a file.
 
     Raises:
-        ValueError: it is none, is nested too deeply, or holds a whole number that no double can hold.
+        ValueError: it is not JSON, is nested too deeply, or holds a whole number that no double can hold.
     """
     try:
         return json.loads(text, parse_int=_whole)
@@ -128,7 +132,7 @@ def read_npy(path: Path, most_bytes: int = MOST_BYTES) -> np.ndarray:
     """A .npy file of plain numbers; its header is checked before memory is asked for.
 
     Raises:
-        InputError: it is none, is empty, holds something else than numbers, or is larger than `most_bytes`.
+        InputError: it is not a .npy file, is empty, holds something else than numbers, or is larger than `most_bytes`.
     """
     with decoding(path, "a .npy file"), path.open("rb") as file:
         array = _npy(file, os.fstat(file.fileno()).st_size, most_bytes)
@@ -141,7 +145,7 @@ def read_npz(path: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> dict
     """The arrays of a .npz file, numbers or text, each checked as in `read_npy`.
 
     Raises:
-        InputError: it is none, or its arrays together are larger than `most_bytes`.
+        InputError: it is not a .npz file, or its arrays together are larger than `most_bytes`.
     """
     with decoding(path, "a .npz file"), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
@@ -185,7 +189,7 @@ def read_tensors(path: Path, kind: str, framework: str = "numpy") -> tuple[dict[
         framework: "numpy", or "pt" for torch's tensors.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a safetensors file.
     """
     from safetensors import safe_open
 

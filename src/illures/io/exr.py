@@ -54,7 +54,7 @@ def read_exr_linear(path: Path) -> Float[np.ndarray, "height width *channels"]:
     for name in ("RGBA", "RGB"):
         if name in channels:
             return channels[name]
-    if set("RGB") <= channels.keys():  # of different types, which the library does not merge
+    if set("RGB") <= channels.keys():  # channels of different types, which the library does not merge
         return np.stack([channels[name] for name in "RGB"], axis=-1)
     if len(channels) == 1 or "Y" in channels:
         return channels.get("Y", next(iter(channels.values())))

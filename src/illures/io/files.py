@@ -19,8 +19,8 @@ from pathlib import Path
 from illures.errors import InputError
 
 _PARTIAL, _OLD = "partial", "old"
-_LONGEST = 254  # bytes of a name with what is added to it; one more is the dot that hides it
-_TRIES = 20  # to put a folder in its place while other runs do the same
+_LONGEST = 254  # bytes of a temporary name, without the dot in front that hides it
+_TRIES = 20  # attempts to put a folder in its place while other runs do the same
 
 
 class DiskFullError(InputError):
@@ -48,7 +48,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    r"""Write text as UTF-8; bytes of names that are none stand as \udcXX, which JSON reads back.
+    r"""Write text as UTF-8; bytes of file names that are not UTF-8 become \udcXX, which JSON reads back.
 
     Raises:
         DiskFullError, InputError: as `write_whole`.
@@ -58,12 +58,12 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary sibling to write, for what is too large for memory; it becomes `path` when the block ends well.
+    """A temporary sibling to write, for data too large for memory; it becomes `path` when the block ends without error.
 
     Raises:
         DiskFullError, InputError: the file can't be written.
     """
-    machine = socket.gethostname() + "-"  # on a shared disk, processes of several may have equal numbers
+    machine = socket.gethostname() + "-"  # on a shared disk, processes of two machines may have equal numbers
     partial = _sibling(path, _PARTIAL, machine)
     try:
         _remove_left_behind(path, machine)
@@ -150,10 +150,10 @@ def _sibling(path: Path, kind: str, machine: str = "") -> Path:
 
 
 def _remove_left_behind(target: Path, machine: str = "") -> None:
-    """What processes that are gone (killed, power cut) left of this target; an old folder goes back to its place."""
+    """Remove temporary files that killed processes left of this target; put a folder moved aside back in its place."""
     begins = {kind: _sibling(target, kind, machine).name.removesuffix(str(os.getpid())) for kind in (_PARTIAL, _OLD)}
     try:
-        names = os.listdir(target.parent)  # once, and no pattern: folders of results may hold many thousands
+        names = os.listdir(target.parent)  # not `glob`, which is slow in folders of many thousands
     except OSError:
         return
     for kind, begin in begins.items():

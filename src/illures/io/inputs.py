@@ -1,9 +1,9 @@
-"""Which photos a command is to work on."""
+"""The photos that a command works on, and the folders of their results."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from illures.errors import InputError
@@ -85,6 +85,12 @@ def folder_for_each(
         taken.add(name.casefold())
         chosen[source] = out / name
     return chosen
+
+
+def check_not_source(source: Path, outputs: Iterable[Path], target: Path) -> None:
+    """Raise an InputError that names `target` if one of the outputs is the photo itself."""
+    if any(path.exists() and path.samefile(source) for path in outputs):
+        raise InputError(f"{target}: is the photo itself; choose another output")
 
 
 def _entries(folder: Path, recursive: bool) -> Iterator[Path]:

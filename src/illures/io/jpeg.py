@@ -14,7 +14,8 @@ from PIL import Image, ImageChops
 from illures.io.decoding import note
 
 _END = b"\xff\xd9"
-# Entropy-coded data that are no end marker, and that no table decodes as zeros, which missing data are read as.
+# Inserted before the end marker. These bytes are no marker, and no Huffman table decodes them as zeros, as which
+# missing data are read.
 _MORE = b"\x55" * 4096
 _BLOCK = 8
 
@@ -47,7 +48,7 @@ def say_cut(path: Path, image: Image.Image) -> None:
 
 
 def _scan(data: bytes) -> int | None:
-    """Where the first scan begins; a small picture in the metadata has its own. None where the markers are broken."""
+    """Offset of the first scan, which is not that of a thumbnail in the metadata. None if the markers are broken."""
     place = 2
     while data[place : place + 1] == b"\xff":
         marker = data[place + 1 : place + 2]

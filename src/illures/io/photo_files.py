@@ -1,4 +1,4 @@
-"""Pixels of photo files: decoded, in RGB or grey, upright, at their own depth. `io.photos` is what others call."""
+"""Pixels of photo files: decoded, in RGB or grey, upright, at their own depth. Other modules call `io.photos`."""
 
 from __future__ import annotations
 

@@ -176,6 +176,11 @@ def save_image(
     write_whole(path, encoded(codes, suffix, options))
 
 
+def save_with_bits(path: Path, photo: Photo, bits: int, alpha: Float[np.ndarray, "height width"] | None) -> None:
+    """Write a photo as it is if it has `bits` bits, else rounded to them; see `save_image`."""
+    save_image(path, photo if photo.dtype == np.dtype(f"uint{bits}") else as_float(photo), bits, alpha)
+
+
 def check_savable(path: Path) -> None:
     """Raise an InputError unless `save_image` writes files of this suffix."""
     if path.suffix.lower() not in (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp", ".exr"):

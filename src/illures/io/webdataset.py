@@ -21,7 +21,7 @@ def grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
         if member.isdir():
             continue
         if wrong := _wrong(member):
-            if files:  # which is whole
+            if files:  # the sample before is complete
                 yield key, files
             raise ValueError(f"{member.name}: {wrong}")
         folder, slash, base = member.name.rpartition("/")
@@ -37,7 +37,7 @@ def grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
 
 
 def _wrong(member: tarfile.TarInfo) -> str:
-    """Why a member is not read; nothing where it is."""
+    """Why a member is not read; empty if it is read."""
     if not member.isreg() or member.issparse():  # a link, a device, or a few bytes that unfold to terabytes
         return "not a plain file"
     if member.size > MOST_BYTES:
@@ -53,7 +53,7 @@ def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def add_folder(tar: tarfile.TarFile, key: str, folder: Path) -> None:
-    """Append what a folder holds as one sample: face-1/light.json becomes KEY.face-1.light.json."""
+    """Append the files of a folder as one sample: face-1/light.json becomes KEY.face-1.light.json."""
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         add(tar, f"{key}.{member(path, folder)}", path.read_bytes())
 

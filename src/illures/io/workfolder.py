@@ -41,8 +41,8 @@ class WorkFolder:
         for _ in range(_TRIES):
             self.path = _made(prefix)
             lock = _locked(self.path)
-            # Not locked, where another start came between the two and took it for abandoned; or the disk has no locks,
-            # and then nobody takes it.
+            # There is no lock if another process took the folder for abandoned before it was locked, or if the disk has
+            # no locks. Without locks, no folder is taken for abandoned.
             if lock is not None or fcntl is None:
                 break
             with suppress(OSError):
@@ -60,7 +60,7 @@ class WorkFolder:
         self.close()
 
     def clear(self) -> None:
-        """Remove what is in it."""
+        """Remove its contents."""
         for left in self.path.glob("*"):
             if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left, ignore_errors=True)

@@ -1,10 +1,10 @@
-"""Process photos one after the other, report on each, and continue after a failure."""
+"""Process photos, several at a time, report on each in order, and continue after a failure."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from rich.console import Console
 
 from illures.errors import InputError
 from illures.io.files import DiskFullError
+from illures.jobs.prefetch import prefetched, threads_for
+from illures.jobs.progress import bar
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,22 @@ class Report:
 
     def _print(self, outcome: Outcome, words: str) -> None:
         print(json.dumps(asdict(outcome), ensure_ascii=False) if self._json else words, file=self._results, flush=True)
+
+
+def each_photo(
+    sources: Collection[Path], work: Callable[[Path], Outcome], report: Report, workers: int | None = None
+) -> None:
+    """Work on photos, several at a time, and show progress; after an error the others go on, unless the disk is full.
+
+    Args:
+        sources: the photos.
+        work: on a photo; safe to call from several threads.
+        report: receives the outcome of each, in the order of the photos.
+        workers: largest number of photos at a time; None: one a core, as far as the memory goes.
+    """
+    threads = threads_for(len(sources), workers)
+    with prefetched(work, sources, threads) as result, bar(len(sources), report.console) as advance:
+        for_each(sources, lambda source: report.done(result(source)), report, advance)
 
 
 def for_each(

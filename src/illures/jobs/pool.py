@@ -32,7 +32,7 @@ LOCK = ".lock"  # name of the lock file in an output folder
 RESTARTS = 3  # restarts of the pool in a row without a finished piece, before giving up
 LOSSES = 3  # the same for actors on Ray: deaths per actor
 
-_WORK: Work | InputError | None = None  # of this worker process, or the error of opening the job
+_WORK: Work | InputError | None = None  # the open job of this worker process, or the error of opening it
 
 
 def in_processes(job: Job, pieces: Sequence[int], workers: int | None = None) -> Results:

@@ -35,7 +35,7 @@ def in_order(
     work: Callable[[Item], Result],
     items: Iterable[Item],
     threads: int,
-    ahead: int,
+    pending: int,
     first: Callable[[], object] | None = None,
 ) -> Generator[Result, None, None]:
     """The results of all items, in their order; closing the generator drops what has not begun and waits for the rest.
@@ -44,7 +44,7 @@ def in_order(
         work: safe to call from several threads at a time.
         items: read one by one, in the caller's thread; may be endless.
         threads: how many work.
-        ahead: most items that are begun or done, and not yet taken.
+        pending: most items that are begun or done, and not yet taken.
         first: called once in each thread.
     """
     waiting: deque[Future[Result]] = deque()
@@ -52,7 +52,7 @@ def in_order(
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) >= ahead:
+            if len(waiting) >= pending:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -142,7 +142,7 @@ def connected(address: str, workers: int | None) -> Iterator[None]:
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
             break
-        except Exception as error:  # of many kinds, also the bare one
+        except Exception as error:  # Ray raises many types, also a plain Exception
             ray.shutdown()
             if not (own and tries_left and "timed out" in str(error)):
                 raise InputError(f"Ray, address {address!r}: {first_line(error)}") from error

@@ -141,7 +141,7 @@ def _results(
                 yield [Row(**row) for row in json.loads(each["rows"])]
     except InputError:
         raise
-    except Exception as error:  # Ray has many kinds
+    except Exception as error:  # Ray raises many types
         raise InputError(f"Ray: {first_line(error)}") from error
 
 
@@ -178,7 +178,7 @@ class ShardWorker:
         folder = self._folder
         if not folder.is_done(part.number):
             trying = folder.trying(part.number)
-            # What workers that were killed left is removed with it.
+            # Files that killed workers left are removed with it.
             with WorkFolder("illures-photos-") as scratch, folder.writing(part.number) as writer:
                 results = scratch.path / "results"
                 inputs = scratch.path / "inputs"

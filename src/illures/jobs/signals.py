@@ -36,7 +36,7 @@ def terminal_signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def signals_held_back() -> Iterator[None]:
-    """What would end this process by an exception (SIGINT, SIGTERM, SIGHUP) does so when the block has ended.
+    """Hold back the signals that end this process by an exception (SIGINT, SIGTERM, SIGHUP) until the block has ended.
 
     Only the main thread gets such exceptions: in others nothing changes.
     """

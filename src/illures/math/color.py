@@ -18,7 +18,7 @@ Colour = Float[np.ndarray, "3"]
 # Rows: X, Y, Z of linear sRGB (IEC 61966-2-1); Y alone is the luminance.
 _RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
-# Largest difference of the channels of a grey pixel; and where the picture before it had colours.
+# Largest difference of the channels of a grey pixel; the second where the frame before had colours.
 _GREY, _GREY_AGAIN = 3.5 / 255, 2 / 255
 
 # A face of albedo _USUAL_TONE has the linear luminance _FACE_LUMINANCE in photos; others go with albedo to the power
@@ -77,7 +77,7 @@ def mean_colour(image: Float[np.ndarray, "rows columns 3"], weight: Float[np.nda
 
 
 def is_grey(srgb: Float[np.ndarray, "*batch 3"], before: bool = True) -> bool:
-    """Whether an sRGB-encoded image has no colour but for rounding and what JPEG adds: in 99 % of its pixels.
+    """Whether 99 % of the pixels of an sRGB-encoded image have no colour, but for rounding and JPEG artefacts.
 
     So is an image so dark that rounding hides its colours: what is made up for them would be wrong.
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 ColorSpaceName = Literal["srgb-linear", "acescg"]
-NAMES: tuple[ColorSpaceName, ...] = get_args(ColorSpaceName)
 CHROMATICITIES: dict[ColorSpaceName, tuple[float, ...]] = {
     "srgb-linear": (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),  # IEC 61966-2-1, D65
     "acescg": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767),  # S-2014-004: AP1, about D60

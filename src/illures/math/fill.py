@@ -38,14 +38,14 @@ def continued(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarr
 
     It is a mean whose weights fall so fast with the distance that what is near decides: unlike `filled` it keeps light
     and dark sides apart, and hair above the forehead gets the values of the forehead. Unlike `nearest` it is smooth in
-    its inputs: a place that counts a hair more changes the field by as little.
+    its inputs: a small change of a weight changes the field by as little.
 
     Args:
         field: any finite values; those of weight 0 are not used.
         weight: how far a place is known, in [0, 1]; 1 somewhere.
     """
     known = np.asarray(weight, np.float32)
-    spoken = _spoken(known)
+    spoken = _influence(known)
     density, distance = _near(spoken, _POWER), distance_from(known)
     blurs = [(width, np.clip(distance / (2 * width), 0, 1)) for width in (len(field) * share for share in _WIDTHS)]
     planes = []
@@ -59,18 +59,18 @@ def continued(field: Float[np.ndarray, "rows columns n"], weight: Float[np.ndarr
 
 
 def distance_from(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
-    """About the distance [px] from what is known, and as smooth in `weight` as `continued`; 0 inside."""
-    density = _near(_spoken(weight), _POWER_OF_DISTANCE)
+    """Approximate distance [px] from known places, as smooth in `weight` as `continued`; 0 in known places."""
+    density = _near(_influence(weight), _POWER_OF_DISTANCE)
     return np.maximum(cv2.pow(density, 1 / (2 - _POWER_OF_DISTANCE)) - 1, 0).astype(np.float32)
 
 
-def _spoken(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
-    """How much a place speaks for others. What is known but a little does slowly: a weight of 0.001 would decide."""
+def _influence(weight: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+    """Influence of a place on others: small for small weights, or a single weight of 0.001 would decide."""
     return np.square(np.square(weight.astype(np.float64))) + _TINY
 
 
 def _wide_blur(field: Float[np.ndarray, "rows columns *n"], sigma: float) -> np.ndarray:
-    """A Gaussian blur, on a coarser grid where it is wide: what a width of `_LEAST` pixels leaves is smooth."""
+    """A Gaussian blur, on a coarser grid if it is wide, on which its width is at least `_LEAST` pixels."""
     factor = 2 ** max(int(np.log2(sigma / _LEAST)), 0)
     if factor == 1:
         return cv2.GaussianBlur(field, (0, 0), sigma)

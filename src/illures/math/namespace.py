@@ -1,4 +1,4 @@
-"""Which functions work on an array: NumPy's own, or those of PyTorch under the names of the array API standard."""
+"""The namespace of functions for an array: NumPy's own, or PyTorch's under the names of the array API standard."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def for_photos(predictor: Predictor) -> Predictor | Mirrored:
 
 
 def _averaged(image: Float[np.ndarray, "size size 3"], one: Prediction, other: Prediction) -> Prediction:
-    """Albedo by its geometric mean, as the illumination's; all else by the arithmetic one."""
+    """The geometric mean of albedo (and so of the illumination), and the arithmetic mean of all else."""
     logs = (np.log(np.maximum(albedo, LEAST_ALBEDO)) for albedo in (one.albedo, other.albedo[:, ::-1]))
     albedo = np.exp(0.5 * sum(logs))
     normal = normalize(one.normal + mirror(other.normal))

@@ -122,7 +122,7 @@ def batched(pairs: Sequence[Correspondence], device: torch.device | str = "cpu")
     )
 
 
-def carry(
+def warp_map(
     values: Float[Tensor, "batch height width channels"], pair: Correspondence
 ) -> Float[Tensor, "batch height width channels"]:
     """Warp maps of frame i, such as albedo or mask, to frame j: bilinear, with replicated border."""
@@ -133,11 +133,11 @@ def carry(
     return found.permute(0, 2, 3, 1)
 
 
-def carry_normal(
+def warp_normal(
     normal: Float[Tensor, "batch height width 3"], pair: Correspondence
 ) -> Float[Tensor, "batch height width 3"]:
     """Warp normals of frame i to frame j, and rotate them with the mesh."""
-    return normalize((pair.rotation.to(normal.dtype) @ carry(normal, pair)[..., None])[..., 0])
+    return normalize((pair.rotation.to(normal.dtype) @ warp_map(normal, pair)[..., None])[..., 0])
 
 
 def _rasterise(points: Float[np.ndarray, "468 3"], size: int) -> _Raster:

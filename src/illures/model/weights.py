@@ -130,7 +130,7 @@ def write_weights(path: Path, weights: Weights, fast: Weights | None = None) -> 
 
 
 def write_packaged(changed: Mapping[str, Weights]) -> None:
-    """Put weights into the package, by name; the others there stay the same, whatever they shared."""
+    """Put weights into the package, by name; the others there keep their values, also where tensors were shared."""
     weights = {name: read_weights(name) for name in (FAST, FINE) if packaged(name).is_file()} | dict(changed)
     packaged(FAST).parent.mkdir(exist_ok=True)
     if FAST in changed:

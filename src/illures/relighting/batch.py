@@ -10,13 +10,14 @@ from typing import Literal
 import numpy as np
 
 from illures.decompose.decomposer import Decomposer
-from illures.decompose.reading import check_not_source, decomposed_photo, each_photo, save_with_bits
+from illures.decompose.reading import decomposed_photo
 from illures.errors import InputError
-from illures.io.inputs import folder_for_each
-from illures.jobs.photos import Outcome, Report
-from illures.relighting.composite import PhotoRelighter
-from illures.relighting.relight import Background, Residual
+from illures.io.inputs import check_not_source, folder_for_each
+from illures.io.photos import save_with_bits
+from illures.jobs.photos import Outcome, Report, each_photo
+from illures.relighting.composite import Background, PhotoRelighter
 from illures.relighting.sources import Source
+from illures.relighting.surface import Residual
 
 Kind = Literal["jpg", "png", "png16", "exr"]
 

@@ -1,7 +1,7 @@
 """Composite relit people into their photo, at its own resolution, without seams.
 
 Face, ears, neck and hair are `I / E ∘ S' + highlights`. Around the crop E and S' are extrapolated from the head's
-edge. `person.py` gives the weight of the change at each pixel. The rest is the photo, or the photo times the gain of
+edge. `weight` gives the weight of the change at each pixel. The rest is the photo, or the photo times the gain of
 the new light.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,31 +18,56 @@ from jaxtyping import Float, Float16, UInt8
 
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import illumination_wide
-from illures.decompose.full_resolution import (
-    Rect,
-    beyond,
-    check_photo,
-    feathered,
-    illumination_at,
-    warped,
-)
+from illures.decompose.fields import beyond, illumination_at
 from illures.errors import InputError
-from illures.faces import at_size
+from illures.faces import Rect, at_size, check_photo, feathered, warped
 from illures.faces.matte import MARGIN, widened
 from illures.io.photos import Photo, as_linear
 from illures.math.color import brightest_channel, darkest_channel, luminance, mean_colour
+from illures.relighting.exposure import own_tint
 from illures.relighting.eyes import Eye, catch_light, eyes_of, without_old
 from illures.relighting.light import Light
-from illures.relighting.person import What, around
 from illures.relighting.photo_grid import encoded, finer, over_bands
-from illures.relighting.relight import Background, Residual, Surface, own_tint, reduced, surface_of
+from illures.relighting.surface import Residual, Surface, reduced, surface_of
+from illures.relighting.weight import What, photo_weight
 from illures.types import FaceCrop, Region
+
+Background = Literal["keep", "match", "relight"]
 
 # Pixels relit above this value are compressed toward white instead of clipped.
 SHOULDER = 0.75
 DULL = 0.02  # albedo below which highlights get weaker
 GLINT = (0.4, 0.7)  # linear value of the darkest channel: from no glint on glasses to a full one
 _MOST = 100.0  # largest quotient of the photo and its light, as half floats are limited
+
+
+def relight_photo(
+    photo: Photo,
+    faces: Sequence[Decomposition],
+    light: Light,
+    *,
+    residual: Residual = "recompute",
+    background: Background = "keep",
+    strength: float = 1.0,
+) -> Photo:
+    """Relight the faces of a photo; size and type stay.
+
+    Face, ears, neck and hair are relit together, within the person's matte. For many lights on one photo use
+    `composite.PhotoRelighter`, which shares work between them.
+
+    Args:
+        photo: sRGB-encoded: uint8, uint16, or float in [0, 1].
+        faces: those to relight, at the network's resolution, as returned by `Decomposer`.
+        light: upright.
+        residual: see `relight`.
+        background: "keep" leaves clothes and background unchanged; "match" gives them the gain and the white balance
+            of the new light against the old; "relight" also gives clothes the light's broad direction.
+        strength: of the change, in [0, 1]; 0 returns the photo exactly.
+
+    Raises:
+        InputError: a face was found in a photo of another size, or the strength is not from 0 to 1.
+    """
+    return PhotoRelighter(photo, faces, residual=residual, background=background, strength=strength)(light)
 
 
 @dataclass(frozen=True)
@@ -70,7 +96,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class Fresh:
+class NewLight:
     """The fields of one light for a patch, on a fine grid."""
 
     gain: Float[np.ndarray, "a a 3"]
@@ -120,11 +146,11 @@ class PhotoRelighter:
 
             over_bands(slice(0, len(photo)), expose)
         for patch in self.patches:
-            self._lay(out, patch, fresh_of(patch, light.scaled(patch.balance)))
+            self._lay(out, patch, new_light_of(patch, light.scaled(patch.balance)))
             self._catch(out, patch, light)
         return out
 
-    def _lay(self, out: Photo, patch: Patch, fresh: Fresh) -> None:
+    def _lay(self, out: Photo, patch: Patch, new_light: NewLight) -> None:
         x0, y0, _, y1 = patch.rect
 
         def blend(rows: slice) -> None:
@@ -137,9 +163,9 @@ class PhotoRelighter:
             origin = x0 + columns.start, rows.start
             linear = as_linear(self._photo[here])
             base = patch.base[band, columns].astype(np.float32)
-            new = base * warped(fresh.gain, fresh.crop, origin, share.shape)
-            if fresh.added.any():
-                new += mirroring(base) * warped(fresh.added, fresh.crop, origin, share.shape)
+            new = base * warped(new_light.gain, new_light.crop, origin, share.shape)
+            if new_light.added.any():
+                new += mirroring(base) * warped(new_light.added, new_light.crop, origin, share.shape)
             new = shouldered(new, linear)
             if patch.glints is not None:
                 glint = patch.glints[band, columns, None].astype(np.float32)
@@ -182,7 +208,7 @@ class PhotoRelighter:
         what: What = "person" if self._background == "relight" else "head"
         with ThreadPoolExecutor(1) as aside:  # OpenCV releases the GIL
             light = aside.submit(illumination_wide, face, photo)
-            (x0, y0, x1, y1), weight = around(photo, face, others, what)
+            (x0, y0, x1, y1), weight = photo_weight(photo, face, others, what)
             fields = light.result()
         base = np.zeros((y1 - y0, x1 - x0, 3), np.float16)  # it stays so where nothing changes
         kept = finer(beyond(surface.old, surface.head, _margin(surface))) if residual == "keep" else None
@@ -219,7 +245,7 @@ def _touched(weight: UInt8[np.ndarray, "rows columns"]) -> slice:
 
 
 def _glints(photo: Photo, face: Decomposition, rect: Rect) -> Float16[np.ndarray, "rows columns"] | None:
-    """How far pixels are reflections on glasses: bright, and about as neutral as the photo's white."""
+    """Weight of reflections on glasses: pixels that are bright, and about as neutral as the photo's white."""
     if face.regions is None or not (face.regions[..., Region.GLASSES] > 0.5).any():
         return None
     x0, y0, x1, y1 = rect
@@ -230,11 +256,11 @@ def _glints(photo: Photo, face: Decomposition, rect: Rect) -> Float16[np.ndarray
     return np.asarray(there * np.clip((darkest_channel(image) - low) / (high - low), 0, 1), np.float16)
 
 
-def fresh_of(patch: Patch, light: Light) -> Fresh:
+def new_light_of(patch: Patch, light: Light) -> NewLight:
     """The fields of one light, upsampled to a grid fine enough for the photo."""
     seen = patch.surface.under(light, _margin(patch.surface))
     gain, added = finer(seen.diffuse), finer(seen.specular)
-    return Fresh(gain, added, at_size(patch.wide, len(gain)))
+    return NewLight(gain, added, at_size(patch.wide, len(gain)))
 
 
 def mirroring(albedo: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 1"]:
@@ -257,32 +283,3 @@ def shouldered(new: np.ndarray, old: np.ndarray) -> np.ndarray:
     room = np.maximum(1 - start, np.float32(1e-3))
     factor = (start + over * room / (over + room)) / np.maximum(peak, start)
     return new * np.where(over > 0, factor, np.float32(1))[..., None]
-
-
-def relight_photo(
-    photo: Photo,
-    faces: Sequence[Decomposition],
-    light: Light,
-    *,
-    residual: Residual = "recompute",
-    background: Background = "keep",
-    strength: float = 1.0,
-) -> Photo:
-    """Relight the faces of a photo; size and type stay.
-
-    Face, ears, neck and hair are relit together, within the person's matte. For many lights on one photo use
-    `composite.PhotoRelighter`, which shares work between them.
-
-    Args:
-        photo: sRGB-encoded: uint8, uint16, or float in [0, 1].
-        faces: those to relight, at the network's resolution, as returned by `Decomposer`.
-        light: upright.
-        residual: see `relight`.
-        background: "keep" leaves clothes and background unchanged; "match" gives them the gain and the white balance
-            of the new light against the old; "relight" also gives clothes the light's broad direction.
-        strength: of the change, in [0, 1]; 0 returns the photo exactly.
-
-    Raises:
-        InputError: a face was found in a photo of another size, or the strength is not from 0 to 1.
-    """
-    return PhotoRelighter(photo, faces, residual=residual, background=background, strength=strength)(light)

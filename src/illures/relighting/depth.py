@@ -52,7 +52,7 @@ Map = Float[np.ndarray, "size size"]
 
 @dataclass(frozen=True)
 class Heights:
-    """Heights of what a crop shows [px].
+    """Heights of the surfaces of a crop [px].
 
     Attributes:
         head: of everything but glasses.

@@ -178,7 +178,7 @@ class Light:
             decomposition: the other face.
             keep_colour: use only its directions; the result is white (`relight.matched` applies a face's colour).
         """
-        from illures.decompose.full_resolution import upright
+        from illures.faces import upright
 
         light = sh.rotate(decomposition.light.astype(np.float64), upright(decomposition.crop))
         if keep_colour:

@@ -1,4 +1,4 @@
-"""What a worker of a cluster does with each photo: relight it into a folder."""
+"""The job of a worker of a cluster: relight each photo into a folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RelightPhotos:
     job: Job
 
     def __call__(self) -> Callable[[Path, Path], int]:
-        """Open it; gives what relights a photo into a new folder and tells how many faces there are."""
+        """Load the network; returns what relights a photo into a new folder and returns its number of faces."""
         decomposer = self.network.open()
 
         def do(photo: Path, folder: Path) -> int:

@@ -16,9 +16,10 @@ from illures.errors import InputError
 from illures.io.container import pyav
 from illures.io.files import write_whole
 from illures.io.photos import Photo, read_photo
-from illures.relighting.composite import PhotoRelighter
+from illures.relighting.composite import Background, PhotoRelighter
+from illures.relighting.exposure import exposed, tinted
 from illures.relighting.light import Light
-from illures.relighting.relight import Background, Residual, exposed, tinted
+from illures.relighting.surface import Residual
 
 SUFFIXES = (".mp4", ".gif", ".webp")
 FRAMES, RATE = 72, 24

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from illures.decompose.full_resolution import FINER
+from illures.decompose.fields import FINER
 from illures.io.photos import Photo
 from illures.math.color import linear_to_srgb
 

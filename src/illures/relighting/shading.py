@@ -62,7 +62,7 @@ def appearance(
     ambient = light.ambient.astype(np.float32)
     even, lost = shade(normal, ambient), hidden(occlusion, ambient)
     diffuse = even - lost
-    specular = sheen(normal, ambient) * np.clip(1 - lost / np.maximum(even, 1e-4), 0, 1)
+    specular = ambient_specular(normal, ambient) * np.clip(1 - lost / np.maximum(even, 1e-4), 0, 1)
     for lamp in light.lamps:
         direction = lamp.direction.astype(np.float32)
         seen = 1 - occlusion.shadow(lamp.direction, lamp.radius_deg)
@@ -100,7 +100,7 @@ def facing_disc(cosine: Float[np.ndarray, "*grid"], radius_deg: float) -> Float[
     return np.where(cosine > sine, cosine, rising)
 
 
-def sheen(normal: Float[np.ndarray, "rows columns 3"], ambient: Float[np.ndarray, "9 3"]) -> Field:
+def ambient_specular(normal: Float[np.ndarray, "rows columns 3"], ambient: Float[np.ndarray, "9 3"]) -> Field:
     """Specular reflection of ambient light, seen from the camera (+z): strong at grazing angles and on dark hair.
 
     The split sum of Karis ("Physically Based Shading on Mobile", 2014): the reflectance of the lobe for even light,

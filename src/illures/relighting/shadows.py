@@ -80,11 +80,11 @@ class Occlusion:
         total, lengths = np.zeros_like(self.occluder), radius * np.sqrt(1 - _STRIPS**2)
         for aside, high in zip(np.deg2rad(radius) * _STRIPS, lengths, strict=True):
             middle = np.cos(aside) * direction + np.sin(aside) * level  # of the strip
-            ahead = middle[:2] / max(float(np.hypot(*middle[:2])), 1e-9)
+            heading = middle[:2] / max(float(np.hypot(*middle[:2])), 1e-9)
             elevation = float(np.rad2deg(np.arcsin(np.clip(middle[2], -1, 1))))
-            horizon, tangent = _horizon(self.height, self.occluder, ahead, _FAR), _tangent(self.normal, ahead)
-            solid = _covered(horizon, elevation, high) * _is_occluder(horizon, tangent)
-            total += high * np.maximum(solid, self._behind_glasses(ahead, elevation, high))
+            horizon, tangent = _horizon(self.height, self.occluder, heading, _FAR), _tangent(self.normal, heading)
+            covered = _covered(horizon, elevation, high) * _is_occluder(horizon, tangent)
+            total += high * np.maximum(covered, self._behind_glasses(heading, elevation, high))
         # The occluder's outline is accurate to a pixel, so a blur of that size loses nothing.
         sharp = cv2.GaussianBlur(total / lengths.sum(), (0, 0), 0.8)
         return np.asarray(self._softened(sharp) * self.trust, np.float32)
@@ -98,14 +98,14 @@ class Occlusion:
         return np.asarray(shadow + self.loose * (mean / np.maximum(weight, 1e-3) - shadow))
 
     def _behind_glasses(
-        self, ahead: Float[np.ndarray, "2"], elevation: float, radius_deg: float
+        self, heading: Float[np.ndarray, "2"], elevation: float, radius_deg: float
     ) -> Float[np.ndarray, "size size"]:
-        """Share of a disc that glasses cover, which hide only what lies behind their thickness. Angles in degrees."""
+        """Share of a disc that glasses cover; they occlude only within their thickness. Angles in degrees."""
         size = len(self.height)
         found, (rows, columns) = np.zeros_like(self.height), np.nonzero(~np.isnan(self.glasses))
         top = self.glasses[rows, columns]
         for far in range(1, round(_GLASSES_REACH * size) if len(rows) else 0):
-            row, column = rows + round(far * float(ahead[1])), columns - round(far * float(ahead[0]))
+            row, column = rows + round(far * float(heading[1])), columns - round(far * float(heading[0]))
             inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
             row, column = row[inside], column[inside]
             rise = top[inside] - self.height[row, column]
@@ -125,8 +125,8 @@ class Occlusion:
         size = len(self.height)
         at = np.clip(np.rint(place), 0, size - 1).astype(int)
         far = np.arange(round(_NEXT * size) + 1, round(_FAR * size))
-        ahead = direction[:2] / max(float(np.hypot(*direction[:2])), 1e-9)
-        columns, rows = place[0] + far * ahead[0], place[1] - far * ahead[1]
+        heading = direction[:2] / max(float(np.hypot(*direction[:2])), 1e-9)
+        columns, rows = place[0] + far * heading[0], place[1] - far * heading[1]
         inside = (columns > 0) & (columns < size - 1) & (rows > 0) & (rows < size - 1)
         seen = self.occluder[np.rint(rows[inside]).astype(int), np.rint(columns[inside]).astype(int)]
         rise = (seen - self.height[at[1], at[0]]) / far[inside]
@@ -165,30 +165,32 @@ def from_heights(
     mask: Float[np.ndarray, "size size"],
     loose: Float[np.ndarray, "size size"] | None = None,
 ) -> Occlusion:
-    """Look around from every pixel of height maps; only glasses and what lies under the mask cast shadows."""
+    """Find the horizons of every pixel of height maps; only glasses and pixels of the mask cast shadows."""
     z = seen.head
     occluder = np.where(mask > 0.5, z, z.min() - len(z)).astype(np.float32)
     hidden, loose = _hidden_basis(normal, z, occluder), np.zeros_like(occluder) if loose is None else loose
     return Occlusion(normal, z, occluder, hidden, np.ones_like(occluder), seen.glasses, loose)
 
 
-def _tangent(normal: Float[np.ndarray, "size size 3"], ahead: Float[np.ndarray, "2"]) -> Float[np.ndarray, "size size"]:
-    """Elevation of the surface's tangent in the direction `ahead` [deg]."""
-    slope = -(normal[..., 0] * np.float32(ahead[0]) + normal[..., 1] * np.float32(ahead[1]))
+def _tangent(
+    normal: Float[np.ndarray, "size size 3"], heading: Float[np.ndarray, "2"]
+) -> Float[np.ndarray, "size size"]:
+    """Elevation of the surface's tangent in the direction `heading` [deg]."""
+    slope = -(normal[..., 0] * np.float32(heading[0]) + normal[..., 1] * np.float32(heading[1]))
     return np.rad2deg(np.arctan2(slope, np.maximum(normal[..., 2], 0.05))).astype(np.float32)
 
 
 def _horizon(
     z: Float[np.ndarray, "size size"],
     occluder: Float[np.ndarray, "size size"],
-    ahead: Float[np.ndarray, "2"],
+    heading: Float[np.ndarray, "2"],
     reach: float,
 ) -> Float[np.ndarray, "size size"]:
-    """Elevation of the horizon in the direction `ahead` [deg], looking at every pixel up to `reach` [map sides].
+    """Elevation of the horizon in the direction `heading` [deg], looking at every pixel up to `reach` [map sides].
 
     The maps are sheared so that the direction runs along their rows.
     """
-    size, right, down = len(z), float(ahead[0]), -float(ahead[1])
+    size, right, down = len(z), float(heading[0]), -float(heading[1])
     upright = abs(down) > abs(right)
     main, slope = (down, right / abs(down)) if upright else (right, down / abs(right))
     start, rows = max(0.0, slope * (size - 1)), size + int(np.ceil(abs(slope) * (size - 1)))
@@ -233,12 +235,12 @@ def _hidden_basis(normal: np.ndarray, z: np.ndarray, occluder: np.ndarray) -> Fl
     hidden = np.zeros((*normal.shape[:2], 9), np.float32)
     step = np.deg2rad(_ELEVATIONS_DEG[1] - _ELEVATIONS_DEG[0])
     for azimuth in 2 * np.pi * np.arange(AZIMUTHS) / AZIMUTHS:
-        ahead = np.array([np.cos(azimuth), np.sin(azimuth)])
-        horizon = _horizon(z, occluder, ahead, _NEAR)
-        rises = _is_occluder(horizon, _tangent(normal, ahead))
+        heading = np.array([np.cos(azimuth), np.sin(azimuth)])
+        horizon = _horizon(z, occluder, heading, _NEAR)
+        rises = _is_occluder(horizon, _tangent(normal, heading))
         for elevation in _ELEVATIONS_DEG:
             e = np.deg2rad(elevation)
-            toward = np.array([np.cos(e) * ahead[0], np.cos(e) * ahead[1], np.sin(e)], np.float32)
+            toward = np.array([np.cos(e) * heading[0], np.cos(e) * heading[1], np.sin(e)], np.float32)
             solid_angle = np.cos(e) * step * 2 * np.pi / AZIMUTHS
             lost = _covered(horizon, elevation, 6.0) * rises * np.clip(normal @ toward, 0, None)
             hidden += lost[..., None] * (sh.basis(toward) * solid_angle / np.pi).astype(np.float32)

@@ -12,8 +12,8 @@ from illures.decompose.decomposition import Decomposition
 from illures.errors import InputError
 from illures.faces.contour import NOSE_BRIDGE, points68
 from illures.io.decoding import decoding, read_npy
+from illures.relighting.exposure import exposed, matched, tinted
 from illures.relighting.light import LAYOUTS, PRESETS, Light
-from illures.relighting.relight import exposed, matched, tinted
 
 # Largest file of coefficients; it holds at most 27 numbers.
 _MOST_BYTES = 1 << 20

@@ -161,7 +161,7 @@ def _sheet(views: list[ViewRecord]) -> UInt8[np.ndarray, "rows columns 3"]:
 
 
 def _strip(view: ViewRecord) -> Iterator[UInt8[np.ndarray, "tile tile 3"]]:
-    """Images, albedo, normal, residual of the first image, and what is marked: mask's outline and contour."""
+    """Images, albedo, normal, residual of the first image, and the outline of the mask with the contour."""
     lit = list(samples(view))[:_IMAGES]
     for sample in lit:
         yield _tile(linear_to_srgb(np.clip(sample.image, 0, 1)))
@@ -210,7 +210,7 @@ def _panel(title: str) -> tuple[Image.Image, ImageDraw.ImageDraw]:
 
 
 def _histogram(values: list[float], span: tuple[float, float], title: str, bins: int = 36) -> Image.Image:
-    """Bars over the span; what lies outside is in the outermost bars."""
+    """Bars over the span; values outside of it are in the outermost bars."""
     panel, draw = _panel(title)
     width, height = _PANEL
     font = ImageFont.load_default(11)
@@ -227,7 +227,7 @@ def _histogram(values: list[float], span: tuple[float, float], title: str, bins:
 
 
 def _disc(lights: list[Float[np.ndarray, "9 3"]]) -> Image.Image:
-    """Where lights come from, in an equal-area view of the sphere from the camera: the rim is behind the head."""
+    """Directions of lights in an equal-area view of the sphere from the camera; the rim is behind the head."""
     panel, draw = _panel("lights come from: middle = camera, ring = side")
     centre, radius = np.array([_PANEL[0] / 2, _PANEL[1] / 2 + 8]), _PANEL[1] / 2 - 14
     for share in (1, np.sqrt(0.5)):

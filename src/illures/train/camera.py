@@ -133,7 +133,7 @@ def expose(batch: Images, config: CameraConfig, rng: np.random.Generator, tied: 
 
 
 def _knees(count: int, config: CameraConfig, rng: np.random.Generator) -> Float[np.ndarray, " count"]:
-    """Where the compression of highlights begins; 1 clips."""
+    """Values at which the compression of highlights begins; 1 clips."""
     if config.shoulder == 0:
         return np.ones(count)
     return np.where(rng.random(count) < config.shoulder, rng.uniform(*_KNEE, count), 1.0)
@@ -154,7 +154,7 @@ def _reddened(batch: Batch, config: CameraConfig, rng: np.random.Generator) -> F
 
 
 def _saturations(count: int, tied: int, config: CameraConfig, rng: np.random.Generator) -> Float[Tensor, " count"]:
-    """How much stronger the colours of each image become; equal in tied images."""
+    """Gain of the colours of each image; equal in tied images."""
     if config.saturated == 0:
         return torch.ones(count)
     strength = np.where(rng.random(count // tied) < config.saturated, rng.uniform(*_SATURATION, count // tied), 1.0)

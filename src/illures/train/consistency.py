@@ -33,7 +33,7 @@ from illures.errors import InputError
 from illures.math.color import linear_to_srgb, luminance
 from illures.model.alignnet import AlignNet, load_alignnet
 from illures.model.network import Estimate
-from illures.model.warp import Correspondence, batched, both_ways, carry, carry_normal
+from illures.model.warp import Correspondence, batched, both_ways, warp_map, warp_normal
 from illures.train.augment import Frames
 from illures.train.losses import masked_mean
 from illures.train.objective import Drift
@@ -138,7 +138,7 @@ class FrameConsistency:
         """From frame i to frame j."""
         weight = visibility(i, j, pair)
         if self._networks is None:
-            albedo, normal = carry(of_i.albedo, pair), carry_normal(of_i.normal, pair)
+            albedo, normal = warp_map(of_i.albedo, pair), warp_normal(of_i.normal, pair)
         else:
             albedo = _through(self._networks.albedo, i, j, of_i.albedo)
             normal = _through(self._networks.normal, i, j, of_i.normal)
@@ -155,7 +155,7 @@ def correspondences(first: Frames, second: Frames) -> tuple[Correspondence, Corr
 
 def visibility(i: Frames, j: Frames, pair: Correspondence) -> Float[Tensor, "batch height width 1"]:
     """Weight of each pixel of frame j: on the face and well visible in both frames."""
-    return pair.valid[..., None] * j.mask * carry(i.mask, pair)
+    return pair.valid[..., None] * j.mask * warp_map(i.mask, pair)
 
 
 def albedo_change(

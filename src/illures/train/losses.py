@@ -1,8 +1,8 @@
-"""The supervised losses L_s and L_g: weighed norms of (truth - estimate), one number an image.
+"""The supervised losses L_s and L_g: weighted norms of (truth - estimate), one number an image.
 
 Source: SfSNet section 4.2 (L1 on normal, albedo and reconstruction, L2 on light) and the method's L_g, which adds image
 and residual; illumination, classes and detail are ours. Each image counts alike, however large its face, so that a
-batch may be cut anywhere and its parts averaged. What frames of real videos cost is in `train.cost`.
+batch may be cut anywhere and its parts averaged. The terms of real videos are in `train.cost`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from illures.model.network import Estimate
 from illures.render import shade
 from illures.types import Region
 
-_EYES = 2.0  # what pixels on and near an eye count more, of those of the face
+_EYES = 2.0  # additional weight of pixels on and near an eye, relative to those of the face
 _NEAR = 16  # near an eye: within this part of the image's side
 # A quotient says nothing where the image is burnt or black, or where the albedo is.
 _BURNT, _DARK, _DARK_ALBEDO = 0.97, 0.002, 0.01
@@ -37,13 +37,13 @@ class LossWeights:
         normal: λ_n, L1 of normals plus one minus their cosine.
         light: λ_h, square of the shading that the light's error gives to the true normals: ‖L‖², its coefficients
             weighed as an image weighs them; over that of the true light where its mean is above 1.
-        image: λ_g, L1 of the linear image I_g that is put together again.
+        image: λ_g, L1 of the reconstructed linear image I_g.
         residual: λ_r, L1 of the linear residual.
         align_albedo: λ_ab of L_a, the change of albedo from frame to frame (`train.consistency`).
         align_normal: λ_no of L_n, that of normals.
-        collapse: what maps of frames without truth cost when they say less than faces do, such as constant albedo.
+        collapse: penalty of uninformative maps of frames without truth, such as constant albedo.
         illumination: L1 of log E, in the quotient form.
-        regions: cross-entropy of the classes, for networks that tell them.
+        regions: cross-entropy of the classes, for networks that predict them.
         detail: L1 of the gradients of normals: lids, nostrils and lips weigh as much as cheeks do.
     """
 
@@ -117,7 +117,7 @@ def supervised(
 
 
 def pixel_weights(truth: Batch, head: float) -> Float[Tensor, "batch h w 1"]:
-    """What each pixel counts: 1 on the face, `head` on other surfaces, more round the eyes where `head` is above 0."""
+    """Weight of each pixel: 1 on the face, `head` on other surfaces, more around the eyes where `head` is above 0."""
     if head == 0:  # as the method has it
         return truth.mask
     return truth.mask * (1 + _EYES * near_eyes(truth)) + head * truth.surface * (1 - truth.mask)
@@ -155,7 +155,7 @@ def _light(
 
 
 def _illumination(told: Tensor, image: Tensor, albedo: Tensor, weight: Tensor) -> Float[Tensor, " batch"]:
-    """L1 of log E, where the truth E = I / A can be told."""
+    """L1 of log E, where the truth E = I / A is reliable."""
     clear = ((image < _BURNT) & (image > _DARK) & (albedo > _DARK_ALBEDO)).float()
     error = (told.log() - ((image + BLACK) / albedo.clamp(min=_DARK_ALBEDO)).log()).abs()
     return masked_mean(error * clear, weight)

@@ -24,7 +24,7 @@ from illures.evaluate.metrics import (
 from illures.math.color import linear_to_srgb, luminance
 from illures.math.normals import angular_error_deg
 from illures.model.network import Estimate, IlluResSfSNet, joined, network_inputs
-from illures.model.warp import Correspondence, batched, carry, correspond
+from illures.model.warp import Correspondence, batched, correspond, warp_map
 from illures.train.augment import Frames, crop_contexts
 from illures.train.losses import near_eyes
 
@@ -108,7 +108,7 @@ def _share(drift: float | None, contrast: float | None) -> float | None:
 
 
 def held_out(cache: SampleCache, share: float) -> Bool[np.ndarray, " samples"]:
-    """Which samples are of people held out for validation.
+    """Mask of the samples of people held out for validation.
 
     It depends only on the number of the person, so that all recipes hold out the same people. If it selects nobody,
     one person is held out.
@@ -139,7 +139,7 @@ class Validation:
     ) -> None:
         self._cache, self._pairs = cache, pairs
         self._views = _some_views(cache, indices, count)
-        self._carried = None if pairs is None else _correspondences(*pairs)
+        self._warp = None if pairs is None else _correspondences(*pairs)
 
     def examples(self, count: int) -> Batch:
         """Samples for panels: one of each of the first views."""
@@ -174,16 +174,16 @@ class Validation:
 
     def _on_videos(self, network: IlluResSfSNet) -> dict[str, float]:
         """Reconstruction, contrast and drift of real frames."""
-        if self._pairs is None or self._carried is None:
+        if self._pairs is None or self._warp is None:
             return {}
         first, second = (estimate(network, frames) for frames in self._pairs)
         errors = []
         for frames, found in zip(self._pairs, (first, second), strict=True):
             mask = frames.mask.expand_as(frames.image) > 0.5
             errors.append(float((found.render() - frames.image)[mask].abs().mean() / frames.image[mask].mean()))
-        there = luminance(carry(first.albedo, self._carried)).numpy()
+        there = luminance(warp_map(first.albedo, self._warp)).numpy()
         here = luminance(second.albedo).numpy()
-        seen = ((self._carried.valid > _SURE) & (self._pairs[1].mask[..., 0] > 0.5)).numpy()
+        seen = ((self._warp.valid > _SURE) & (self._pairs[1].mask[..., 0] > 0.5)).numpy()
         both = [(a[m], b[m]) for a, b, m in zip(there, here, seen, strict=True) if m.any()]
         if not both:  # no pair shows the same side of a face
             return {}

@@ -19,14 +19,8 @@ _LABEL = 0.055  # height of a label, of the tile's shorter side
 Tile = UInt8[np.ndarray, "rows columns 3"]
 
 
-def grid_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width of the grid of a clip of this size [px]."""
-    rows, columns = tile_size(height, width)
-    return rows * 2, columns * _COLUMNS
-
-
 def tile_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width of a tile: even, and three of them no wider than a large screen."""
+    """Height and width of a tile [px]: even, and three of them no wider than a large screen."""
     scale = min(1.0, max(_WIDEST, width) / (_COLUMNS * width))
     return max(2, 2 * round(height * scale / 2)), max(2, 2 * round(width * scale / 2))
 

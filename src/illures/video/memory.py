@@ -1,4 +1,4 @@
-"""What a clip has taught of one face: running means over its last moments, and how a new frame changes them.
+"""What is known of one face of a clip: running means over its last moments, and how a new frame changes them.
 
 Albedo, and normals in the head's own frame, belong to the person: each face has an atlas of both (`faces.atlas`), the
 mean of what the network predicted in the last moments. A texel counts by how frontal and how well lit it was.
@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import beyond, feathered, upright
-from illures.faces import atlas
+from illures.decompose.fields import beyond
+from illures.faces import atlas, feathered, upright
 from illures.math import sh
 from illures.math.color import brightest_channel, mean_channel
 from illures.math.normals import normalize
@@ -27,13 +27,13 @@ ALBEDO_S = 2.0
 NORMAL_S = 0.8
 LIGHT_S = 0.3
 SOFT = 0.012  # blur of E, of the crop's side
-_ODD_LEARNT = 0.4  # a difference of log albedo that is learnt at a quarter of the speed
-_LEAST_LEARNT = 0.1  # least speed of learning: what differs, but stays, is learnt in the end
+_ODD_LEARNT = 0.4  # difference of log albedo at which the speed of learning is a quarter
+_LEAST_LEARNT = 0.1  # least speed of learning, so that lasting differences are learnt in the end
 # Texels darker than this share of the mean E count less, down to the second; above the third, of the image, not at all.
 _WELL_LIT, _LEAST_LIT, _BURNT = 0.7, 0.2, 0.95
-# Cosine to the viewer at which a place begins to count, and counts wholly.
+# Cosine to the viewer from which a texel counts, and from which it counts fully.
 _FACING = (0.1, 0.5)
-# Seconds that the first frame counts in a running mean, and those that texels count that it does not show.
+# Seconds for which the first frame counts in a running mean: texels that it shows, and others.
 _FIRST_S, _UNSEEN_S = 0.04, 1e-6
 
 Atlas3 = Float[np.ndarray, "size size 3"]
@@ -114,14 +114,14 @@ def learn(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "47
     places = atlas.positions(points)
     trust = _trust(points, places, seen.crop.size)
     illumination = np.log(illumination_of(seen.image, seen.albedo)).astype(np.float32)
-    flat = atlas.unwrap(
+    texels = atlas.unwrap(
         np.dstack([seen.albedo, illumination, seen.normal, brightest_channel(seen.image), seen.mask]), places
     )
-    memory.seen, memory.mask = flat[..., :3], flat[..., 10]
-    memory.weight = trust * _well_lit(flat[..., 3:6], flat[..., 9], trust)
+    memory.seen, memory.mask = texels[..., :3], texels[..., 10]
+    memory.weight = trust * _well_lit(texels[..., 3:6], texels[..., 9], trust)
     if memory.albedo_s.any():
         memory.weight = memory.weight * np.maximum(_usual(memory), _LEAST_LEARNT)
-    normal = flat[..., 6:9] @ atlas.head_rotation(points).astype(np.float32)
+    normal = texels[..., 6:9] @ atlas.head_rotation(points).astype(np.float32)
     share, memory.normal_s = _share(memory.normal_s, trust, step_s, NORMAL_S)
     memory.normal = normalize(memory.normal + share[..., None] * (normal - memory.normal))
     light = sh.rotate(seen.light, upright(seen.crop)).astype(np.float32)
@@ -176,7 +176,7 @@ def _grey_log(albedo: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, 
 
 
 def _likely(off: Float[np.ndarray, "rows columns"], half: float) -> Float[np.ndarray, "rows columns"]:
-    """Weight of a difference: 1 for none, the less the larger (Geman and McClure 1985)."""
+    """Weight of a difference: 1 for none, falling with its size (Geman and McClure 1985)."""
     return 1 / (1 + (off / half) ** 2) ** 2
 
 

@@ -1,4 +1,4 @@
-"""Lay a map of a face crop into the frame: which pixels it touches, and how it gets there."""
+"""Overlay a map of a face crop on a frame: the pixels that it covers, and its interpolation to them."""
 
 from __future__ import annotations
 

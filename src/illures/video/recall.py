@@ -1,4 +1,4 @@
-"""The decomposition of a frame from what is remembered of its face: albedo A = I / E, with E found over known albedo.
+"""The decomposition of a frame from the memory of its face: albedo A = I / E, with E = I / A of the remembered albedo.
 
 E is the median of I / A over each neighbourhood, with the remembered A. It follows the edges of shadows and ignores
 small features that are not light: lids, teeth, creases, noise of the landmarks. The detail of I / E is that of the
@@ -14,8 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import upright
-from illures.faces import atlas
+from illures.faces import atlas, upright
 from illures.math import sh
 from illures.math.color import mean_channel
 from illures.math.normals import normalize
@@ -33,7 +32,7 @@ _ATLAS_EDGE = 0.02  # of the crop's side: the mesh gives way to what the network
 
 
 def recall(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "478 3"], step_s: float) -> Decomposition:
-    """The decomposition of a crop, from memory; the residual is what is left of the image.
+    """The decomposition of a crop, from memory; the residual is the image minus albedo times shading.
 
     Args:
         memory: of the face; its `detail` is updated.
@@ -51,7 +50,7 @@ def recall(memory: FaceMemory, seen: Decomposition, points: Float[np.ndarray, "4
     illumination, gain = _lit(known[..., :3], seen.image, around, inside)
     detail = _detail(known[..., :3], albedo_of(seen.image, np.exp(illumination)), inside)
     if memory.detail.shape == detail.shape and step_s > 0:
-        detail = _steadied(memory.detail, detail, step_s)
+        detail = _denoised(memory.detail, detail, step_s)
     memory.detail = detail
     albedo = np.clip(np.maximum(known[..., :3], LEAST_ALBEDO) * np.exp(detail), LEAST_ALBEDO, 1)
     turned = known[..., 3:6] @ atlas.head_rotation(points).T.astype(np.float32)
@@ -73,7 +72,7 @@ def _lit(
     around: Float[np.ndarray, "side side 3"],
     inside: Float[np.ndarray, "side side 1"],
 ) -> tuple[Float[np.ndarray, "side side 3"], Float[np.ndarray, "3"]]:
-    """Log E of a frame, by the albedo that is known `inside`, and how much stronger it is than the E `around`."""
+    """Log E of a frame, by the known albedo `inside`, and how much stronger it is than the E `around`."""
     found = np.log(image + np.float32(BLACK)) - np.log(np.maximum(albedo, LEAST_ALBEDO))
     known = inside[..., 0] > 0.5
     if not known.any():
@@ -99,10 +98,10 @@ def _detail(
     return off * (1 - inside / (1 + (grey / _NOISE) ** 2))
 
 
-def _steadied(
+def _denoised(
     before: Float[np.ndarray, "side side 3"], now: Float[np.ndarray, "side side 3"], step_s: float
 ) -> Float[np.ndarray, "side side 3"]:
-    """Detail without what changes little from frame to frame, which is noise; what changes much is the frame's at once.
+    """Detail without noise: small changes are averaged over frames, large ones are taken from the frame at once.
 
     A recursive filter whose share of the new frame grows with the change in its neighbourhood.
     """

@@ -17,8 +17,8 @@ from jaxtyping import Float, UInt8
 
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import on_wide, seen_by
-from illures.decompose.full_resolution import beyond, feathered, upright
-from illures.faces import at_size
+from illures.decompose.fields import beyond
+from illures.faces import at_size, feathered, upright
 from illures.faces.matte import MARGIN, SEEN, PhotoMatte, coarse_matte, surroundings, widened
 from illures.io.formats import Format
 from illures.io.photos import as_float, as_linear
@@ -26,8 +26,8 @@ from illures.math.color import linear_to_srgb
 from illures.math.normals import normalize
 from illures.relighting.composite import mirroring, shouldered
 from illures.relighting.light import Light
-from illures.relighting.person import reach
-from illures.relighting.relight import shrunk, surface_of
+from illures.relighting.surface import shrunk, surface_of
+from illures.relighting.weight import grid_weight
 from illures.render import shade
 from illures.types import FaceCrop
 from illures.video.grid import resized, tile_size, tiled
@@ -36,8 +36,8 @@ from illures.video.overlay import DARK, Image8, Map3, Overlay, Ratio, lay, multi
 Show = Literal["albedo", "normal", "shading", "residual", "relit", "grid"]
 SHOWS: tuple[Show, ...] = get_args(Show)
 _MOST_RATIO, _MOST_AROUND = 12.0, 2.5  # on the face, and on hair and skin around it
-_FINE = 0.015  # of the crop's side: detail that a change of light leaves to the frame
-_COARSER = 4  # grid on which the rest of the head is sought, against the crop's
+_FINE = 0.015  # of the crop's side: detail that a change of light leaves as in the frame
+_COARSER = 4  # the grid for the rest of the head is this many times coarser than the crop's
 _CODES = Format("png")
 _VIEWER = np.array([0, 0, 1], np.float32)
 
@@ -68,7 +68,7 @@ def show_frame(
 
 
 def matte_of(image: Image8, faces: Sequence[Decomposition]) -> UInt8[np.ndarray, "height width"]:
-    """How far each pixel of a frame belongs to a person, 0 to 255, as in matte.png of a photo; 0 without a face."""
+    """Matte of the people in a frame, 0 to 255, as matte.png of a photo; 0 without a face."""
     if not faces:
         return np.zeros(image.shape[:2], np.uint8)
     matte = PhotoMatte(image, [face.crop for face in faces]).over(as_float(image), (0, 0))
@@ -79,7 +79,7 @@ Placed = Sequence[tuple[Decomposition, Overlay]]
 
 
 def _over(new: Float[np.ndarray, "size size 3"], old: Float[np.ndarray, "size size 3"]) -> Map3:
-    """What takes the frame from the one to the other."""
+    """Ratio by which the frame is multiplied to go from `old` to `new`."""
     return np.clip((new + DARK) / (old + DARK), 0, _MOST_RATIO)
 
 
@@ -105,7 +105,7 @@ def _over_heads(
 def _over_head(
     image: Image8, face: Decomposition, near: Map3, most: float, others: list[FaceCrop], unseen: bool
 ) -> list[tuple[Overlay, Ratio]]:
-    """A ratio of the crop, continued around it as far as the person's head reaches; there it is at most so large.
+    """A ratio of the crop, continued around it over the rest of the head, where it is at most `most`.
 
     Where the matte misses the person, it ends with the crop unless `unseen`.
     """
@@ -122,11 +122,12 @@ def _over_head(
 
 
 def _relit(face: Decomposition, light: Light, shadows: bool) -> Map3:
-    """Ratio of new to old light, as in photos: E goes, the new light comes."""
+    """Ratio of new to old light, as in photos: E is divided out, and the new shading multiplied in."""
     surface = surface_of(face, "recompute", shadows)
     seen = surface.lit(light)
     base = face.image / surface.old
-    # Means of both: what is as fine as lashes and nostrils lies a pixel off in a running mean, and stays the frame's.
+    # Both are blurred: details such as lashes and nostrils are a pixel off in a running mean, and are left as in the
+    # frame.
     lit = base * seen.diffuse + mirroring(base) * seen.specular
     new, old = (cv2.GaussianBlur(v, (0, 0), _FINE * face.crop.size) for v in (lit, face.image))
     return _over(shouldered(new, old), old)
@@ -135,7 +136,7 @@ def _relit(face: Decomposition, light: Light, shadows: bool) -> Map3:
 def _weight(
     image: Image8, face: Decomposition, side: int, others: list[FaceCrop], unseen: bool
 ) -> Float[np.ndarray, "wide wide"]:
-    """How much of the change a pixel of the wide grid takes: its reach from a coarser grid, the matte at its own."""
+    """Weight of the change on the wide grid: spread on a coarser grid, times the matte at full resolution."""
     small = shrunk(face, side)
     wide = widened(face.crop)
     srgb = as_float(surroundings(image, at_size(wide, SEEN)))
@@ -145,7 +146,7 @@ def _weight(
         if not unseen:
             return on_wide(feathered(face.head, face.crop), face.crop)
         alpha, thin = np.ones_like(alpha), np.ones_like(thin)
-    far = cv2.GaussianBlur(reach(few, small, thin, others), (0, 0), 1.0)
+    far = cv2.GaussianBlur(grid_weight(few, small, thin, others), (0, 0), 1.0)
     far, alpha = (cv2.resize(v, (wide.size, wide.size), interpolation=cv2.INTER_LINEAR) for v in (far, alpha))
     return far * alpha
 

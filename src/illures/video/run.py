@@ -34,14 +34,12 @@ class VideoReport:
         frames: frames written.
         with_face: those of them that show a face.
         cuts: cuts found.
-        resumed: frames that an earlier run had finished.
         broken: errors of the frames that could not be decoded, each once.
     """
 
     frames: int
     with_face: int
     cuts: int
-    resumed: int
     broken: tuple[str, ...]
 
 
@@ -105,9 +103,7 @@ class Run:
         self._warn_of_early_end(position)
         join(self._parts, count, self._info.path, self._coding, self._time_base)
         self._parts.remove()
-        return VideoReport(
-            position.frames, position.with_face, position.cuts, start.frames, tuple(dict.fromkeys(self._broken))
-        )
+        return VideoReport(position.frames, position.with_face, position.cuts, tuple(dict.fromkeys(self._broken)))
 
     def _warn_of_early_end(self, position: _Position) -> None:
         """Warn of a truncated file, which may still state its full duration."""

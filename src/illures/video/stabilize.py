@@ -1,4 +1,4 @@
-"""Faces of a clip without flicker: what stays the same from frame to frame is kept, along the landmark mesh.
+"""Faces of a clip without flicker: albedo and normals are averaged over frames, aligned by the landmark mesh.
 
 `memory` keeps albedo and normals of each face, `recall` makes a frame's decomposition from them, and the light belongs
 to the frame. The landmarks, and with them the crop, are smoothed by the One Euro filter. At cuts all is forgotten.
@@ -132,7 +132,7 @@ class Stabilizer:
         return recall(memory, seen, points, step_s)
 
     def _is_grey(self, crop: Float[np.ndarray, "size size 3"]) -> bool:
-        """Whether a crop is grey, given what the last one of this face was."""
+        """Whether a crop is grey, with hysteresis: it depends on the last one of this face."""
         self._grey = is_grey(crop, self._grey)
         return self._grey
 

@@ -193,7 +193,7 @@ class Parts:
         write_whole(self.folder / _JOB, text.encode())
 
     def path(self, number: int) -> Path:
-        """Where the video of a part lies."""
+        """Path of the video of a part."""
         return self.folder / f"{number:06d}.nut"
 
     def done(self) -> int:

@@ -20,7 +20,7 @@ from illures.errors import InputError
 from illures.io.workfolder import WorkFolder
 from illures.web.server.limits import Limits
 
-# What asks for no token, where one would be needed: for a proxy in front that asks by itself.
+# This token turns the check off, for servers behind a proxy that checks who connects.
 NO_TOKEN = "off"
 _SHORTEST = 16
 _BACKLOG = 512  # connections that wait to be accepted
@@ -56,8 +56,8 @@ def serve(
         names: further hosts by which it may be called.
         weights: of the network.
         limits: of what is accepted.
-        token: that requests must know. None: one is made where other machines can reach the address, else none is
-            asked for; "off": none is asked for anywhere.
+        token: that requests must present. None: one is made if other machines can reach the address, else none is
+            needed; "off": none is needed.
         rest: the REST interface instead of the studio.
 
     Raises:
@@ -66,13 +66,13 @@ def serve(
     name = "illures serve" if rest else "illures studio"
     asked = _token(token, host)
     try:
-        _say_good_bye_to_supervisors()
+        _end_as_after_ctrl_c()
         import uvicorn
 
         from illures.web.server.app import create_app
         from illures.web.server.worker import FOLDER
 
-        WorkFolder(FOLDER).close()  # says at once that there is no place; clears what killed servers left
+        WorkFolder(FOLDER).close()  # raises at once if there is no place; removes what killed servers left
         listening = _listen(host, port)
         config = uvicorn.Config(
             create_app(limits, weights, names, token=asked, rest=rest),
@@ -97,12 +97,12 @@ def serve(
 
 def _say_good_bye(name: str, rest: bool) -> None:
     kept = "" if rest else "; what was open and not saved is gone"
-    with contextlib.suppress(BrokenPipeError):  # whoever read it may be gone
+    with contextlib.suppress(BrokenPipeError):  # the reader of stdout may be gone
         print(f"\n{name}: good-bye{kept}", flush=True)
 
 
-def _say_good_bye_to_supervisors() -> None:
-    """SIGTERM ends the server as Ctrl-C does, and so does a closed terminal; without tracebacks of what was at work."""
+def _end_as_after_ctrl_c() -> None:
+    """Have SIGTERM and a closed terminal end the server as Ctrl-C does, without tracebacks of interrupted requests."""
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
@@ -113,7 +113,7 @@ def _say_good_bye_to_supervisors() -> None:
 
 
 def _token(token: str | None, host: str) -> str | None:
-    """What requests must know, or None."""
+    """The token that requests must present, or None."""
     if token == NO_TOKEN:
         return None
     if token is None:
@@ -125,7 +125,7 @@ def _token(token: str | None, host: str) -> str | None:
 
 
 def _opening(name: str, address: str, host: str, token: str | None, rest: bool) -> list[str]:
-    """What is said when the server starts."""
+    """The lines that are printed when the server starts."""
     lines = [f"{name}: {address}  (Ctrl-C ends it)"]
     if _loopback(host):
         return lines

@@ -52,10 +52,10 @@ def style(kind: str, fringe: bool = False, seed: int = 0) -> hair.Style:
 
 def worn(kind: str, fringe: bool = False, hat: hats.Hat | None = None) -> Accessories:
     chosen = style(kind, fringe)
-    coats = hair.hair_coats(chosen, COLOUR, np.random.default_rng(1), None if hat is None else hats.under(hat))
+    shells = hair.hair_shells(chosen, COLOUR, np.random.default_rng(1), None if hat is None else hats.under(hat))
     lashes = np.ones((16, 192), np.float32)
     return Accessories(
-        chosen, coats, glasses.random_glasses(np.random.default_rng(2)), hat, 0.009, np.full(3, 0.01), lashes
+        chosen, shells, glasses.random_glasses(np.random.default_rng(2)), hat, 0.009, np.full(3, 0.01), lashes
     )
 
 
@@ -143,9 +143,9 @@ def test_a_fringe_shades_the_forehead(posed, model, vertices):
     kernels.start(threads=1)
     skin, landmarks = posed
     chosen = dataclasses.replace(style("swept", True), fringe_end=4.0, parting=0.0, volume=2.0, ragged=0.3)
-    coats = hair.hair_coats(chosen, COLOUR, np.random.default_rng(1))
+    shells = hair.hair_shells(chosen, COLOUR, np.random.default_rng(1))
     skull = outfit.Skull(skin)
-    fringe = tuple(skull.shell("hair", coat) for coat in coats)
+    fringe = tuple(skull.shell("hair", textures) for textures in shells)
     skin = dataclasses.replace(skin, specular=0.0)
     above = directions(lighting.HEIGHT, lighting.WIDTH) @ np.float32([0, np.sin(1.1), np.cos(1.1)]) > 0.995
     environment = lighting.split(np.tile(1e-3 + 100.0 * above[..., None], 3).astype(np.float32))
@@ -169,8 +169,8 @@ def test_a_fringe_shades_the_forehead(posed, model, vertices):
     assert not shaded[cheeks].any()
 
 
-def test_people_wear_what_people_wear(model, monkeypatch):
-    monkeypatch.setattr(outfit, "hair_coats", lambda *rest: ())
+@pytest.mark.usefixtures("unpainted")
+def test_people_wear_what_people_wear():
     rng = np.random.default_rng(0)
     people = [random_accessories(rng, COLOUR) for _ in range(300)]
     haired = [person.style for person in people if person.style is not None]

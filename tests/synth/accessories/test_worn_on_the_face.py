@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from illures.synth.accessories import outfit
 from illures.synth.accessories.beards import random_beard
 from illures.synth.accessories.locks import SHARE as LOCK_SHARE
 from illures.synth.accessories.locks import random_lock
@@ -121,8 +120,8 @@ def _before(triangles: np.ndarray, point: np.ndarray) -> bool:
     return bool((triangles[met].mean(axis=1)[:, 2] > point[2]).any())
 
 
-def test_how_often_they_occur(monkeypatch):
-    monkeypatch.setattr(outfit, "hair_coats", lambda *_: ())  # of all that is drawn and painted, most of the time
+@pytest.mark.usefixtures("unpainted")
+def test_how_often_they_occur():
     worn = [random_accessories(np.random.default_rng(seed), COLOUR) for seed in range(600)]
     assert np.mean([each.necklace is not None for each in worn]) == pytest.approx(NECKLACE_SHARE, abs=0.05)
     assert 0.4 < np.mean([each.beard is not None for each in worn]) < 0.6

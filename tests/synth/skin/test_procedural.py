@@ -1,4 +1,4 @@
-"""Painted people: tones even over the typology angle, hues of skin, relief of the right sign, size and places."""
+"""Painted people: tones even over the typology angle, hues of skin, bump of the right sign, size and places."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def slopes_deg(bump: np.ndarray) -> np.ndarray:
     return np.degrees(np.arctan(np.hypot(down, across)))
 
 
-def relief(canvas: Canvas, depth: float, seed: int) -> np.ndarray:
+def bump_of(canvas: Canvas, depth: float, seed: int) -> np.ndarray:
     layers = Layers(
         np.zeros((3, *canvas.s.shape), np.float32), np.zeros_like(canvas.s), np.ones(canvas.s.shape, np.uint8)
     )
@@ -122,7 +122,7 @@ def relief(canvas: Canvas, depth: float, seed: int) -> np.ndarray:
 def test_wrinkles_tilt_normals_as_on_faces(canvas: Canvas) -> None:
     """Old skin is steeper than young skin, and at its steepest 5 to 35 degrees; plain cheeks stay near flat."""
     face = face_mask(canvas)[::2, ::2] > 0.5
-    old, young = ([slopes_deg(relief(canvas, depth, seed))[face] for seed in range(3)] for depth in (1.0, 0.05))
+    old, young = ([slopes_deg(bump_of(canvas, depth, seed))[face] for seed in range(3)] for depth in (1.0, 0.05))
     assert np.mean(old) > 1.5 * np.mean(young)
     for steep in old:
         assert 5 < np.percentile(steep, 99) < 35 and np.median(steep) < 6

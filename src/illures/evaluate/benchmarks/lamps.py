@@ -142,7 +142,7 @@ def known(view: LampView) -> Decomposition:
 
 @dataclass(frozen=True)
 class KnownVisibility(Occlusion):
-    """An occlusion that knows of some lamps what they light.
+    """An occlusion with the true visibility of some lamps.
 
     Attributes:
         directions: of the lamps.
@@ -159,7 +159,7 @@ class KnownVisibility(Occlusion):
 
 
 def true_depth(view: LampView, normal: Float[np.ndarray, "size size 3"]) -> Occlusion:
-    """What the render's own heights hide, on the grid of some normals."""
+    """The occlusion of the render's own height map, at the resolution of `normal`."""
     size, there = len(normal), ~np.isnan(view.height)
     factor = size / len(view.height)
     low = float(np.nanmin(view.height)) - len(view.height)
@@ -172,7 +172,7 @@ def true_depth(view: LampView, normal: Float[np.ndarray, "size size 3"]) -> Occl
 
 
 def true_visibility(view: LampView, normal: Float[np.ndarray, "size size 3"], lights: Sequence[Light]) -> Occlusion:
-    """The same, with what the lamps' middles truly light."""
+    """The same, with the true visibility of the lamps' centres."""
     visible = np.stack([_resized(field, len(normal)) for field in view.visible])
     directions = np.stack([light.lamps[0].direction for light in lights])
     return KnownVisibility(**vars(true_depth(view, normal)), directions=directions, visible=visible)
@@ -217,7 +217,7 @@ def score(view: LampView, index: int, light: Light, image: Float[np.ndarray, "si
 def cast_shadow(
     view: LampView, light: Light, image: Float[np.ndarray, "size size 3"]
 ) -> tuple[Bool[np.ndarray, "size size"], Bool[np.ndarray, "size size"]]:
-    """Where skin that faces the lamp gets less than half of its light, and where this is defined."""
+    """Mask of cast shadow (skin that faces the lamp has less than half of its light), and where it is defined."""
     lamp, size = light.lamps[0], len(image)
     facing = view.normal @ lamp.direction.astype(np.float32)
     full = DIM + np.clip(facing, 0, None) * float(luminance(lamp.irradiance))

@@ -3,8 +3,9 @@
 Layout, as distributed (Zafeiriou et al., IEEE TIFS 2013): `PhotofaceDB/<person>/<date_time>/` with `im0.bmp` to
 `im3.bmp` and `LightSource.m`, whose last brackets hold zenith and azimuth [deg] of the four flashes, one row each.
 Normals are not part of the download (its authors' `sn.mat` is made from the same four photos): they are computed here,
-by least squares over the four. From which axis and which way round azimuth counts is in no document we know; of the
-eight ways there are, that is taken whose normals lie nearest to the landmark mesh: wrong ones are off by 45 degrees.
+by least squares over the four. No document that we know says from which axis and in which sense azimuth is counted. Of
+the eight possibilities, the one whose normals are closest to the landmark mesh is taken; wrong ones are off by 45
+degrees.
 """
 
 from __future__ import annotations

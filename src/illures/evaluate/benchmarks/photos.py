@@ -1,7 +1,7 @@
 """Benchmark `photos`: a folder of photos in the wild, without truth: does A ∘ f(N, L) + R give the photo back?
 
-And how much of it is left to R, which could explain any photo alone, and how much of its colour does A keep? The
-largest face of each photo counts.
+How large is R, which alone could explain any photo? And how much of the photo's colour detail does A keep? The largest
+face of each photo counts.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def _item(name: str, group: str, lit: Sample) -> Item:
 
 
 def _identities(folder: Path) -> dict[int, list[Path]]:
-    """Which shards show whom, from the small files of each view alone."""
+    """The shards that show each person, from the small files of the views alone."""
     found: dict[int, list[Path]] = {}
     for shard in shard_paths(folder):
         with decoding(shard, "a shard"), tarfile.open(shard, "r:") as tar:

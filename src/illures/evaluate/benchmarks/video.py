@@ -94,7 +94,7 @@ class Video:
             yield Failure(group, group, f"{file}: no face found")
 
     def score(self, item: Item, estimate: Estimate) -> Score:
-        """Reconstruction, and what the clip's figures need."""
+        """Reconstruction, and the data for the clip's figures."""
         score = score_maps(estimate, item)
         figures = score.figures | score_reconstruction(estimate, item.photo, item.truth.mask, self._lpips)
         return replace(score, figures=figures, kept=_uv_maps(item, estimate))
@@ -141,8 +141,8 @@ def load(path: Path, *, frames: int = 24, clips: int | None = None, lpips: Path 
 def _moved(window: FaceCrop, face: Face, photo_size: tuple[int, int]) -> FaceCrop:
     """The window, or a new one if the face has moved off its centre or changed its size.
 
-    A window that follows every frame would shake with the noise of the landmarks, and hide a still camera from methods
-    with a memory.
+    A window that follows every frame would shake with the noise of the landmarks. Methods with a memory would then see
+    a moving camera.
     """
     wanted = window_around(face, photo_size)
     reach, growth = window.size / scale_of(window), wanted.size / scale_of(wanted) * scale_of(window) / window.size

@@ -2,6 +2,7 @@
 
 To add a rival, write a file with a function `load(folder: Path) -> Method` and add a line to `RIVALS`. Other people's
 code and weights stay in the user's folder; docs/rivals.md lists the files.
+May import `evaluate.benchmark`, `evaluate.scoring`, the metrics, `synth.heads`, and packages below `evaluate`.
 """
 
 from __future__ import annotations

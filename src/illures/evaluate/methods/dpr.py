@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures.decompose.full_resolution import upright
 from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.folders import find_file, import_torch, load_weights, read_tensors
 from illures.evaluate.methods.query import FFHQ_WIDER, Query, spread
+from illures.faces import upright
 from illures.math import sh
 from illures.math.color import srgb_to_linear
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from illures.decompose.full_resolution import upright
 from illures.evaluate.benchmark import Benchmark, Estimate, Item
 from illures.evaluate.methods.geometry import explain
 from illures.evaluate.methods.query import Query, spread_normals
 from illures.evaluate.scoring import photo_mask
-from illures.faces import crop_face, extract
+from illures.faces import crop_face, extract, upright
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize, turn
 

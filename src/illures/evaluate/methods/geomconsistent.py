@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures.decompose.full_resolution import upright
 from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.folders import find_file, import_torch, read_tensors
 from illures.evaluate.methods.geometry import explain
 from illures.evaluate.methods.query import FFHQ_WIDER, Query, spread, spread_normals
+from illures.faces import upright
 from illures.math import sh
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize

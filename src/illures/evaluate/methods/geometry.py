@@ -86,23 +86,6 @@ def fit_light(
     return light.astype(np.float32)
 
 
-def ratio_image(
-    linear: Float[np.ndarray, "height width 3"],
-    normal: Float[np.ndarray, "height width 3"],
-    source: Float[np.ndarray, "9 3"],
-    target: Float[np.ndarray, "9 3"],
-) -> Float[np.ndarray, "height width 3"]:
-    """I_j = I_i f(N, L_j) / f(N, L_i): relighting that keeps all detail and all cast shadows of the photo.
-
-    Args:
-        linear: the photo under `source`.
-        normal: where it is NaN the surface is taken to face the viewer.
-        source: SH light of the photo.
-        target: the new SH light.
-    """
-    return _lit(_unlit(linear, normal, source), normal, target)
-
-
 def _unlit(
     linear: Float[np.ndarray, "height width 3"],
     normal: Float[np.ndarray, "height width 3"],
@@ -117,6 +100,7 @@ def _lit(
     normal: Float[np.ndarray, "height width 3"],
     light: Float[np.ndarray, "9 3"],
 ) -> Float[np.ndarray, "height width 3"]:
+    """The image under another light, f(N, L_j) / f(N, L_i) times the photo: its detail and cast shadows stay."""
     return (unlit * np.clip(shade(_filled(normal), light.astype(np.float32)), 0, None)).astype(np.float32)
 
 

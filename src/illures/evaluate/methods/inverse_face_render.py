@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from illures.decompose.full_resolution import upright
 from illures.errors import InputError
 from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.folders import find_file
 from illures.evaluate.methods.geometry import explain
 from illures.evaluate.methods.query import Query, spread, spread_normals
-from illures.faces import face_mask, mesh_normals, to_crop
+from illures.faces import face_mask, mesh_normals, to_crop, upright
 from illures.math import sh
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize

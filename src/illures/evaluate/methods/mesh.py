@@ -1,4 +1,4 @@
-"""The normals of the dense landmark mesh alone, and what follows from them."""
+"""The normals of the dense landmark mesh alone; the rest follows from them (`geometry.explain`)."""
 
 from __future__ import annotations
 

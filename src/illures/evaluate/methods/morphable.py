@@ -58,7 +58,7 @@ class LinearHead:
 
     @cached_property
     def landmark_modes(self) -> Float[np.ndarray, "modes landmarks 3"]:
-        """How the modes move them."""
+        """Shifts of the landmarks by each mode."""
         return np.einsum("lk,mlkd->mld", self.weights, self.modes[:, self.corners])
 
 

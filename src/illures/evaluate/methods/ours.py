@@ -12,11 +12,10 @@ from jaxtyping import Float
 
 from illures.decompose.decomposer import Decomposer
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.full_resolution import upright
 from illures.decompose.photo_maps import photo_maps
 from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.query import Query, spread, spread_normals
-from illures.faces import guide_normals, to_crop
+from illures.faces import guide_normals, to_crop, upright
 from illures.io.formats import Format, MapName
 from illures.math import sh
 from illures.math.color import srgb_to_linear
@@ -24,8 +23,8 @@ from illures.math.normals import normalize
 from illures.model import Predictor
 from illures.model.mirrored import Mirrored, for_photos
 from illures.relighting.composite import PhotoRelighter
+from illures.relighting.exposure import exposed
 from illures.relighting.light import Light
-from illures.relighting.relight import exposed
 
 if TYPE_CHECKING:
     from illures.model.predictor import Prediction

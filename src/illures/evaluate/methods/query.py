@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures.decompose.full_resolution import upright
 from illures.evaluate.benchmark import Estimate, Item
-from illures.faces import crop_face, extract, find_faces
+from illures.faces import crop_face, extract, find_faces, upright
 from illures.math.normals import normalize, turn
 from illures.types import Face, FaceCrop
 

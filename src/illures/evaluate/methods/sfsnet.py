@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from illures.decompose.full_resolution import upright
 from illures.evaluate.benchmark import Estimate
 from illures.evaluate.methods.folders import find_file, import_torch, load_weights, read_tensors
 from illures.evaluate.methods.geometry import explain
 from illures.evaluate.methods.query import Query, spread, spread_normals
+from illures.faces import upright
 from illures.io.onnx_runtime import onnx_runtime
 from illures.math import sh
 from illures.math.color import srgb_to_linear

@@ -86,7 +86,7 @@ class Tddfa:
 def outward(
     vertices: Float[np.ndarray, "vertices 3"], triangles: Int[np.ndarray, "triangles 3"]
 ) -> Int[np.ndarray, "triangles 3"]:
-    """Triangles counter-clockwise seen from outside: so that what they enclose with the middle is positive."""
+    """Triangles counter-clockwise seen from outside: the volume that they enclose with the centre is then positive."""
     ordered = np.asarray(triangles, np.int64)
     a, b, c = (vertices[corner].astype(np.float64) - vertices.mean(axis=0) for corner in ordered.T)
     return ordered if np.einsum("td,td->", a, np.cross(b, c)) > 0 else ordered[:, ::-1]

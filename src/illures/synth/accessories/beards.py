@@ -90,7 +90,7 @@ def random_beard(rng: np.random.Generator, hair: Float[np.ndarray, "3"]) -> Bear
 
 
 def _bearded(skin: Part, landmarks: Float[np.ndarray, "68 3"]) -> Bool[np.ndarray, " vertices"]:
-    """Which vertices have a beard painted on them; brows do not count."""
+    """Mask of the vertices that have a beard painted on them; brows do not count."""
     rows, columns = skin.region.shape
     row = np.clip(((1 - skin.uv[:, 1]) * rows).astype(int), 0, rows - 1)
     column = np.clip((skin.uv[:, 0] * columns).astype(int), 0, columns - 1)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from illures.synth.accessories.shells import TEXTURE, Coat, Layout, Plane, layout
+from illures.synth.accessories.shells import TEXTURE, Layout, Plane, ShellTextures, layout
 
 FRINGE_SHARE, LONG_SHARE = 0.38, 0.4  # of people with hair
 _SHORT = {"crop": 0.4, "swept": 0.25, "curly": 0.2, "bun": 0.15}  # of those whose hair is not long
@@ -83,9 +83,9 @@ def random_style(rng: np.random.Generator) -> Style:
     )
 
 
-def hair_coats(
+def hair_shells(
     style: Style, colour: Float[np.ndarray, "3"], rng: np.random.Generator, most: Plane | None = None
-) -> tuple[Coat, ...]:
+) -> tuple[ShellTextures, ...]:
     """The shells of a style from the scalp outward.
 
     Args:
@@ -100,7 +100,7 @@ def hair_coats(
     ends, flow = _is_end(style, places), _flow(style, places)
     locks = _strands(style, flow, rng, *_CLUMP)
     coarse = cv2.resize(locks, lift.shape[::-1], interpolation=cv2.INTER_AREA)
-    coats = []
+    shells = []
     for share, fill in _layers(style):
         fine = _strands(style, flow, rng, *_FINE)
         uneven = style.ragged * ends * (0.55 * locks + 0.35 * fine) + (1 - ends) * (0.12 * locks + 0.3 * fine)
@@ -109,8 +109,8 @@ def hair_coats(
         shade = 0.28 * fine + 0.16 * locks - 0.35 * (1 - share)
         albedo = np.exp(colour.astype(np.float32) + shade[..., None] * _SHADES)
         raised = lift * share * (1 + 0.12 * coarse)
-        coats.append(
-            Coat(
+        shells.append(
+            ShellTextures(
                 albedo=np.clip(albedo, 0.003, 0.8).astype(np.float32),
                 opacity=np.where(opacity < 0.04, 0, opacity).astype(np.float32),
                 lift=(raised if most is None else np.minimum(raised, share * most)).astype(np.float32),
@@ -121,7 +121,7 @@ def hair_coats(
                 specular=0.5,
             )
         )
-    return tuple(coats)
+    return tuple(shells)
 
 
 _layout = cache(layout)
@@ -167,7 +167,7 @@ def _is_end(style: Style, places: Layout) -> Plane:
 
 
 def _lower_end(style: Style, side: Plane) -> Plane:
-    """Where hair that is not long ends [cm]: sideburn, over the ear, nape."""
+    """Height at which hair ends that is not long [cm]: sideburn, over the ear, nape."""
     over = -3.5 if style.kind == "curly" and style.covered > 0.5 else 2.2
     return np.interp(side, [50, 66, 73, 78, 100, 112, 180], [style.end, style.end, style.end, over, over, -5.5, -7.5])
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from illures.synth.accessories.hair import BLOCK
 from illures.synth.accessories.primitives import Primitive, joined, occluder, sheet
-from illures.synth.accessories.shells import AXIS, TEXTURE, Coat, Plane, Skull, layout
+from illures.synth.accessories.shells import AXIS, TEXTURE, Plane, ShellTextures, Skull, layout
 from illures.types import Part
 
 _OVERLAP = 0.003  # brims begin this far above the edge [m]
@@ -23,7 +23,7 @@ class Hat:
 
     Attributes:
         kind: a key of `KINDS`.
-        coat: its crown.
+        crown: its shell.
         edge: height of the edge in front [cm above the eyes].
         brim: how far the brim reaches [m]; 0 for none.
         pitch: how far the brim slopes down [radian].
@@ -31,7 +31,7 @@ class Hat:
     """
 
     kind: str
-    coat: Coat
+    crown: ShellTextures
     edge: float
     brim: float
     pitch: float
@@ -39,7 +39,7 @@ class Hat:
 
     def parts(self, skull: Skull) -> tuple[Part, ...]:
         """Crown and brim on a posed head."""
-        crown = skull.shell("hat", self.coat)
+        crown = skull.shell("hat", self.crown)
         if not self.brim:
             return (crown,)
         reach = 65.0 if self.kind == "cap" else 180.0
@@ -52,17 +52,17 @@ def random_hat(rng: np.random.Generator) -> Hat:
     edge = {"beanie": rng.uniform(3.2, 5.5), "cap": 4.6, "wide": 4.8, "hood": 5.2}[kind] + rng.uniform(-0.4, 0.6)
     brim = {"cap": rng.uniform(0.06, 0.075), "wide": rng.uniform(0.05, 0.1)}.get(kind, 0.0)
     colour = np.exp(rng.normal(-1.8, 0.9) + rng.normal(0, 0.35, 3)).clip(0.01, 0.75)
-    return Hat(kind, _coat(kind, edge, colour, rng), edge, brim, rng.uniform(0.05, 0.4), colour)
+    return Hat(kind, _crown(kind, edge, colour, rng), edge, brim, rng.uniform(0.05, 0.4), colour)
 
 
 def under(hat: Hat) -> Plane:
     """How thick hair may be under a hat [m], by block of `hair.BLOCK` texels."""
-    limit = np.where(hat.coat.opacity > 0.5, 0.8 * hat.coat.lift, 0.03).astype(np.float32)
+    limit = np.where(hat.crown.opacity > 0.5, 0.8 * hat.crown.lift, 0.03).astype(np.float32)
     # Hair is pressed down a little before the hat begins.
     return cv2.resize(cv2.erode(limit, np.ones((17, 17))), None, fx=1 / BLOCK, fy=1 / BLOCK)
 
 
-def _coat(kind: str, edge: float, colour: np.ndarray, rng: np.random.Generator) -> Coat:
+def _crown(kind: str, edge: float, colour: np.ndarray, rng: np.random.Generator) -> ShellTextures:
     """The crown: where it is, how far it stands off, how it is woven."""
     places = layout()
     back = {"beanie": -2.5, "cap": 0.0, "wide": 1.5, "hood": 0.0}[kind]
@@ -83,7 +83,7 @@ def _coat(kind: str, edge: float, colour: np.ndarray, rng: np.random.Generator) 
     if rng.random() < 0.3:
         stripe = (np.sin(inside * rng.uniform(1.5, 4)) > 0.3)[..., None]
         albedo = np.where(stripe, albedo * np.exp(rng.normal(0, 0.8, 3)), albedo)
-    return Coat(
+    return ShellTextures(
         albedo=np.clip(albedo, 0.005, 0.9).astype(np.float32),
         opacity=opacity.astype(np.float32),
         lift=(thick * rib).astype(np.float32),

@@ -80,8 +80,8 @@ def _path(points: Float[np.ndarray, "vertices 3"], back: float, drop: float) -> 
     if not len(nape):
         return None
     width = np.ptp(nape[:, 0]) / 2
-    flat = points[:, [0, 2]] - np.array([0.0, nape[:, 2].min() + width])
-    azimuth, distance = np.arctan2(flat[:, 0], flat[:, 1]), np.hypot(*flat.T)
+    horizontal = points[:, [0, 2]] - np.array([0.0, nape[:, 2].min() + width])
+    azimuth, distance = np.arctan2(horizontal[:, 0], horizontal[:, 1]), np.hypot(*horizontal.T)
     turns = 2 * np.pi * np.arange(_STEPS) / _STEPS - np.pi
     height = back - drop * (1 + np.cos(turns)) / 2  # lowest in front, where the azimuth is 0
     found = np.full(_STEPS, np.nan)

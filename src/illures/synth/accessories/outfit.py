@@ -12,13 +12,13 @@ from illures.synth.accessories import beards, locks
 from illures.synth.accessories.beards import Beard, random_beard
 from illures.synth.accessories.eyelashes import lash_part, lash_texture
 from illures.synth.accessories.glasses import Glasses, random_glasses
-from illures.synth.accessories.hair import Style, hair_coats, random_style
+from illures.synth.accessories.hair import Style, hair_shells, random_style
 from illures.synth.accessories.hats import Hat, random_hat, under
 from illures.synth.accessories.locks import Lock, random_lock
 from illures.synth.accessories.necklaces import Necklace, random_necklace
 from illures.synth.accessories.occluders import random_occluder
 from illures.synth.accessories.primitives import ball, occluder
-from illures.synth.accessories.shells import Coat, Skull
+from illures.synth.accessories.shells import ShellTextures, Skull
 from illures.types import Part
 
 __all__ = ["Accessories", "random_occluder", "random_accessories"]
@@ -43,7 +43,7 @@ class Accessories:
     """
 
     style: Style | None
-    hair: tuple[Coat, ...]
+    hair: tuple[ShellTextures, ...]
     glasses: Glasses | None
     hat: Hat | None
     lash_length: float
@@ -64,7 +64,7 @@ class Accessories:
             parts named "hair", "glasses", "lens", "hat", "beard", "necklace" and "lashes", all with mask 0.
         """
         skull = Skull(skin)
-        parts = [skull.shell("hair", coat) for coat in self.hair]
+        parts = [skull.shell("hair", textures) for textures in self.hair]
         if self.style is not None and self.style.kind == "bun" and self.hat is None:
             parts.append(_bun(skull, self.hair[-1]))
         if self.lock is not None:
@@ -91,14 +91,14 @@ def random_accessories(rng: np.random.Generator, hair: Float[np.ndarray, "3"], s
     shares = np.array([HAIR_SHARE, GLASSES_SHARE, HAT_SHARE]) * (rng.random() < share)
     has_hair, has_glasses, has_hat = rng.random(3) < shares
     style, glasses, hat = random_style(rng), random_glasses(rng), random_hat(rng) if has_hat else None
-    coats = hair_coats(style, hair, rng, None if hat is None else under(hat)) if has_hair else ()
+    shells = hair_shells(style, hair, rng, None if hat is None else under(hat)) if has_hair else ()
     lash_length, lashes = float(rng.uniform(0.006, 0.0105)), lash_texture(rng, float(rng.uniform(0.4, 1.0)))
     bearded, adorned = rng.random(2) < np.array([beards.SHARE, NECKLACE_SHARE]) * (rng.random() < share)
     beard, necklace = random_beard(rng, hair) if bearded else None, random_necklace(rng) if adorned else None
     falls = has_hair and not has_hat and rng.random() < locks.SHARE
     return Accessories(
         style=style if has_hair else None,
-        hair=coats,
+        hair=shells,
         glasses=glasses if has_glasses else None,
         hat=hat,
         lash_length=lash_length,
@@ -110,9 +110,9 @@ def random_accessories(rng: np.random.Generator, hair: Float[np.ndarray, "3"], s
     )
 
 
-def _bun(skull: Skull, coat: Coat) -> Part:
+def _bun(skull: Skull, textures: ShellTextures) -> Part:
     """A knot at the back of the crown, of the colour of the outermost shell."""
     half = skull.half_width(0.04, np.array([-0.085]))[0]
     knot = ball(np.array([0.0, 0.085, -0.085 - half]), np.array([0.036, 0.033, 0.03]))
-    texture = cv2.resize(coat.albedo[:, ::4], (96, 64), interpolation=cv2.INTER_AREA)
-    return occluder("hair", knot, texture, coat.roughness, coat.specular)
+    texture = cv2.resize(textures.albedo[:, ::4], (96, 64), interpolation=cv2.INTER_AREA)
+    return occluder("hair", knot, texture, textures.roughness, textures.specular)

@@ -52,7 +52,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Coat:
+class ShellTextures:
     """Appearance of a shell: textures in the layout of this module, and distance from the skull.
 
     Attributes:
@@ -103,9 +103,9 @@ def layout(step: int = 1) -> Layout:
     polar, below = _polar((np.arange(rows) + 0.5) / rows)
     side, front, back, top = _RADII
     depth = np.where(np.abs(azimuth) < np.pi / 2, front, back)
-    flat = (np.abs(np.sin(azimuth)) / side) ** _ROUND + (np.abs(np.cos(azimuth)) / depth) ** _ROUND
+    around = (np.abs(np.sin(azimuth)) / side) ** _ROUND + (np.abs(np.cos(azimuth)) / depth) ** _ROUND
     upright = (np.cos(polar) / top) ** _ROUND
-    radius = (np.sin(polar)[:, None] ** _ROUND * flat + upright[:, None]) ** (-1 / _ROUND)
+    radius = (np.sin(polar)[:, None] ** _ROUND * around + upright[:, None]) ** (-1 / _ROUND)
     y = radius * np.cos(polar)[:, None] + 100 * below[:, None]
     degrees = np.broadcast_to(np.rad2deg(azimuth), y.shape)
     return Layout(degrees.astype(np.float32), y.astype(np.float32))
@@ -119,24 +119,32 @@ class Skull:
         points = skin.vertices
         face = (points[:, 2] > _FACE[0]) & (points[:, 1] < _FACE[1])
         x, y, z = points[(points[:, 1] > _SHOULDERS) & ~face].T.astype(np.float64)
-        flat = np.hypot(x, z + AXIS)
+        horizontal = np.hypot(x, z + AXIS)
         azimuth = np.arctan2(x, z + AXIS)
-        radius = np.where(y > 0, np.hypot(flat, y), flat)
-        rows, columns = _grid_place(azimuth, y, flat)
+        radius = np.where(y > 0, np.hypot(horizontal, y), horizontal)
+        rows, columns = _grid_place(azimuth, y, horizontal)
         ear = (np.abs(np.rad2deg(azimuth)) > _EAR_DEG[0]) & (np.abs(np.rad2deg(azimuth)) < _EAR_DEG[1])
         ear &= (y > _EAR_Y[0]) & (y < _EAR_Y[1])
         self._bare = _field(rows[~ear], columns[~ear], radius[~ear])
         self._with_ears = _smooth(np.maximum(self._bare, _highest(rows, columns, radius)), 0.8)
 
-    def shell(self, name: str, coat: Coat) -> Part:
+    def shell(self, name: str, textures: ShellTextures) -> Part:
         """The grid, lifted and painted; cells that are nowhere opaque are left out."""
-        lift, (used, triangles, uv) = coat.corner_lift, coat.mesh
+        lift, (used, triangles, uv) = textures.corner_lift, textures.mesh
         base = self._bare
-        if coat.over_ears:
+        if textures.over_ears:
             base = np.maximum(base, self._with_ears - 0.6 * lift)
-        vertices = _positions(_hung(base + np.maximum(lift, _CLEAR), coat.hang))[used]
+        vertices = _positions(_hung(base + np.maximum(lift, _CLEAR), textures.hang))[used]
         mask = np.zeros((2, 2), np.float32)
-        look = coat.albedo, mask, coat.bump, coat.roughness, coat.specular, coat.opacity, worn_region(name)
+        look = (
+            textures.albedo,
+            mask,
+            textures.bump,
+            textures.roughness,
+            textures.specular,
+            textures.opacity,
+            worn_region(name),
+        )
         return Part(name, vertices.astype(np.float32), triangles, uv, *look)
 
     def half_width(self, y: float, z: Float[np.ndarray, " depths"]) -> Float[np.ndarray, " depths"]:
@@ -144,9 +152,9 @@ class Skull:
         azimuth = np.linspace(0.3, 2.2, 40)
         # The polar angle of the height is taken from a head of average width.
         radius = self._bare[_grid_place(azimuth, np.full(40, y), np.full(40, _RADII[0] / 100))]
-        flat = np.sqrt(np.maximum(radius**2 - max(y, 0.0) ** 2, 0))
-        depth = flat * np.cos(azimuth) - AXIS
-        return np.where(z < _FACE[0], np.interp(-z, -depth, flat * np.sin(azimuth)), 0.0)
+        horizontal = np.sqrt(np.maximum(radius**2 - max(y, 0.0) ** 2, 0))
+        depth = horizontal * np.cos(azimuth) - AXIS
+        return np.where(z < _FACE[0], np.interp(-z, -depth, horizontal * np.sin(azimuth)), 0.0)
 
 
 def _azimuth(u: np.ndarray) -> np.ndarray:
@@ -159,11 +167,11 @@ def _polar(row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.pi / 2 * np.minimum(2 * row, 1) ** _BENT, FLOOR * np.maximum(2 * row - 1, 0)
 
 
-def _grid_place(azimuth: np.ndarray, y: np.ndarray, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _grid_place(azimuth: np.ndarray, y: np.ndarray, horizontal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nearest row and column of points."""
     knots = np.linspace(0, 1, 4 * COLUMNS)
     u = np.interp(azimuth, _azimuth(knots), knots)
-    polar = np.arctan2(flat, np.maximum(y, 0))
+    polar = np.arctan2(horizontal, np.maximum(y, 0))
     row = 0.5 * (polar / (np.pi / 2)) ** (1 / _BENT) + 0.5 * np.clip(y / FLOOR, 0, 1)
     return np.rint(row * ROWS).astype(int), np.rint(u * COLUMNS).astype(int)
 
@@ -214,6 +222,6 @@ def _hung(radius: Field, hang: float) -> Field:
 def _positions(radius: Field) -> Float[np.ndarray, "corners 3"]:
     polar, below = _polar(np.linspace(0, 1, ROWS + 1))
     azimuth = _azimuth(np.linspace(0, 1, COLUMNS + 1))
-    flat = radius * np.sin(polar)[:, None]
+    horizontal = radius * np.sin(polar)[:, None]
     y = radius * np.cos(polar)[:, None] + below[:, None]
-    return np.stack([flat * np.sin(azimuth), y, flat * np.cos(azimuth) - AXIS], -1).reshape(-1, 3)
+    return np.stack([horizontal * np.sin(azimuth), y, horizontal * np.cos(azimuth) - AXIS], -1).reshape(-1, 3)

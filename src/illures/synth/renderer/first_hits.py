@@ -1,4 +1,4 @@
-"""What lies at the middle of each pixel of a view: its height, and which lamps it sees."""
+"""The surface at the centre of each pixel of a view: its height, and the lamps that it sees."""
 
 from __future__ import annotations
 

@@ -76,11 +76,11 @@ class Bsdf:
 
 @dataclass(frozen=True)
 class Hit:
-    """Surface points, Dr.Jit arrays. `flat` is the triangle's normal; it faces the viewer's side."""
+    """Surface points, Dr.Jit arrays. `geometric_normal` is the triangle's; it faces the viewer's side."""
 
     valid: Any
     point: Any
-    flat: Any
+    geometric_normal: Any
     mask: Any
     region: Any
     bsdf: Bsdf
@@ -121,8 +121,8 @@ class Geometry:
         p = [dr.gather(mi.Point3f, self._positions, corners[k], valid) for k in range(3)]
         n = [dr.gather(mi.Normal3f, self._normals, corners[k], valid) for k in range(3)]
         b0 = 1 - b1 - b2
-        flat = dr.normalize(dr.cross(p[1] - p[0], p[2] - p[0]))
-        behind = dr.dot(flat, direction) > 0
+        face = dr.normalize(dr.cross(p[1] - p[0], p[2] - p[0]))
+        behind = dr.dot(face, direction) > 0
         part, texel = self._locate(primitive, corners, b0, b1, b2, valid)
         color = dr.gather(mi.Vector4f, self._texels[0], texel, valid)
         bump = dr.gather(mi.Vector4f, self._texels[1], texel, valid)
@@ -137,7 +137,7 @@ class Geometry:
             f0=0.08 * specular,
         )
         point = p[0] * b0 + p[1] * b1 + p[2] * b2
-        return Hit(valid, point, dr.select(behind, -flat, flat), color.w, bump.w, bsdf)
+        return Hit(valid, point, dr.select(behind, -face, face), color.w, bump.w, bsdf)
 
     def shadowed(self, origin: Any, direction: Any, active: Any) -> Any:
         """Whether rays from points along `direction` are occluded."""
@@ -167,8 +167,8 @@ class Geometry:
             return valid & (dr.gather(mi.Vector4f, self._texels[1], texel, valid).x <= chance)
 
         def body(distance: Any, primitive: Any, b1: Any, b2: Any, at: Any, going: Any, count: Any) -> tuple[Any, ...]:
-            ahead = at + direction * (distance + _EPS)
-            at = dr.select(going, ahead, at)
+            beyond = at + direction * (distance + _EPS)
+            at = dr.select(going, beyond, at)
             nearest = self._nearest(at, direction, going)
             kept = zip(nearest, (distance, primitive, b1, b2), strict=True)
             distance, primitive, b1, b2 = (dr.select(going, new, old) for new, old in kept)
@@ -192,7 +192,7 @@ class Geometry:
 
 def above(hit: Hit) -> Any:
     """Origin of a ray that leaves a surface point."""
-    return hit.point + hit.flat * _EPS
+    return hit.point + hit.geometric_normal * _EPS
 
 
 def evaluate(bsdf: Bsdf, toward: Any, outgoing: Any) -> tuple[Any, Any]:

@@ -120,21 +120,21 @@ class Transport:
         dr, mi = kernels.device()
 
         def body(
-            point: Any, going: Any, carried: Any, escaped: Any, texel: Any, outgoing: Any, rng: Any, count: Any
+            point: Any, going: Any, throughput: Any, escaped: Any, texel: Any, outgoing: Any, rng: Any, count: Any
         ) -> Any:
             hit = self._geometry.hit(point, outgoing, going)
             away = going & ~hit.valid
-            escaped = dr.select(away, carried, escaped)
+            escaped = dr.select(away, throughput, escaped)
             table = dr.select(count > 1, mi.UInt32(HEIGHT * WIDTH), mi.UInt32(0))
             texel = dr.select(away, kernels.texel_of(outgoing, HEIGHT, WIDTH) + table, texel)
             going = going & hit.valid & (count < depth)
             # After the first hit, surfaces count as diffuse: highlights of highlights are not worth the time.
             local = mi.warp.square_to_cosine_hemisphere(mi.Point2f(rng.next_float32(), rng.next_float32()))
             following = mi.Frame3f(hit.bsdf.normal).to_world(local)
-            carried = dr.select(going, carried * hit.bsdf.albedo, carried)
+            throughput = dr.select(going, throughput * hit.bsdf.albedo, throughput)
             point = dr.select(going, kernels.above(hit), point)
             outgoing = dr.select(going, following, outgoing)
-            return point, going, carried, escaped, texel, outgoing, rng, count + 1
+            return point, going, throughput, escaped, texel, outgoing, rng, count + 1
 
         zero = mi.Color3f(0) * hit.mask
         weight = mi.Color3f(dr.select(hit.valid, weight, 0))

@@ -184,7 +184,7 @@ _FACE_NORMALS = _face_normals()
 def _photo(
     recipe: Recipe, transport: Transport, view: View, lit: Lit, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "size size 3"], Float[np.ndarray, "wide wide 3"]]:
-    """The view under a light with a background, and what lies round it under the same light."""
+    """The view under a light with a background, and its surroundings under the same light."""
     guides = transport.guides
     surface = transport.light(lit.environment, recipe.shadow_samples)
     if recipe.denoise:

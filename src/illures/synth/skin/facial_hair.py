@@ -81,7 +81,7 @@ def paint_beard(layers: Layers, canvas: Canvas, hair: Colour, rng: np.random.Gen
 
 
 def _growth(part: Canvas, kind: str, rng: np.random.Generator) -> Plane:
-    """Where hair of a kind of beard grows, in [0, 1]."""
+    """Coverage by a kind of beard, in [0, 1]."""
     uneven = 0.2 * part.noise(rng, 4)
     moustache = _moustache(part, uneven, rng)
     if kind == "moustache":

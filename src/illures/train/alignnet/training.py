@@ -23,7 +23,7 @@ from illures.jobs.prefetch import in_order
 from illures.math.color import linear_to_srgb
 from illures.math.normals import angular_error_deg, encode
 from illures.model.alignnet import AlignNet, save_alignnet
-from illures.model.warp import Correspondence, batched, carry, carry_normal, correspond
+from illures.model.warp import Correspondence, batched, correspond, warp_map, warp_normal
 from illures.train.alignnet.pairs import MapPairs, ViewPairs
 from illures.train.alignnet.recipe import AlignRecipe
 from illures.train.checkpoint import (
@@ -219,14 +219,14 @@ class AlignValidation:
         size = pairs.mask_j.shape[1]
         points = zip(pairs.landmarks_i.numpy(), pairs.landmarks_j.numpy(), strict=True)
         self._mesh: Correspondence = batched([correspond(i, j, size) for i, j in points])
-        weight = self._mesh.valid[..., None] * pairs.mask_j * carry(pairs.mask_i, self._mesh)
+        weight = self._mesh.valid[..., None] * pairs.mask_j * warp_map(pairs.mask_i, self._mesh)
         self._seen = weight > _SURE
-        self._warped = (carry if kind == "albedo" else carry_normal)(pairs.source, self._mesh)
+        self._warped = (warp_map if kind == "albedo" else warp_normal)(pairs.source, self._mesh)
 
     @torch.no_grad()
     def __call__(self, network: AlignNet) -> AlignFigures:
         """Measure, in evaluation mode."""
-        found, on_face = self._carried(network), self._pairs.mask_j > _SURE
+        found, on_face = self._warp(network), self._pairs.mask_j > _SURE
         seen = self._seen
         return AlignFigures(
             self._error(found, on_face),
@@ -242,14 +242,14 @@ class AlignValidation:
         maps = [
             pairs.source * pairs.mask_i,
             pairs.target * pairs.mask_j,
-            self._carried(network)[:count] * pairs.mask_j,
+            self._warp(network)[:count] * pairs.mask_j,
             self._warped[:count] * self._seen[:count],
         ]
         shown = [linear_to_srgb(m) if self._kind == "albedo" else encode(m) for m in maps]
         rows = torch.cat(shown, dim=2)
         return (torch.cat(list(rows)).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
-    def _carried(self, network: AlignNet) -> Float[Tensor, "batch height width 3"]:
+    def _warp(self, network: AlignNet) -> Float[Tensor, "batch height width 3"]:
         device, was_training = next(network.parameters()).device, network.training
         network.eval()
         found = []

@@ -29,7 +29,7 @@ from illures.web.server.guard import Guard
 from illures.web.server.intake import Gate, Refusal, read_body, read_upload, say_errors_as_json
 from illures.web.server.limits import MEGABYTE, Limits
 from illures.web.server.metrics import Counted, Metrics
-from illures.web.server.rest import add_rest, add_watch
+from illures.web.server.rest import add_monitoring, add_rest
 from illures.web.server.store import Store
 from illures.web.server.uploads import Upload
 from illures.web.server.workbench import Opened, Order
@@ -98,7 +98,7 @@ def create_app(
     app.add_middleware(Counted, metrics=metrics)  # the last one added is the outermost
     say_errors_as_json(app)
     gate = Gate(limits)
-    add_watch(app, crew, gate, metrics)
+    add_monitoring(app, crew, gate, metrics)
     if rest:
         add_rest(app, limits, crew, gate)
         return app

@@ -16,10 +16,9 @@ from jaxtyping import Float, UInt8
 import illures
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.folder import CONVENTION
-from illures.decompose.full_resolution import warped
 from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
-from illures.faces import at_size
+from illures.faces import at_size, warped
 from illures.io.decoding import decoding
 from illures.io.formats import MAPS, Format, MapName
 from illures.io.photos import Photo, as_float, as_linear, encoded
@@ -27,7 +26,7 @@ from illures.relighting.composite import PhotoRelighter, shouldered
 from illures.relighting.light import Light
 from illures.relighting.photo_grid import encoded as codes_of
 from illures.relighting.photo_grid import finer, over_bands
-from illures.relighting.relight import reduced, surface_of
+from illures.relighting.surface import reduced, surface_of
 from illures.web.server.facemaps import FaceMaps, compose, mean_basis, painted, split_paint
 
 What = Literal["relit", "albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte", "zip"]

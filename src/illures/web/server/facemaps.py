@@ -16,12 +16,13 @@ from jaxtyping import Float, Float16, UInt8
 
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import prepare_wide
-from illures.decompose.full_resolution import sample, upright
+from illures.decompose.fields import sample
+from illures.faces import upright
 from illures.io.photos import Photo, as_float, as_linear
 from illures.math import sh
 from illures.relighting.composite import shouldered
-from illures.relighting.person import around
-from illures.relighting.relight import reduced as on_grid
+from illures.relighting.surface import reduced as on_grid
+from illures.relighting.weight import photo_weight
 from illures.render import render, shade
 from illures.types import Face, FaceCrop
 
@@ -76,7 +77,7 @@ class FaceMaps:
             others: crops of its other faces, which are not changed.
         """
         self._photo, self._fields = photo, prepare_wide(face, photo)
-        self.rect, self._around = around(photo, face, others)
+        self.rect, self._around = photo_weight(photo, face, others)
         self.light, self.floor = self._fields.light, self._fields.floor
 
     def band(self, rows: slice) -> Maps:

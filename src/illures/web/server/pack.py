@@ -15,7 +15,7 @@ import numpy as np
 
 from illures.decompose.decomposition import Decomposition
 from illures.io.photos import Photo
-from illures.relighting.relight import own_tint
+from illures.relighting.exposure import own_tint
 from illures.web.server.facemaps import FaceMaps, face_sample, mean_basis, reduced
 
 _ALIGNED = 8

@@ -17,8 +17,9 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from illures import __version__
 from illures.errors import InputError
 from illures.io.formats import MapName
+from illures.relighting.composite import Background
 from illures.relighting.presets import PRESETS
-from illures.relighting.relight import Background, Residual
+from illures.relighting.surface import Residual
 from illures.web.server.apipage import STYLE, api_page
 from illures.web.server.export import TYPES, Kind
 from illures.web.server.intake import Gate, Refusal, read_upload
@@ -183,7 +184,7 @@ def _add_relight(app: FastAPI, desk: Desk) -> None:
         return await desk.serve(request, name, ask)
 
 
-def add_watch(app: FastAPI, worker: Worker, gate: Gate, metrics: Metrics) -> None:
+def add_monitoring(app: FastAPI, worker: Worker, gate: Gate, metrics: Metrics) -> None:
     """Add /health and /ready, which need no token, and /metrics."""
 
     @app.get("/health", summary="Whether the server answers")

@@ -14,17 +14,17 @@ import numpy as np
 
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.folder import CONVENTION
-from illures.decompose.full_resolution import upright
 from illures.decompose.map_files import write_maps
 from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
+from illures.faces import upright
 from illures.io.formats import Format, MapName
 from illures.io.photos import Photo, encoded
 from illures.math import sh
-from illures.relighting.composite import PhotoRelighter
+from illures.relighting.composite import Background, PhotoRelighter
 from illures.relighting.recognise import How, recognised_words
-from illures.relighting.relight import Background, Residual
 from illures.relighting.sources import Source, distinct
+from illures.relighting.surface import Residual
 from illures.web.server.export import Kind, deep, picture
 from illures.web.server.limits import Limits
 from illures.web.server.store import new_id

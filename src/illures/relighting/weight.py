@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float, UInt8
 
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.extent import limits, on_wide, own_share, seen_by, to_borders
-from illures.decompose.full_resolution import FINER, Rect, bounds, feathered, inside, softly, surely, warped
-from illures.faces import at_size, extract, to_crop
+from illures.decompose.fields import FINER, softly, surely
+from illures.faces import Rect, at_size, bounds, extract, feathered, inside, to_crop, warped
 from illures.faces.matte import eight_bit, face_matte, on_grid, widened
 from illures.io.photos import Photo, as_float
 from illures.math.color import luminance, mean_channel, srgb_to_linear
@@ -52,7 +52,7 @@ _EDGE_SHARES = np.array([1, 1, 0.3], np.float32)
 Grid = Float[np.ndarray, "size size"]
 
 
-def around(
+def photo_weight(
     photo: Photo, face: Decomposition, others: Sequence[FaceCrop], what: What = "head"
 ) -> tuple[Rect, UInt8[np.ndarray, "rows columns"]]:
     """The weight at the photo's pixels (255 is 1), aligned with its edges, and the rectangle that it covers.
@@ -70,7 +70,7 @@ def around(
     seen = seen_by(alpha, on_wide(face.mask, face.crop))
     if not seen:
         alpha = np.ones_like(alpha)
-    weight = reach(eight_bit(extract(photo, wide)), face, alpha, others, what)
+    weight = grid_weight(eight_bit(extract(photo, wide)), face, alpha, others, what)
     guide = eight_bit(extract(photo, at_size(wide, DETAIL * wide.size)))
     fine = cv2.resize(weight, (len(guide), len(guide)), interpolation=cv2.INTER_LINEAR)
     slope, offset = (finer(v, FINER // DETAIL) for v in _guided(luminance(guide), fine))
@@ -90,7 +90,7 @@ def around(
     return rect, found
 
 
-def reach(
+def grid_weight(
     image: Float[np.ndarray, "size size 3"],
     face: Decomposition,
     alpha: Grid,
@@ -104,7 +104,7 @@ def reach(
         face: whose mask and colours count.
         alpha: the person's matte.
         others: crops of the photo's other faces.
-        what: as `around`.
+        what: as in `photo_weight`.
     """
     wide, side = widened(face.crop), face.crop.size
     most = limits(face, others, alpha if alpha.min() < 0.5 else None)
@@ -213,7 +213,7 @@ def _outlined(mask: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "size siz
 
 
 def _core(face: Decomposition, wide: FaceCrop, what: What) -> Grid:
-    """What is surely the head on the wide grid, softened inside its edge; it overrides the guided filter and the matte.
+    """Mask of certain head on the wide grid, softened inside its edge; it overrides the guided filter and the matte.
 
     The face's own skin, and what the network calls hair or skin well within such a region: the segmenter of people
     misses hair that the photo's border cuts.

@@ -17,9 +17,9 @@ from illures.faces.crop import crop_face
 from illures.faces.matte import Matte, PhotoMatte
 from illures.io.formats import Format
 from illures.io.photos import as_float, as_linear, read_photo
-from illures.relighting.composite import relight_photo
+from illures.relighting.composite import PhotoRelighter
 from illures.relighting.light import Light
-from illures.relighting.person import around
+from illures.relighting.weight import photo_weight
 from illures.types import Region
 
 
@@ -99,8 +99,8 @@ def head_in_a_square(above: Region) -> tuple[np.ndarray, Decomposition, Matte]:
 def test_hair_that_the_border_cuts_is_relit(monkeypatch):
     """The segmenter of people misses it; the network's classes do not, up to the last pixel of the photo."""
     photo, face, missed = head_in_a_square(Region.HAIR)
-    monkeypatch.setattr("illures.relighting.person.face_matte", lambda photo, crop: missed)
-    rect, weight = around(photo, face, [])
+    monkeypatch.setattr("illures.relighting.weight.face_matte", lambda photo, crop: missed)
+    rect, weight = photo_weight(photo, face, [])
     assert rect == (0, 0, *photo.shape[1::-1])
     for border in (weight[0], weight[:, 0], weight[-1], weight[:, -1]):
         assert border.min() > 250
@@ -118,8 +118,8 @@ def test_a_hat_in_the_colour_of_hair_stays(monkeypatch, painted):
         rng, there = np.random.default_rng(0), photo[..., 0] > 0.5
         photo[there] = rng.uniform(0.05, 0.9, (int(there.sum()), 3)).astype(np.float32)
     everywhere = replace(matte, coarse=np.ones_like(matte.coarse), offset=np.ones_like(matte.coarse))
-    monkeypatch.setattr("illures.relighting.person.face_matte", lambda photo, crop: everywhere)
-    _, weight = around(photo, face, [])
+    monkeypatch.setattr("illures.relighting.weight.face_matte", lambda photo, crop: everywhere)
+    _, weight = photo_weight(photo, face, [])
     hat, hair = weight[20:50, 30:-30], weight[130:150, 10:30]
     assert hat.max() < 40 and hair.min() > 240
 
@@ -132,11 +132,11 @@ def test_clothes_take_the_light_only_if_asked(astronaut):
 
     def change(background: str) -> float:
         """By how much more the right shoulder gains than the left when the lamp goes from left to right [log]."""
-        tilt = []
+        tilt, relighter = [], PhotoRelighter(photo, [face], background=background)
         for side in (-60, 60):
-            light = Light.from_direction(side, 20, ambient=0.2)
-            image = as_linear(relight_photo(photo, [face], light, background=background))
+            image = as_linear(relighter(Light.from_direction(side, 20, ambient=0.2)))
             tilt.append(np.log(image[right].mean() / image[left].mean()))
         return float(tilt[1] - tilt[0])
 
-    assert abs(change("keep")) < 0.1 * change("relight") and change("relight") > 0.2
+    kept, asked = change("keep"), change("relight")
+    assert abs(kept) < 0.1 * asked and asked > 0.2

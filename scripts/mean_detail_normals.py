@@ -1,11 +1,11 @@
-"""Measure the mean relief of heads that the landmark mesh lacks, over rendered sets with images.
+"""Measure the mean detail normals of heads: what the landmark mesh lacks, over rendered sets with images.
 
-    python scripts/mean_relief.py SET ... [--model ict] [-o src/illures/faces/weights/relief.npz]
+    python scripts/mean_detail_normals.py SET ... [--model ict] [-o src/illures/faces/weights/relief.npz]
 
 Of each view that a face is found in, the true normals minus those of the mesh, where the mesh faces the viewer and the
 mask is whole, are turned to the head's own frame and laid out in the atlas of the mesh (`illures.faces.guide`). People
 that training leaves to validation are left out here, too. The mean is made symmetric, since the sets' heads are not on
-average. A head model that was made of scans has the relief of real people; `--model` takes the people of one alone.
+average. A head model made from scans has the detail of real people; `--model` takes the people of one model alone.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def main() -> None:
             model = models[view.identity % len(models)]  # they take turns
             if is_held_out(view.identity, HELD_OUT) or not view.images or not model.startswith(options.model):
                 continue
-            found = relief_of(view)
+            found = detail_of(view)
             if found is not None:
-                relief, share = found
-                total, weight, views = total + share * relief, weight + share, views + 1
+                detail, share = found
+                total, weight, views = total + share * detail, weight + share, views + 1
     mean = np.where(weight >= FEWEST, total / np.maximum(weight, 1e-9), 0)
     mean = (mean + mean[:, ::-1] * [-1, 1, 1]) / 2
     file = io.BytesIO()
@@ -56,8 +56,8 @@ def main() -> None:
     print(f"{options.output}: mean of {views} views, {file.getbuffer().nbytes / 1024:.0f} KB")
 
 
-def relief_of(view: ViewRecord) -> tuple[np.ndarray, np.ndarray] | None:
-    """Relief and weight of each texel; None where no face is found in the view's first image."""
+def detail_of(view: ViewRecord) -> tuple[np.ndarray, np.ndarray] | None:
+    """Detail normals and weight of each texel; None where no face is found in the view's first image."""
     image = np.clip(linear_to_srgb(np.clip(view.images[0], 0, 1)), 0, 1).astype(np.float32)
     face = find_face_in_crop(image)
     if face is None:
