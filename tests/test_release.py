@@ -30,7 +30,9 @@ def test_the_command_on_a_real_photo(tmp_path):
     photo = tmp_path / "astronaut.png"
     save_image(photo, astronaut() / np.float32(255))
     command = [sys.executable, "-m", "illures", "decompose", str(photo), "-o", str(tmp_path / "out")]
-    done = subprocess.run([*command, "--format", "png16", "--json"], capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [*command, "--format", "png16", "--maps", "all", "--json"], capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["faces"] == 1 and done.stderr == ""
     maps = {

@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float
 from illures.decompose.maps import Maps
 from illures.errors import InputError
 from illures.faces import in_photo, padded, scale_of, to_photo
+from illures.faces.atlas import head_rotation
 from illures.io.photos import Photo
 from illures.math.color import luminance
 from illures.math.curves import smoothstep
@@ -121,6 +122,11 @@ def upright(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
     cos, sin = crop.matrix[0, :2].astype(np.float64) / scale_of(crop)
     # crop = [[cos, sin], [-sin, cos]] photo with y down; its inverse with y up has the signs of the sines so.
     return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+
+
+def head_axes(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
+    """Axes of the head as columns, in the photo's frame; rows of normals there times this are in the head's."""
+    return head_rotation(crop.face.landmarks)
 
 
 def sample(fields: Fields, origin: tuple[int, int], image: Map3) -> Window:
