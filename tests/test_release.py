@@ -6,13 +6,15 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.data import astronaut
 
 from illures import Decomposer, save_image
-from illures.io.formats import Format
+from illures.io.formats import CROP_MAPS, MAPS, Format
 from illures.io.photos import as_linear, read_photo
 from illures.math.color import linear_to_srgb
 from illures.model.weights import FAST, FINE, packaged, read_weights
+from illures.types import Region
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,9 @@ def test_the_command_on_a_real_photo(tmp_path):
     photo = tmp_path / "astronaut.png"
     save_image(photo, astronaut() / np.float32(255))
     command = [sys.executable, "-m", "illures", "decompose", str(photo), "-o", str(tmp_path / "out")]
-    done = subprocess.run([*command, "--format", "png16", "--json"], capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [*command, "--format", "png16", "--maps", "all", "--json"], capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["faces"] == 1 and done.stderr == ""
     maps = {
@@ -40,7 +44,13 @@ def test_the_command_on_a_real_photo(tmp_path):
     total = linear_to_srgb(maps["albedo"] * maps["shading"] + maps["residual"])
     encoded = linear_to_srgb(as_linear(read_photo(photo)))
     assert np.abs(total - encoded)[maps["mask"] > 0].max() < 0.5 / 255 + 1e-4
-    assert (tmp_path / "out" / "astronaut" / "sheet.png").stat().st_size > 10_000
+    folder = tmp_path / "out" / "astronaut"
+    assert (folder / "sheet.png").stat().st_size > 10_000
+    written = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.*")}
+    crop = {f"face-1/{name}" for name in (*CROP_MAPS, "regions", "probe", "light", "face")}
+    assert written == {*MAPS, "regions", "sheet", "photo", *crop}
+    labels = np.asarray(Image.open(folder / "regions.png"))
+    assert (labels[maps["mask"] > 0.9] != Region.BACKGROUND).mean() > 0.99
 
 
 def test_maps_are_those_of_a_face(face):

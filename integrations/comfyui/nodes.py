@@ -22,7 +22,7 @@ from illures.decompose.photo_maps import photo_maps
 from illures.editing.edit import apply_albedo
 from illures.errors import InputError
 from illures.faces.track import FaceTracker
-from illures.io.formats import Format
+from illures.io.formats import Format, Normals, NormalSpace
 from illures.relighting import sources
 from illures.relighting.composite import PhotoRelighter
 from illures.relighting.presets import PRESETS
@@ -35,6 +35,10 @@ LIGHT = "ILLURES_LIGHT"
 _RATE = 25.0
 _MAPS = ("albedo", "normal", "shading", "residual")
 _STEADY = ("BOOLEAN", {"default": True, "tooltip": "hold the faces still from frame to frame of a batch"})
+_NORMALS = {
+    "normals": (["opengl", "directx"], {"default": "opengl", "tooltip": "y up, or y down"}),
+    "normal_space": (["camera", "head"], {"default": "camera", "tooltip": "frame of the normals"}),
+}
 _EXPOSURE = ("FLOAT", {"default": 0.0, "min": -10.0, "max": 10.0, "step": 0.1, "tooltip": "stops"})
 
 
@@ -71,7 +75,7 @@ def _frames(photos: list[np.ndarray], steady: bool) -> Iterator[tuple[np.ndarray
 
 
 class DecomposeFace:
-    """Image to albedo, normals (y up), shading / 2, residual / 2 + 1/2, and the faces' mask."""
+    """Image to albedo, normals, shading / 2, residual / 2 + 1/2, and the faces' mask."""
 
     CATEGORY: ClassVar = CATEGORY
     FUNCTION: ClassVar = "run"
@@ -81,18 +85,22 @@ class DecomposeFace:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 (ComfyUI's name)
         """What ComfyUI asks each node."""
-        return {"required": {"image": ("IMAGE",), "steady": _STEADY}}
+        return {"required": {"image": ("IMAGE",), "steady": _STEADY}, "optional": _NORMALS}
 
-    def run(self, image: torch.Tensor, steady: bool) -> tuple[torch.Tensor, ...]:
+    def run(
+        self, image: torch.Tensor, steady: bool, normals: Normals = "opengl", normal_space: NormalSpace = "camera"
+    ) -> tuple[torch.Tensor, ...]:
         """Codes of the maps are those of `illures decompose` (docs/outputs.md)."""
+        clip, still = (Format(name, normals=normals, normal_space=normal_space) for name in ("png", "png16"))
         photos = _photos(image)
         made: dict[str, list[np.ndarray]] = {name: [] for name in (*_MAPS, "mask")}
         for photo, faces in _frames(photos, steady):
             if len(photos) > 1 and steady:
                 frame = (photo >> 8).astype(np.uint8)
-                codes = {name: show_frame(frame, faces, name) for name in _MAPS} | {"mask": matte_of(frame, faces)}
+                codes = {name: show_frame(frame, faces, name, codes=clip) for name in _MAPS}
+                codes["mask"] = matte_of(frame, faces)
             else:
-                maps = photo_maps(photo, faces, Format("png16"))
+                maps = photo_maps(photo, faces, still)
                 codes = {name: maps.take(name) for name in (*_MAPS, "mask")}
             for name, values in codes.items():
                 made[name].append(values)

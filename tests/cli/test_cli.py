@@ -8,6 +8,8 @@ from PIL import Image
 
 from command_line import names, run_captured
 from illures import Decomposer, save_image
+from illures.errors import InputError
+from illures.io.exr_layers import read_layers
 from illures.io.formats import CROP_MAPS, MAPS, Format
 from illures.io.photos import as_linear, read_photo
 from illures.math.color import linear_to_srgb
@@ -15,11 +17,31 @@ from illures.math.color import linear_to_srgb
 pytestmark = pytest.mark.usefixtures("fake_weights")
 
 
+FIVE = ["albedo", "normal", "shading", "residual", "matte"]
+
+
+@pytest.mark.parametrize("format", ["png", "png16", "exr", "exr32"])
+def test_few_files_are_written(tmp_path, photos, capsys, format):
+    out = tmp_path / "out"
+    assert run_captured(capsys, "decompose", photos / "b.png", "-o", out, "--format", format)[0] == 0
+    maps = {"maps.exr"} if format.startswith("exr") else {f"{name}.png" for name in FIVE}
+    assert names(out / "b") == maps | {"sheet.png", "photo.json", "face-1"}
+    assert names(out / "b" / "face-1") == {"light.json", "face.json"}
+    kind = Format(format)
+    for name in FIVE:
+        assert kind.read(out / "b", name).shape[:2] == (90, 120)
+    for folder, name in ((out / "b", "mask"), (out / "b" / "face-1", "albedo")):
+        with pytest.raises(
+            InputError, match="has no layer mask" if kind.is_exr and name == "mask" else f"--maps {name}"
+        ):
+            kind.read(folder, name)
+
+
 @pytest.mark.parametrize("format", ["png", "png16", "exr", "exr32", "split"])
-def test_what_is_written(tmp_path, photos, capsys, format):
+def test_all_that_can_be_written(tmp_path, photos, capsys, format):
     out = tmp_path / "out"
     options = ["--format", "exr", "--exr-layers", "split"] if format == "split" else ["--format", format]
-    code, stdout, stderr = run_captured(capsys, "decompose", photos / "b.png", "-o", out, *options)
+    code, stdout, stderr = run_captured(capsys, "decompose", photos / "b.png", "-o", out, "--maps", "all", *options)
     format = options[1]
     assert (code, stderr) == (0, "")
     assert stdout.strip() == f"{photos / 'b.png'}: 1 face -> {out / 'b'}"
@@ -45,9 +67,15 @@ def test_some_maps_and_subfolders(tmp_path, photos, capsys):
     code, _, stderr = run_captured(capsys, *arguments, "--recursive")
     assert (code, stderr) == (0, "")
     assert names(tmp_path / "out" / "c") == {"albedo.png", "matte.png", "sheet.png", "photo.json", "face-1"}
-    assert names(tmp_path / "out" / "c" / "face-1") == {"albedo.png", "probe.png", "light.json", "face.json"}
-    code, _, stderr = run_captured(capsys, *arguments[:-1], "albedo,colour")
-    assert code == 2 and "colour" in stderr
+    assert names(tmp_path / "out" / "c" / "face-1") == {"light.json", "face.json"}
+    assert run_captured(capsys, *arguments[:-1], "albedo,matte,crop", "--recursive")[0] == 0
+    assert names(tmp_path / "out" / "c") == {"albedo.png", "matte.png", "sheet.png", "photo.json", "face-1"}
+    assert names(tmp_path / "out" / "c" / "face-1") == {"albedo.png", "light.json", "face.json"}
+    assert run_captured(capsys, *arguments[:-1], "probe", "--recursive")[0] == 0
+    assert names(tmp_path / "out" / "c" / "face-1") == {"probe.png", "light.json", "face.json"}
+    for wrong, rule in (("albedo,colour", "colour"), ("crop", "--maps albedo,crop")):
+        code, _, stderr = run_captured(capsys, *arguments[:-1], wrong)
+        assert code == 2 and rule in stderr
 
 
 @pytest.mark.parametrize("command", ["decompose", "relight"])
@@ -75,16 +103,20 @@ def test_maps_that_one_file_cannot_hold_are_refused(tmp_path, photos, capsys):
     for maps, name, rule in [
         ("albedo", "sheet.png", "holds no maps"),
         ("reconstruction", "x.exr", "reconstruction is no layer"),
+        ("albedo,crop", "x.exr", "crop is no layer"),
     ]:
         code, _, stderr = run_captured(capsys, "decompose", photos / "b.png", "-o", tmp_path / name, "--maps", maps)
         assert code == 2 and rule in stderr and not (tmp_path / name).exists()
-    maps = ["--maps", "albedo,regions"]
-    assert run_captured(capsys, "decompose", photos / "b.png", "-o", tmp_path / "x.exr", *maps)[0] == 0
+    for maps in ("albedo,regions", "all"):
+        options = "-o", tmp_path / "x.exr", "--maps", maps
+        assert run_captured(capsys, "decompose", photos / "b.png", *options)[0] == 0
+        assert ("mask" in read_layers(tmp_path / "x.exr")) == (maps == "all")
 
 
 @pytest.mark.parametrize("format", ["png16", "exr", "exr32"])
 def test_saved_files_sum_to_the_photo(tmp_path, photos, capsys, format):
-    run_captured(capsys, "decompose", photos / "a.jpg", "-o", tmp_path / "out", "--format", format)
+    options = "--format", format, "--maps", "all"
+    run_captured(capsys, "decompose", photos / "a.jpg", "-o", tmp_path / "out", *options)
     read = {name: Format(format).read(tmp_path / "out" / "a", name) for name in MAPS}
     total = read["albedo"] * read["shading"] + read["residual"]
     photo = as_linear(read_photo(photos / "a.jpg"))
@@ -109,7 +141,7 @@ def test_json_files(tmp_path, photos, capsys):
 
 
 def test_pictures(tmp_path, photos, capsys):
-    run_captured(capsys, "decompose", photos / "b.png", "-o", tmp_path)
+    run_captured(capsys, "decompose", photos / "b.png", "-o", tmp_path, "--maps", "probe")
     sheet = np.asarray(Image.open(tmp_path / "b/sheet.png"))
     assert sheet.shape[1] > 1000 and sheet.std() > 20
     ball = np.asarray(Image.open(tmp_path / "b/face-1/probe.png")).astype(int)

@@ -71,6 +71,17 @@ def test_decompose_adds_up_to_the_image(pack, photo):
     np.testing.assert_allclose(total, srgb_to_linear(photo.numpy()), rtol=0, atol=1e-4)
 
 
+def test_normals_are_stored_as_asked(pack):
+    frames = torch.from_numpy(np.stack(pictures(2)).astype(np.float32) / 255)
+    for image, step in ((frames[:1], 2 / 65535), (frames, 2 / 255)):  # a photo, and a clip, whose maps have 8 bits
+        up, down, head = (
+            run(pack, "IlluresDecomposeFace", image=image, **options)[1]
+            for options in ({}, {"normals": "directx"}, {"normal_space": "head"})
+        )
+        assert (up[..., 1] + down[..., 1] - 1).abs().max() < step and (up - down)[..., [0, 2]].abs().max() < step
+        assert 0.02 < (head - up).abs().max() < 0.9
+
+
 @pytest.mark.parametrize(
     "name", ["IlluresLightPreset", "IlluresLightDirection", "IlluresLightReference", "IlluresLightHDRI"]
 )

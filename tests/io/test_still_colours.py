@@ -154,7 +154,7 @@ def cut_out(path: Path, grey: int = 128) -> np.ndarray:
 def test_maps_keep_the_alpha(tmp_path: Path, format: str) -> None:
     alpha = cut_out(tmp_path / "cut.png")
     options = ["--format", "exr", "--exr-layers", "split"] if format == "split" else ["--format", format]
-    assert run("decompose", tmp_path / "cut.png", "-o", tmp_path / "out", *options) == 0
+    assert run("decompose", tmp_path / "cut.png", "-o", tmp_path / "out", "--maps", "all", *options) == 0
     folder = tmp_path / "out" / "cut"
     if format == "exr":
         layers = read_layers(folder / "maps.exr")

@@ -14,7 +14,7 @@ from illures.errors import InputError
 from illures.io.formats import Format
 from illures.video.make import make_video
 from illures.video.read import open_clip, read_frames
-from illures.video.render import matte_of
+from illures.video.render import Show, matte_of
 from illures.video.sequence import files_of, is_sequence
 
 
@@ -53,8 +53,29 @@ def test_exr_pictures_are_linear_and_openimageio_sees_the_matte(shots: Path) -> 
     codes = np.asarray(Image.open(str(shots.with_name("out.1003.png")))) / 255
     assert pixels.shape[2] == codes.shape[2] == 4 and codes[..., 3].max() > 0.9
     np.testing.assert_allclose(pixels[..., 3], codes[..., 3], rtol=0, atol=1e-3)
-    linear = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)[..., :3] * codes[..., 3:]
-    np.testing.assert_allclose(pixels[..., :3], linear, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(pixels[..., :3], (2 * codes[..., :3] - 1) * codes[..., 3:], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("show", ["albedo", "normal", "shading", "residual"])
+def test_pictures_hold_what_the_maps_of_a_photo_hold(shots: Path, show: Show) -> None:
+    """EXR: linear values, normals from -1 to 1. PNG: codes, declared as sRGB where they are colours."""
+    oiio = pytest.importorskip("OpenImageIO")
+    codes = Format("png", normals="directx" if show == "normal" else "opengl")
+    for suffix in ("exr", "png"):
+        make_video(shots, shots.with_name(f"out.%04d.{suffix}"), Decomposer(FakePredictor()), show, codes=codes)
+    stored = oiio.ImageBuf(str(shots.with_name("out.1002.exr")))
+    with Image.open(shots.with_name("out.1002.png")) as image:
+        assert ("srgb" in image.info) == (show in ("albedo", "shading"))
+        seen = np.asarray(image).astype(float)
+    curve = np.where(seen <= 0.04045 * 255, seen / 255 / 12.92, ((seen / 255 + 0.055) / 1.055) ** 2.4)
+    expected = {
+        "albedo": curve,
+        "normal": 2 * seen / 255 - 1,
+        "shading": codes.shading_scale * curve,
+        "residual": (seen - 128) / 127,
+    }[show]
+    np.testing.assert_allclose(stored.get_pixels(oiio.FLOAT), expected, rtol=1e-3, atol=1e-3)
+    assert stored.spec().getattribute("illures:normals") == ("directx" if show == "normal" else None)
 
 
 def test_from_pictures_to_a_clip_and_back(shots: Path, tmp_path: Path) -> None:

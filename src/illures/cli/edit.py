@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +10,7 @@ from illures.cli.app import BAD_INPUT, OK, app
 from illures.cli.options import (
     FaceOptions,
     Json,
+    NormalOptions,
     Output,
     Recursive,
     SkipExisting,
@@ -34,6 +36,7 @@ def edit(
     output: Output,
     albedo: Path | None = None,
     normal: Path | None = None,
+    normals: NormalOptions = NormalOptions(),  # noqa: B008 (frozen)
     lipstick: str | None = None,
     blush: str | None = None,
     remove_shine: float | None = None,
@@ -62,6 +65,8 @@ def edit(
         An edited albedo.png of the photo's size; for a single photo.
     normal
         An edited normal.png of the photo's size; for a single photo.
+    normals
+        How normals are stored.
     lipstick
         COLOUR or COLOUR:STRENGTH, such as red, berry:0.5, #b3122a:0.8.
     blush
@@ -85,7 +90,12 @@ def edit(
     from illures.io.files import check_writable
     from illures.io.inputs import expand
 
-    wanted = _edit(albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone)
+    normals.check("--normal", normal is not None)
+    wanted = replace(
+        _edit(albedo, normal, lipstick, blush, remove_shine, even_light, skin_tone),
+        normals=normals.normals,
+        normal_space=normals.normal_space,
+    )
     faces.check()
     check_workers(workers)
     found, problems = expand(photos, recursive)
@@ -127,7 +137,7 @@ def _edit(
         steps.append(retouch.blush(*_paint("blush", blush, 0.5)))
     if lipstick is not None:
         steps.append(retouch.lipstick(*_paint("lipstick", lipstick, 0.7)))
-    return Edit(albedo, normal, tuple(steps), skin_tone or 0.0, even)
+    return Edit(albedo, normal, steps=tuple(steps), skin_tone_deg=skin_tone or 0.0, even_light=even)
 
 
 def _share(name: str, value: float | None) -> float:

@@ -143,6 +143,27 @@ class FaceOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class NormalOptions:
+    """How maps of normals are stored.
+
+    Attributes:
+        normals: opengl: y up. directx: y down.
+        normal_space: Frame of the normals. camera: x right, y up, z toward the viewer. head: x to the left of the
+            face, y to its crown, z where it looks.
+    """
+
+    normals: Literal["opengl", "directx"] = "opengl"
+    normal_space: Literal["camera", "head"] = "camera"
+
+    def check(self, what: str, present: bool) -> None:
+        """Raise an InputError if an option is given where no normals are read or written."""
+        if not present and self != NormalOptions():
+            name = "normals" if self.normals != "opengl" else "normal-space"
+            raise InputError(f"--{name} {getattr(self, name.replace('-', '_'))}: goes with {what}")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class LightOptions:
     """The lights to put on faces.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from illures.cli.app import OK, Flag, app
-from illures.cli.options import FastWeights, LightOptions, NetworkSize, Output, Shadows
+from illures.cli.options import FastWeights, LightOptions, NetworkSize, NormalOptions, Output, Shadows
 
 if TYPE_CHECKING:
     from illures.decompose.decomposer import Decomposer
@@ -27,6 +27,7 @@ def video(
     lights: LightOptions = LightOptions(),  # noqa: B008 (frozen)
     shadows: Shadows = False,
     alpha: Annotated[bool, Flag] = False,
+    normals: NormalOptions = NormalOptions(),  # noqa: B008 (frozen)
     every: int = 4,
     skip_broken: Annotated[bool, Flag] = False,
     weights: FastWeights = None,
@@ -51,6 +52,8 @@ def video(
         The light.
     alpha
         Write the matte of the people, as in matte.png of a photo, as alpha: .mov (then ProRes 4444), .mkv, or pictures.
+    normals
+        How normals are stored.
     every
         Run the network on every N-th frame; in between, its maps are warped along the face.
     skip_broken
@@ -59,11 +62,13 @@ def video(
     from illures.cli import where
     from illures.decompose.decomposer import Decomposer
     from illures.io.container import pyav
+    from illures.io.formats import Format
     from illures.model.weights import FAST
     from illures.relighting.recognise import recognised
     from illures.video.make import make_video
 
     _check(lights, show)
+    normals.check("--show normal", show == "normal")
     pyav()
     target = output if where.is_file(output) else output / f"{clip.stem.partition('%')[0].rstrip('._-') or 'video'}.mp4"
     decomposer = Decomposer.from_pretrained(weights or FAST, size, mirrored=False)
@@ -81,6 +86,7 @@ def video(
             chosen,
             shadows=shadows,
             alpha=alpha,
+            codes=Format("png", normals=normals.normals, normal_space=normals.normal_space),
             every=every,
             skip_broken=skip_broken,
             progress=progress,

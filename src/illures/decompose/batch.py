@@ -16,7 +16,7 @@ from illures.decompose.folder import (
     targets,
     write_photo,
 )
-from illures.decompose.map_files import OUTPUTS, write_maps
+from illures.decompose.map_files import DEFAULT, write_maps
 from illures.decompose.reading import decomposed_photo
 from illures.io.formats import Format
 from illures.io.inputs import check_not_source
@@ -33,7 +33,7 @@ def decompose_all(
     crop_only: bool = False,
     skip_existing: bool = False,
     *,
-    names: Collection[str] = OUTPUTS,
+    names: Collection[str] = DEFAULT,
     single: Path | None = None,
     workers: int | None = None,
 ) -> None:
@@ -47,7 +47,7 @@ def decompose_all(
         format: of the maps.
         crop_only: write only the maps of the crops.
         skip_existing: skip photos whose results exist.
-        names: of `folder.OUTPUTS`: the maps that are written.
+        names: of `map_files.OUTPUTS`: what is written.
         single: instead of a folder, the one file for one photo: .exr for the maps as layers, else the sheet.
         workers: largest number of photos at a time; None: one a core, as far as the memory goes.
     """
@@ -68,7 +68,7 @@ def decompose_one(
     target: Path,
     format: Format,
     crop_only: bool = False,
-    names: Collection[str] = OUTPUTS,
+    names: Collection[str] = DEFAULT,
     single: bool = False,
 ) -> Outcome:
     """Decompose and write one photo; see `decompose_all`.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
 from illures.decompose.maps import Maps
 from illures.errors import InputError
@@ -40,6 +41,17 @@ class Decomposition(Maps):
         crop: where these pixels lie in the photo.
         regions: probabilities of the classes of `types.Region`; None where only the mask is known.
     """
+
+    @property
+    def head_rotation(self) -> Float[np.ndarray, "3 3"]:
+        """Axes of the head (x to the face's left, y to its crown, z where it looks) as columns, in the maps' frame.
+
+        `normal @ head_rotation` are the normals in the head's own frame.
+        """
+        from illures.faces import upright
+        from illures.faces.atlas import head_axes
+
+        return np.asarray(upright(self.crop).T @ head_axes(self.crop))
 
     def photo_resolution(self, photo: Any) -> Decomposition:
         """The same face at the photo's own resolution and upright as the photo is.

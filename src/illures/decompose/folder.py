@@ -13,9 +13,10 @@ import numpy as np
 import illures
 from illures.decompose.contact_sheet import contact_sheet, probe
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.map_files import OUTPUTS, Alpha, with_alpha, write_exr_maps, write_labels, write_maps
+from illures.decompose.map_files import DEFAULT, Alpha, with_alpha, write_exr_maps, write_labels, write_maps
 from illures.errors import InputError
 from illures.faces import extract, to_photo, upright
+from illures.faces.atlas import head_axes
 from illures.io import exr_layers
 from illures.io.decoding import parse_json
 from illures.io.files import whole_folder, write_text, write_whole
@@ -60,7 +61,7 @@ def write_photo(
     format: Format,
     weights: dict[str, Any],
     crop_only: bool = False,
-    names: Collection[str] = OUTPUTS,
+    names: Collection[str] = DEFAULT,
     about: About = About(),  # noqa: B008 (frozen)
 ) -> None:
     """Write the maps of a photo; the folder `target` appears whole or not at all.
@@ -73,7 +74,7 @@ def write_photo(
         format: of the maps.
         weights: description of the network (`describe_weights`).
         crop_only: leave out the maps of the photo's size.
-        names: of `OUTPUTS`: the maps that are written.
+        names: of `map_files.OUTPUTS`: what is written.
         about: how the photo was read.
 
     Raises:
@@ -82,7 +83,13 @@ def write_photo(
     check_target(target)
     with whole_folder(target) as folder:
         for number, face in enumerate(faces, 1):
-            _write_face(folder / f"face-{number}", source, face, format, weights, names, about)
+            where = folder / f"face-{number}"
+            where.mkdir()
+            if crop_only or "crop" in names:
+                _write_crop(where, face, format, names, about)
+            _write_face(where, source, face, format, weights, about)
+            if "probe" in names:
+                _write_png(where / "probe.png", probe(face.light))
         if not crop_only:
             write_maps(folder, photo, faces, format, names, alpha=about.alpha)
         _write_png(folder / "sheet.png", contact_sheet(photo, faces, source.name))
@@ -123,20 +130,13 @@ def describe_weights(info: Any) -> dict[str, Any]:
     return {name: about[name] for name in ("hash", "version", "data") if name in about}
 
 
-def _write_face(
-    folder: Path,
-    source: Path,
-    face: Decomposition,
-    format: Format,
-    weights: dict[str, Any],
-    names: Collection[str],
-    about: About,
-) -> None:
-    folder.mkdir()
+def _write_crop(folder: Path, face: Decomposition, format: Format, names: Collection[str], about: About) -> None:
+    """The maps of the crop's size."""
     alpha = None if about.alpha is None else np.clip(extract(about.alpha, face.crop), 0, 1)
+    head = face.head_rotation
     values = {
         "albedo": face.albedo,
-        "normal": face.normal,
+        "normal": face.normal if format.normal_space == "camera" else (face.normal @ head).astype(np.float32),
         "shading": face.shading,
         "residual": face.residual,
         "reconstruction": face.reconstruct(),
@@ -146,13 +146,18 @@ def _write_face(
     labels = None if face.regions is None else face.regions.argmax(axis=-1).astype(np.uint8)
     if format.is_exr:
         seen = None if format.split else format.quantise("albedo", face.image)
-        write_exr_maps(folder / exr_layers.FILE, format, codes, seen, [face.light], names, alpha, labels)
+        write_exr_maps(folder / exr_layers.FILE, format, codes, seen, [face.light], [head], names, alpha, labels)
     else:
         for name, each in codes.items():
             format.write(folder, name, with_alpha(name, each, format, alpha))
     if labels is not None and "regions" in names:
         write_labels(folder / "regions.png", labels)
-    _write_png(folder / "probe.png", probe(face.light))
+
+
+def _write_face(
+    folder: Path, source: Path, face: Decomposition, format: Format, weights: dict[str, Any], about: About
+) -> None:
+    """light.json and face.json."""
     turned = sh.rotate(face.light, upright(face.crop))
     light = {
         "convention": CONVENTION,
@@ -181,6 +186,9 @@ def _face_json(source: Path, face: Decomposition, format: Format, weights: dict[
         "score": round(crop.face.score, 4),
         "landmarks": _numbers(crop.face.landmarks, 3),
         "landmarks_about": "478 points of the MediaPipe face mesh: x, y in photo pixels, z in pixels toward the viewer",
+        "head_rotation": _numbers(head_axes(crop), 6),
+        "head_rotation_about": "camera = head_rotation @ head; camera: the photo's frame, x right, y up, z toward the "
+        "viewer; head: x to the face's left, y to its crown, z where it looks",
         "maps": format.describe(),
         "illures": illures.__version__,
         "weights": weights,

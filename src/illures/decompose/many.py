@@ -8,7 +8,7 @@ from pathlib import Path
 
 from illures.decompose.batch import decompose_one
 from illures.decompose.decomposer import Decomposer
-from illures.decompose.folder import OUTPUTS
+from illures.decompose.map_files import DEFAULT
 from illures.errors import InputError
 from illures.faces.finder import FaceFinder
 from illures.io.formats import Format
@@ -55,7 +55,7 @@ class DecomposePhotos:
     network: Network
     format: Format
     crop_only: bool = False
-    names: tuple[str, ...] = OUTPUTS
+    names: tuple[str, ...] = DEFAULT
 
     def __call__(self) -> Callable[[Path, Path], int]:
         """Load the network; returns what decomposes a photo into a new folder and returns its number of faces."""

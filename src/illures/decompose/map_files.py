@@ -14,6 +14,7 @@ import illures
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.photo_maps import BAND, photo_maps
 from illures.faces import upright
+from illures.faces.atlas import head_axes
 from illures.io import exr_layers
 from illures.io.files import write_whole
 from illures.io.formats import MAPS, Codes, Format, MapName
@@ -21,8 +22,9 @@ from illures.io.photos import Photo, as_linear
 from illures.math import sh
 from illures.types import Region
 
-# Outputs that can be selected by name.
-OUTPUTS = (*MAPS, "regions")
+# Outputs that can be selected by name: the maps, the same maps of each crop, and the ball under each light.
+OUTPUTS = (*MAPS, "regions", "crop", "probe")
+DEFAULT: tuple[str, ...] = ("albedo", "normal", "shading", "residual", "matte")
 REGION_COLOURS = {
     Region.BACKGROUND: (0, 0, 0),
     Region.SKIN: (229, 180, 150),
@@ -62,21 +64,22 @@ def write_maps(
     Raises:
         InputError: a file can't be written.
     """
-    maps = photo_maps(photo, faces, format)
+    maps = photo_maps(photo, faces, format, labels="regions" in names)
     lights = [sh.rotate(face.light, upright(face.crop)) for face in faces]
-    if maps.regions is not None and "regions" in names and name is None:
+    heads = [head_axes(face.crop) for face in faces]
+    if maps.regions is not None and name is None:
         write_labels(folder / "regions.png", maps.regions)
     if not format.is_exr:
         residual = None
         for each in MAPS:
             if each in names:
-                taken = maps.take(each, residual)
+                taken = maps.take(each, residual if each == "reconstruction" else None)
                 format.write(folder, each, with_alpha(each, taken, format, alpha))
                 residual = taken if each == "residual" else None  # its turn is right before that of the reconstruction
         return
     codes = {each: maps.take(each) for each in MAPS if each != "reconstruction" or (format.split and each in names)}
     seen = None if format.split else _photo_codes(photo, format)
-    write_exr_maps(folder / (name or exr_layers.FILE), format, codes, seen, lights, names, alpha, maps.regions)
+    write_exr_maps(folder / (name or exr_layers.FILE), format, codes, seen, lights, heads, names, alpha, maps.regions)
 
 
 def _photo_codes(photo: Photo, format: Format) -> Codes:
@@ -105,6 +108,7 @@ def write_exr_maps(
     codes: dict[MapName, Codes],
     photo: Codes | None,
     lights: list[np.ndarray],
+    heads: list[np.ndarray],
     names: Collection[str],
     alpha: Alpha | None,
     regions: UInt8[np.ndarray, "rows columns"] | None,
@@ -113,7 +117,8 @@ def write_exr_maps(
 
     The codes are converted in place to the format's colour space.
     """
-    about = exr_layers.attributes_of(format.colorspace, illures.__version__, format.normals, lights)
+    axes = format.normals, format.normal_space
+    about = exr_layers.attributes_of(format.colorspace, illures.__version__, *axes, lights, heads)
     exr_layers.convert(format.colorspace, codes, photo)
     if photo is not None:
         kept = {n: v if v.ndim == 3 else with_alpha(n, v, format, alpha) for n, v in codes.items() if n in names}

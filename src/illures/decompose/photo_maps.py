@@ -19,6 +19,7 @@ from illures.decompose.extent import limits, own_share, prepare_wide, seen_by
 from illures.decompose.fields import Fields, Window, sample
 from illures.decompose.full_resolution import prepare
 from illures.faces import Rect, bounds, check_photo, extract, in_sight, inside, padded, warped
+from illures.faces.atlas import head_axes
 from illures.faces.matte import PhotoMatte, widened
 from illures.io.formats import Codes, Format, MapName
 from illures.io.photos import Photo, as_float, as_linear
@@ -37,7 +38,8 @@ class PhotoMaps:
 
     Attributes:
         photo: its pixels; the residual is computed from them when it is asked for, to save memory.
-        regions: numbers of `types.Region`; background where no face is near; None for networks without classes.
+        regions: numbers of `types.Region`; background where no face is near; None for networks without classes, or
+            where they were not asked for.
     """
 
     format: Format
@@ -74,15 +76,21 @@ class PhotoMaps:
         return self.format.decode("albedo", self.albedo[rows]) * self.format.decode("shading", self.shading[rows])
 
 
-def photo_maps(photo: Photo, faces: list[Decomposition], format: Format) -> PhotoMaps:
+def photo_maps(photo: Photo, faces: list[Decomposition], format: Format, *, labels: bool = False) -> PhotoMaps:
     """Upsample every face to the photo's resolution, and blend them into one set of maps.
+
+    Args:
+        photo: its pixels.
+        faces: what was found in it.
+        format: of the maps.
+        labels: find `PhotoMaps.regions`, too.
 
     Raises:
         InputError: a face was found in a photo of another size.
     """
     for face in faces:
         check_photo(face.crop, photo)
-    maps = _blank(photo, faces, format)
+    maps = _blank(photo, faces, format, labels)
     for face in faces:
         _add(maps, photo, face, [other.crop for other in faces if other is not face])
     return maps
@@ -105,15 +113,28 @@ def _add(maps: PhotoMaps, photo: Photo, face: Decomposition, others: list[FaceCr
         wide = widened(face.crop)
         reach = limits(face, others, extract(person, wide))[in_sight(wide)[1]]
         fields = replace(fields, head=_at_size(reach, fields))
-    _lay_over(maps, photo, fields, inside(bounds(widened(face.crop) if seen else face.crop), photo), seen)
+    rect = inside(bounds(widened(face.crop) if seen else face.crop), photo)
+    axes = head_axes(face.crop).astype(np.float32) if format.normal_space == "head" else None
+    _lay_over(maps, photo, fields, rect, seen, axes)
     if maps.regions is not None and face.regions is not None:
         x0, y0, x1, y1 = inside(bounds(face.crop), photo)
         for rows in _bands(y0, y1):
             _label(maps.regions[rows, x0:x1], face.regions, own, face.crop, (x0, rows.start))
 
 
-def _lay_over(maps: PhotoMaps, photo: Photo, fields: Fields, rect: Rect, matted: bool) -> None:
-    """Lay a face into the maps over a rectangle of the photo; `matted`: as far as the matte goes."""
+def _lay_over(
+    maps: PhotoMaps, photo: Photo, fields: Fields, rect: Rect, matted: bool, axes: Float[np.ndarray, "3 3"] | None
+) -> None:
+    """Lay a face into the maps over a rectangle of the photo.
+
+    Args:
+        maps: of the photo.
+        photo: its pixels.
+        fields: of the face.
+        rect: of the photo.
+        matted: as far as the matte goes.
+        axes: of the frame of the normals as columns; None: the photo's.
+    """
     x0, y0, x1, y1 = rect
     for rows in _bands(y0, y1):
         shape = rows.stop - rows.start, x1 - x0
@@ -126,7 +147,8 @@ def _lay_over(maps: PhotoMaps, photo: Photo, fields: Fields, rect: Rect, matted:
         here = slice(touched[0], touched[-1] + 1)
         columns = slice(int(x0 + here.start), int(x0 + here.stop))
         window = sample(fields, (columns.start, rows.start), as_linear(photo[rows, columns]))
-        _lay(maps, (rows, columns), replace(window, head=head[:, here], mask=mask[:, here]))
+        normal = window.normal if axes is None else window.normal @ axes
+        _lay(maps, (rows, columns), replace(window, normal=normal, head=head[:, here], mask=mask[:, here]))
 
 
 def _at_size(share: Float[np.ndarray, "size size"], fields: Fields) -> Float[np.ndarray, "fine fine"]:
@@ -152,7 +174,7 @@ def _label(
     np.copyto(out, label, where=here)
 
 
-def _blank(photo: Photo, faces: list[Decomposition], format: Format) -> PhotoMaps:
+def _blank(photo: Photo, faces: list[Decomposition], format: Format, labels: bool) -> PhotoMaps:
     """The maps of a photo without faces, with the matte of its people."""
     shape = photo.shape[:2]
 
@@ -175,7 +197,8 @@ def _blank(photo: Photo, faces: list[Decomposition], format: Format) -> PhotoMap
     person = PhotoMatte(photo, [face.crop for face in faces])
     for rows in _bands(0, shape[0]):
         matte[rows] = format.quantise("matte", person.over(as_float(photo[rows]), (0, rows.start)))
-    regions = None if all(face.regions is None for face in faces) else np.zeros(shape, np.uint8)
+    labels = labels and any(face.regions is not None for face in faces)
+    regions = np.zeros(shape, np.uint8) if labels else None
     return PhotoMaps(format, photo, albedo, normal, shading, np.zeros(shape, format.dtype), matte, regions)
 
 

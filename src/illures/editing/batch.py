@@ -13,6 +13,7 @@ from illures.decompose.decomposition import Decomposition
 from illures.decompose.reading import decomposed_photo
 from illures.editing.edit import apply_albedo, apply_normal, evenly_lit, retouched, toned
 from illures.editing.retouch import Retouch
+from illures.io.formats import Normals, NormalSpace
 from illures.io.inputs import check_not_source
 from illures.io.photos import Photo, save_with_bits
 from illures.jobs.photos import Outcome, Report, each_photo
@@ -25,6 +26,8 @@ class Edit:
     Attributes:
         albedo: file of an edited albedo map.
         normal: file of an edited normal map.
+        normals: how that file holds y; see `io.formats.Format`.
+        normal_space: frame of its normals.
         steps: of `editing.retouch`.
         skin_tone_deg: shift of the individual typology angle.
         even_light: how far differences between directions of light are removed, in [0, 1].
@@ -32,6 +35,8 @@ class Edit:
 
     albedo: Path | None = None
     normal: Path | None = None
+    normals: Normals = "opengl"
+    normal_space: NormalSpace = "camera"
     steps: tuple[Retouch, ...] = ()
     skin_tone_deg: float = 0.0
     even_light: float = 0.0
@@ -41,7 +46,7 @@ class Edit:
         if self.albedo is not None:  # first, as its maps are those of the original photo
             photo = apply_albedo(photo, faces, self.albedo)
         if self.normal is not None:
-            photo = apply_normal(photo, faces, self.normal)
+            photo = apply_normal(photo, faces, self.normal, self.normals, self.normal_space)
         if self.steps:
             photo = retouched(photo, faces, list(self.steps))
         if self.skin_tone_deg:

@@ -7,6 +7,7 @@ darkened the skin, and highlights stay on top. Pixels that were not edited stay 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,8 +20,9 @@ from illures.decompose.photo_maps import photo_maps
 from illures.editing.retouch import Retouch, tone_gain
 from illures.errors import InputError
 from illures.faces import bounds, inside, regions, warped
+from illures.faces.atlas import head_axes
 from illures.io.decoding import decoding, read_codes
-from illures.io.formats import Format
+from illures.io.formats import Format, Normals, NormalSpace
 from illures.io.headers import header_size
 from illures.io.photos import Photo, as_linear
 from illures.math.normals import normalize
@@ -66,23 +68,33 @@ def apply_albedo(photo: Photo, faces: Sequence[Decomposition], edited: Path) -> 
     return out
 
 
-def apply_normal(photo: Photo, faces: Sequence[Decomposition], edited: Path) -> Photo:
+def apply_normal(
+    photo: Photo,
+    faces: Sequence[Decomposition],
+    edited: Path,
+    normals: Normals = "opengl",
+    normal_space: NormalSpace = "camera",
+) -> Photo:
     """Apply normals that were edited in another program: the face is shaded again under its own light.
 
     Args:
         photo: sRGB-encoded.
         faces: of the photo, at the network's resolution.
         edited: an edited copy of the photo-size `normal.png` that `illures decompose` wrote (8 or 16 bits).
+        normals: with which it wrote them.
+        normal_space: likewise.
 
     Raises:
         InputError: the file can't be read, or has another size than the photo.
     """
     codes, format = _read_map(edited, photo)
+    format = replace(format, normals=normals, normal_space=normal_space)
     before = photo_maps(photo, list(faces), format).normal
     changed = _changed(codes, before)
     out = photo.copy()
     for face in faces:
         fields = prepare(face)
+        back = np.eye(3) if normal_space == "camera" else head_axes(face.crop).T
         x0, y0, x1, y1 = inside(bounds(face.crop), photo)
 
         def lay(rows: slice) -> None:
@@ -92,7 +104,7 @@ def apply_normal(photo: Photo, faces: Sequence[Decomposition], edited: Path) -> 
                 return
             image = as_linear(out[here])
             mask = warped(fields.mask, fields.crop, (x0, rows.start), where.shape)  # noqa: B023
-            old, new = (normalize(format.decode("normal", c[here])) for c in (before, codes))
+            old, new = (normalize(format.decode("normal", c[here]) @ back) for c in (before, codes))  # noqa: B023
             shades = [np.maximum(shade(n, fields.light), fields.floor) for n in (old, new)]  # noqa: B023
             ratio = 1 + mask[..., None] * (shades[1] / shades[0] - 1)
             np.copyto(out[here], encoded(image * ratio, photo.dtype), where=where[..., None])

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from illures.faces import mesh
 from illures.math.fill import nearest
+from illures.types import FaceCrop
 
 SIZE = 128  # texels a side for crops of 128 px: at least one for each pixel of a frontal face
 _RIM = 1.5  # margin around the mesh [texels]
@@ -117,6 +118,11 @@ def head_rotation(landmarks: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "3
     u, _, vt = np.linalg.svd((points - points.mean(0)).T @ canonical)
     u[:, -1] *= np.sign(np.linalg.det(u @ vt))
     return u @ vt
+
+
+def head_axes(crop: FaceCrop) -> Float[np.ndarray, "3 3"]:
+    """Axes of the head as columns, in the photo's frame; rows of normals there times this are in the head's."""
+    return head_rotation(crop.face.landmarks)
 
 
 @cache

@@ -110,19 +110,26 @@ def read_layers(path: Path) -> dict[str, Float[np.ndarray, "height width *channe
 
 
 def attributes_of(
-    space: ColorSpaceName, version: str, normals: str, lights: list[Float[np.ndarray, "9 3"]]
+    space: ColorSpaceName,
+    version: str,
+    normals: str,
+    normal_space: str,
+    lights: list[Float[np.ndarray, "9 3"]],
+    heads: list[Float[np.ndarray, "3 3"]],
 ) -> dict[str, Any]:
-    """Header attributes; `lights` in the maps' frame, largest face first, linear sRGB."""
+    """Header attributes; `lights` (linear sRGB) and axes of the heads in the maps' frame, largest face first."""
     about: dict[str, Any] = {
         "chromaticities": CHROMATICITIES[space],
         "illures:version": version,
         "illures:frame": "camera: x right, y up, z toward the viewer",
         "illures:normals": normals,
+        "illures:normal_space": normal_space,
         "illures:regions": ", ".join(f"{int(region)} {region.name.lower()}" for region in Region),
     }
-    for number, light in enumerate(lights, 1):
+    for number, (light, head) in enumerate(zip(lights, heads, strict=True), 1):
         converted = light.astype(np.float64) @ from_linear_srgb(space).T
-        about["illures:light" if number == 1 else f"illures:light{number}"] = [float(v) for v in converted.ravel()]
+        for name, values in (("light", converted), ("head", head)):
+            about[f"illures:{name}{number if number > 1 else ''}"] = [float(v) for v in values.ravel()]
     return about
 
 

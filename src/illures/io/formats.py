@@ -26,6 +26,7 @@ from illures.math.colorspace import ColorSpaceName
 
 FormatName = Literal["png", "png16", "exr", "exr32"]
 Normals = Literal["opengl", "directx"]
+NormalSpace = Literal["camera", "head"]
 MapName = Literal["albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte"]
 MAPS: tuple[MapName, ...] = ("albedo", "normal", "shading", "residual", "reconstruction", "mask", "matte")
 CROP_MAPS = MAPS[:-1]  # the matte exists only for the photo
@@ -49,6 +50,7 @@ class Format:
         name: "png" (8 bits), "png16", "exr" (half floats, linear, unscaled) or "exr32" (floats).
         shading_scale: PNG only: shading of the largest code.
         normals: how files hold y: "opengl" up, "directx" down. Values are always up.
+        normal_space: frame of the normals: "camera", or "head", each person's own.
         colorspace: EXR only: colour space of the written files.
         split: EXR only: one file per map instead of one with all as layers.
     """
@@ -56,6 +58,7 @@ class Format:
     name: FormatName
     shading_scale: float = SHADING_SCALE
     normals: Normals = "opengl"
+    normal_space: NormalSpace = "camera"
     colorspace: ColorSpaceName = "srgb-linear"
     split: bool = False
 
@@ -82,7 +85,7 @@ class Format:
     def quantise(self, name: MapName, values: Values) -> Codes:
         """Encode linear values as codes; values out of range are clipped."""
         if name == "normal":
-            values = values * self._up
+            values = values * self.axis_signs
         if self.is_exr:
             return np.clip(values, -65504, 65504).astype(self.dtype)
         top = np.iinfo(self.dtype).max
@@ -99,13 +102,13 @@ class Format:
     def decode(self, name: MapName, codes: Codes) -> Values:
         """Linear float32 values of codes: the inverse of `quantise`."""
         if self.is_exr:
-            return codes.astype(np.float32) * (self._up if name == "normal" else np.float32(1))
+            return codes.astype(np.float32) * (self.axis_signs if name == "normal" else np.float32(1))
         top = np.iinfo(self.dtype).max
         if name == "residual":
             return (codes.astype(np.float32) - (top // 2 + 1)) / (top // 2)
         if name in ("normal", "mask", "matte"):
             values = codes.astype(np.float32) / np.float32(top)
-            return (2 * values - 1) * self._up if name == "normal" else values
+            return (2 * values - 1) * self.axis_signs if name == "normal" else values
         return as_linear(codes) * np.float32(self._scale(name))
 
     def write(self, folder: Path, name: MapName, codes: Codes, attributes: Mapping[str, Any] | None = None) -> None:
@@ -118,7 +121,7 @@ class Format:
         if self.is_exr:
             write_exr(path, codes, attributes)
         else:
-            write_whole(path, png(codes, colour=name in COLOURS))
+            write_whole(path, png_of(name, codes))
 
     def read(self, folder: Path, name: MapName) -> Values:
         """Linear values of a map that `illures decompose` wrote, in the colour space of the file.
@@ -136,7 +139,8 @@ class Format:
                 return found["albedo"] * found["shading"] + found["residual"]
             return self.decode(name, found[name])
         if not path.is_file():
-            raise InputError(f"{path}: no such file")
+            asked = f"{name},crop" if (folder / "light.json").is_file() else name
+            raise InputError(f"{path}: no such file; `illures decompose --maps {asked}` writes it")
         if self.is_exr:
             return self.decode(name, _without_alpha(read_exr_linear(path)))
         with decoding(path):
@@ -148,7 +152,10 @@ class Format:
     def describe(self) -> dict[str, str | float]:
         """How to read the values, for the JSON beside the files."""
         up = "up" if self.normals == "opengl" else "down"
-        axes = f"x right, y {up}, z toward the viewer ({self.normals}), camera space"
+        if self.normal_space == "camera":
+            axes = f"x right, y {up}, z toward the viewer ({self.normals}), camera space"
+        else:
+            axes = f"x to the face's left, y {up}, z where it looks ({self.normals}), head space: see head_rotation"
         if self.is_exr:
             kind = "half" if self.name == "exr" else "32-bit"
             return {
@@ -157,7 +164,7 @@ class Format:
                 "colorspace": self.colorspace,
                 "normal": f"n = value, {axes}",
                 "normals": self.normals,
-                "normal_space": "camera",
+                "normal_space": self.normal_space,
             }
         half = np.iinfo(self.dtype).max // 2
         return {
@@ -169,18 +176,23 @@ class Format:
             "residual": f"linear = (code - {half + 1}) / {half}",
             "normal": f"n = 2 * code / max - 1, {axes}",
             "normals": self.normals,
-            "normal_space": "camera",
+            "normal_space": self.normal_space,
             "mask": "code / max",
             "matte": "code / max",
         }
 
     @property
-    def _up(self) -> Float[np.ndarray, "3"]:
+    def axis_signs(self) -> Float[np.ndarray, "3"]:
         """Signs of the file's axes against ours."""
         return np.array([1, -1 if self.normals == "directx" else 1, 1], np.float32)
 
     def _scale(self, name: MapName) -> float:
         return self.shading_scale if name == "shading" else 1.0
+
+
+def png_of(name: MapName, codes: Codes) -> bytes:
+    """The bytes of a map as a PNG file; colours are declared as sRGB, data as nothing."""
+    return png(codes, colour=name in COLOURS)
 
 
 def _without_alpha(codes: Codes) -> Num[np.ndarray, "height width *colours"]:

@@ -17,6 +17,7 @@ from illures.decompose.folder import describe_weights
 from illures.errors import InputError
 from illures.io.decoding import note
 from illures.io.files import check_writable
+from illures.io.formats import Format
 from illures.relighting.light import Light
 from illures.video.read import open_clip
 from illures.video.render import Show
@@ -38,6 +39,7 @@ def make_video(
     *,
     shadows: bool = False,
     alpha: bool = False,
+    codes: Format = Format("png"),  # noqa: B008 (frozen)
     every: int = 4,
     skip_broken: bool = False,
     part_frames: int = PART,
@@ -57,6 +59,7 @@ def make_video(
         shadows: let relit faces cast shadows on themselves, which takes many times as long.
         alpha: hold the people's matte (times the clip's alpha) as alpha: .mov (ProRes 4444), .mkv (FFV1) or pictures;
             not for "grid".
+        codes: see `illures.video.render.show_frame`.
         every: frames from one run of the network to the next.
         skip_broken: show the last good frame longer where one can't be decoded, instead of stopping.
         part_frames: frames of a part.
@@ -78,7 +81,7 @@ def make_video(
     elif info.has_alpha:
         note(out, "holds no alpha; what is transparent in the clip is mid grey")
     _check_output(out, clip)
-    look = Look(show, light if show in ("relit", "grid") else None, shadows, alpha, own_alpha)
+    look = Look(show, light if show in ("relit", "grid") else None, shadows, alpha, own_alpha, codes)
     job = _job(clip, decomposer, coding, look, every, part_frames)
     with held(out):
         run = Run(info, Parts(out, job), coding, Stabilizer(decomposer, every), look, skip_broken, part_frames)
@@ -98,6 +101,7 @@ def _job(
     clip: Path, decomposer: Decomposer, coding: Coding, look: Look, every: int, part_frames: int
 ) -> dict[str, Any]:
     """All that determines the output's pixels; parts of a run with another job are not continued."""
+    axes = {} if look.show != "normal" else {"normals": [look.codes.normals, look.codes.normal_space]}
     last = max(files_of(clip).values(), key=lambda p: p.stat().st_mtime_ns) if is_sequence(clip) else clip
     file = last.stat()
     return {
@@ -109,4 +113,4 @@ def _job(
         "coding": [coding.container, coding.codec, coding.pixels, dict(coding.options)],
         "every": every,
         "part_frames": part_frames,
-    }
+    } | axes

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from illures.io.container import open_container, pyav
-from illures.video.sequence import RATE, files_of, is_sequence, write_pictures
+from illures.video.sequence import RATE, Shown, files_of, is_sequence, write_pictures
 from illures.video.write import Coding, Parts, writing
 
 
@@ -24,7 +24,14 @@ def time_base_of(clip: Path) -> Fraction:
         return Fraction(base.numerator, base.denominator) if base else Fraction(1, 90000)
 
 
-def join(parts: Parts, count: int, clip: Path, coding: Coding, time_base: Fraction) -> None:
+def join(
+    parts: Parts,
+    count: int,
+    clip: Path,
+    coding: Coding,
+    time_base: Fraction,
+    shown: Shown = Shown(),  # noqa: B008 (frozen)
+) -> None:
     """Write the finished parts and the clip's sound to the output, whole or not at all.
 
     The video's packets are copied; so are those of the sound, unless the container can't hold its codec.
@@ -35,7 +42,7 @@ def join(parts: Parts, count: int, clip: Path, coding: Coding, time_base: Fracti
     av = pyav()
     if is_sequence(parts.out):
         first_number = next(iter(files_of(clip))) if is_sequence(clip) else 1
-        write_pictures(parts.out, first_number, _pictures(parts, count, coding.alpha))
+        write_pictures(parts.out, first_number, _pictures(parts, count, coding.alpha), shown)
         return
     partial = parts.folder / "joined.partial"
     options = {}

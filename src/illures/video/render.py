@@ -45,7 +45,13 @@ Picture = UInt8[np.ndarray, "rows columns 3"]
 
 
 def show_frame(
-    image: Image8, faces: Sequence[Decomposition], show: Show, light: Light | None = None, *, shadows: bool = False
+    image: Image8,
+    faces: Sequence[Decomposition],
+    show: Show,
+    light: Light | None = None,
+    *,
+    shadows: bool = False,
+    codes: Format = _CODES,
 ) -> Picture:
     """The picture that the video shows for a frame.
 
@@ -55,6 +61,7 @@ def show_frame(
         show: which map; codes as in the PNG files of `illures decompose`. "grid": all of them in labelled tiles.
         light: upright, for "relit" and "grid", which need it.
         shadows: let relit faces cast shadows on themselves, which takes many times as long.
+        codes: for "normal": PNG of 8 bits, with the space of the normals.
     """
     if show == "grid":
         return _grid(image, faces, light, shadows)
@@ -63,7 +70,7 @@ def show_frame(
     masked = ((face, place(face.crop, image.shape[:2], feathered(face.head, face.crop)[..., None])) for face in faces)
     placed = [(face, overlay) for face, overlay in masked if overlay is not None]
     if show == "normal":
-        return _normals(image, placed)
+        return _normals(image, placed, codes)
     return _shading(image, placed) if show == "shading" else _residual(image, placed)
 
 
@@ -155,12 +162,13 @@ def _shrunk(field: Float[np.ndarray, "size size *c"], side: int) -> Float[np.nda
     return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_AREA))
 
 
-def _normals(image: Image8, placed: Placed) -> Image8:
-    out = np.broadcast_to(_CODES.quantise("normal", _VIEWER[None, None]), image.shape).copy()
+def _normals(image: Image8, placed: Placed, codes: Format) -> Image8:
+    out = np.broadcast_to(codes.quantise("normal", _VIEWER[None, None]), image.shape).copy()
     for face, overlay in placed:
-        straight = (face.normal @ upright(face.crop).T).astype(np.float32)
-        blended = normalize(_VIEWER + overlay.mask * (straight - _VIEWER))
-        lay(out, overlay, overlay.lift(127.5 * (blended + 1)))
+        axes = face.head_rotation if codes.normal_space == "head" else upright(face.crop).T
+        turned = (face.normal @ axes).astype(np.float32)
+        blended = normalize(_VIEWER + overlay.mask * (turned - _VIEWER))
+        lay(out, overlay, overlay.lift(127.5 * (blended * codes.axis_signs + 1)))
     return out
 
 

@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 
 from illures.errors import InputError
 from illures.io.decoding import note
+from illures.io.formats import Format
 from illures.relighting.light import Light
 from illures.video.frames import VideoFrame, decomposed, tracked
 from illures.video.prefetch import prefetch
@@ -19,6 +20,7 @@ from illures.video.read import ClipInfo
 from illures.video.remux import join, time_base_of
 from illures.video.render import Show, matte_of, show_frame
 from illures.video.resume import frames_after
+from illures.video.sequence import Shown
 from illures.video.stabilize import Stabilizer
 from illures.video.write import Coding, Parts, PartWriter
 
@@ -52,6 +54,7 @@ class Look:
     shadows: bool
     alpha: bool = False
     own_alpha: bool = False
+    codes: Format = Format("png")
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,9 @@ class Run:
         if not count:
             raise InputError(f"{self._info.path}: holds no frame that can be read")
         self._warn_of_early_end(position)
-        join(self._parts, count, self._info.path, self._coding, self._time_base)
+        show = self._look.show
+        shown = Shown(show if show in ("normal", "shading", "residual") else None, self._look.codes)
+        join(self._parts, count, self._info.path, self._coding, self._time_base, shown)
         self._parts.remove()
         return VideoReport(position.frames, position.with_face, position.cuts, tuple(dict.fromkeys(self._broken)))
 
@@ -162,7 +167,7 @@ class Run:
 
     def _picture(self, frame: VideoFrame) -> UInt8[np.ndarray, "height width channels"]:
         look = self._look
-        picture = show_frame(frame.image, frame.faces, look.show, look.light, shadows=look.shadows)
+        picture = show_frame(frame.image, frame.faces, look.show, look.light, shadows=look.shadows, codes=look.codes)
         if not (look.alpha or look.own_alpha):
             return picture
         alpha = matte_of(frame.image, frame.faces) if look.alpha else np.full(picture.shape[:2], 255, np.uint8)

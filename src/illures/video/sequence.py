@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from illures.errors import InputError
 from illures.io.exr_layers import write_exr_channels
 from illures.io.files import write_whole
+from illures.io.formats import Format
 from illures.io.photos import as_linear, check_savable, read_photo, save_image
 from illures.io.png import png
 from illures.math.colorspace import CHROMATICITIES
@@ -67,7 +70,37 @@ def read_pictures(path: Path) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
         yield photo if photo.dtype == np.uint8 else np.round(photo * 255).astype(np.uint8)
 
 
-def write_pictures(path: Path, first: int, pictures: Iterable[UInt8[np.ndarray, "height width channels"]]) -> None:
+@dataclass(frozen=True)
+class Shown:
+    """What pictures show.
+
+    Attributes:
+        map: name of a map, in its codes; None for colours.
+        codes: PNG of 8 bits.
+    """
+
+    map: Literal["normal", "shading", "residual"] | None = None
+    codes: Format = Format("png")
+
+    def linear(self, picture: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "height width 3"]:
+        """Values as `illures decompose` stores them in EXR files."""
+        if self.map is None:
+            return as_linear(picture)
+        values = self.codes.decode(self.map, picture)
+        return values * self.codes.axis_signs if self.map == "normal" else values
+
+    def about(self) -> dict[str, Any]:
+        """Header attributes of EXR files."""
+        space = {"illures:normals": self.codes.normals, "illures:normal_space": self.codes.normal_space}
+        return {"chromaticities": CHROMATICITIES["srgb-linear"]} | (space if self.map == "normal" else {})
+
+
+def write_pictures(
+    path: Path,
+    first: int,
+    pictures: Iterable[UInt8[np.ndarray, "height width channels"]],
+    shown: Shown = Shown(),  # noqa: B008 (frozen)
+) -> None:
     """Write numbered pictures, RGB or RGBA (straight alpha; premultiplied in EXR); each whole or not at all.
 
     Raises:
@@ -75,15 +108,17 @@ def write_pictures(path: Path, first: int, pictures: Iterable[UInt8[np.ndarray, 
     """
     for number, picture in enumerate(pictures, first):
         target = path.with_name(path.name % number)
-        if picture.shape[2] == 3:
-            save_image(target, picture)
-        elif target.suffix.lower() == ".exr":
-            alpha = picture[..., 3:].astype(np.float32) / 255
-            linear = np.concatenate([as_linear(picture[..., :3]) * alpha, alpha], axis=-1)  # EXR alpha is premultiplied
-            about = {"chromaticities": CHROMATICITIES["srgb-linear"]}
-            write_exr_channels(target, {"RGBA": linear.astype(np.float16)}, about)
+        if target.suffix.lower() == ".exr":
+            linear = shown.linear(np.ascontiguousarray(picture[..., :3]))
+            if picture.shape[2] == 4:  # EXR alpha is premultiplied
+                alpha = picture[..., 3:].astype(np.float32) / 255
+                linear = np.concatenate([linear * alpha, alpha], axis=-1)
+            channels = {"RGB" if picture.shape[2] == 3 else "RGBA": linear.astype(np.float16)}
+            write_exr_channels(target, channels, shown.about())
         elif target.suffix.lower() == ".png":
-            write_whole(target, png(picture, colour=True))
+            write_whole(target, png(picture, colour=shown.map in (None, "shading")))
+        elif picture.shape[2] == 3:
+            save_image(target, picture)
         else:
             done, data = cv2.imencode(target.suffix, cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA))
             if not done:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from scipy.spatial.transform import Rotation
 
 from illures.errors import InputError
 from illures.io.exr_layers import read_layers
@@ -58,12 +59,28 @@ def unzipped(answer) -> dict[str, bytes]:
 def test_maps_add_up_to_the_photo(client, example):
     found = unzipped(client.post("/api/v1/decompose?format=png16&name=a.jpg", content=example))
     assert set(found) == {"albedo.png", "normal.png", "shading.png", "residual.png", "mask.png", "photo.json"}
+    tagged = {name for name, data in found.items() if b"sRGB" in data[:100]}
+    assert tagged == {"albedo.png", "shading.png"}
     format = Format("png16")
     names = ("albedo", "shading", "residual")
     albedo, shading, residual = (format.decode(name, pixels(found[f"{name}.png"])) for name in names)
     assert np.abs(albedo * shading + residual - as_linear(original())).max() < 2e-3
     about = json.loads(found["photo.json"])
     assert (about["width"], about["height"], len(about["faces"])) == (512, 512, 1)
+
+
+def test_normals_are_stored_as_asked(client, example):
+    (face,) = client.post("/api/v1/faces", content=example).json()["faces"]
+    seen = {}
+    for asked in ("normals=opengl", "normals=directx", "normal_space=head"):
+        answer = client.post(f"/api/v1/decompose?maps=normal&format=png16&{asked}", content=example)
+        seen[asked] = Format("png16").decode("normal", pixels(answer.content))
+    camera = seen["normals=opengl"]
+    np.testing.assert_allclose(seen["normals=directx"], camera * [1, -1, 1], rtol=0, atol=1e-4)
+    here = slice(90, 130), slice(210, 240)  # of the face
+    turned = Rotation.from_matrix(face["head_rotation"]).inv().apply(camera[here].reshape(-1, 3))
+    np.testing.assert_allclose(seen["normal_space=head"][here].reshape(-1, 3), turned, rtol=0, atol=2e-3)
+    assert client.post("/api/v1/decompose?normal_space=tangent", content=example).status_code == 422
 
 
 def test_one_map_is_a_picture_and_exr_a_file_of_layers(client, example, tmp_path):

@@ -20,7 +20,7 @@ from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
 from illures.faces import at_size, warped
 from illures.io.decoding import decoding
-from illures.io.formats import MAPS, Format, MapName
+from illures.io.formats import MAPS, Format, MapName, png_of
 from illures.io.photos import Photo, as_float, as_linear, encoded
 from illures.relighting.composite import PhotoRelighter, shouldered
 from illures.relighting.light import Light
@@ -93,7 +93,7 @@ def all_files(photo: Photo, faces: Sequence[Decomposition], index: int, look: Lo
     format = Format("png16" if kind == "png16" else "png")
     maps = photo_maps(photo, list(faces), format)
     for map_name in MAPS:
-        files[f"{map_name}.png"] = encoded(maps.take(map_name), ".png")
+        files[f"{map_name}.png"] = png_of(map_name, maps.take(map_name))
     if look.paint is not None:
         files["paint.png"] = encoded(look.paint, ".png")
         files["albedo-painted.png"] = encoded(_painted_albedo(photo, faces, index, look.paint, format), ".png")
@@ -127,7 +127,7 @@ def map_file(
     format = Format(kind)
     if name == "albedo" and paint is not None:
         return encoded(_painted_albedo(photo, faces, index, paint, format), ".png")
-    return encoded(photo_maps(photo, list(faces), format).take(name), ".png")
+    return png_of(name, photo_maps(photo, list(faces), format).take(name))
 
 
 def picture(photo: Photo, kind: Kind) -> bytes:

@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from illures import __version__
 from illures.errors import InputError
-from illures.io.formats import MapName
+from illures.io.formats import MapName, Normals, NormalSpace
 from illures.relighting.composite import Background
 from illures.relighting.presets import PRESETS
 from illures.relighting.surface import Residual
@@ -126,9 +126,13 @@ def add_rest(app: FastAPI, limits: Limits, worker: Worker, gate: Gate) -> None:
         request: Request,
         maps: Annotated[list[MapName], Query(description="repeat `maps=` for several")] = list(_DEFAULT),  # noqa: B006
         format: Annotated[MapFormat, Query(description="8 bits, 16 bits, or one file of linear half floats")] = "png",
+        normals: Annotated[Normals, Query(description="opengl: y up; directx: y down")] = "opengl",
+        normal_space: Annotated[
+            NormalSpace, Query(description="camera, or each head's own frame (head_rotation)")
+        ] = "camera",
         name: Name = "photo",
     ) -> Response:
-        return await desk.serve(request, name, Maps(tuple(dict.fromkeys(maps)), format))
+        return await desk.serve(request, name, Maps(tuple(dict.fromkeys(maps)), format, normals, normal_space))
 
     _add_relight(app, desk)
 

@@ -18,8 +18,9 @@ from illures.decompose.map_files import write_maps
 from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
 from illures.faces import upright
-from illures.io.formats import Format, MapName
-from illures.io.photos import Photo, encoded
+from illures.faces.atlas import head_axes
+from illures.io.formats import Format, MapName, Normals, NormalSpace, png_of
+from illures.io.photos import Photo
 from illures.math import sh
 from illures.relighting.composite import Background, PhotoRelighter
 from illures.relighting.recognise import How, recognised_words
@@ -55,10 +56,14 @@ class Maps:
     Attributes:
         names: names of the maps.
         format: "png" and "png16" give one file per map, "exr" one file with layers.
+        normals: how files hold y; see `io.formats.Format`.
+        normal_space: frame of the normals.
     """
 
     names: tuple[MapName, ...]
     format: MapFormat = "png"
+    normals: Normals = "opengl"
+    normal_space: NormalSpace = "camera"
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ Ask = Faces | Maps | Relit
 
 
 def described(photo: Photo, faces: Sequence[Decomposition]) -> dict[str, Any]:
-    """Size of the photo [px], and for each face its box [px], detection score in [0, 1], and upright light."""
+    """Size of the photo [px], and for each face box [px], score in [0, 1], upright light, and axes of the head."""
     return {
         "width": photo.shape[1],
         "height": photo.shape[0],
@@ -97,6 +102,7 @@ def described(photo: Photo, faces: Sequence[Decomposition]) -> dict[str, Any]:
                 "box": np.round(_box(face), 1).tolist(),
                 "score": round(float(face.crop.face.score), 4),
                 "light": np.round(sh.rotate(face.light, upright(face.crop)).astype(np.float64), 6).tolist(),
+                "head_rotation": np.round(head_axes(face.crop), 6).tolist(),
             }
             for face in faces
         ],
@@ -158,10 +164,10 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, limits: 
 
 
 def _maps(photo: Photo, faces: list[Decomposition], ask: Maps) -> list[File]:
-    format = Format(ask.format)
+    format = Format(ask.format, normals=ask.normals, normal_space=ask.normal_space)
     if not format.is_exr:
         maps = photo_maps(photo, faces, format)
-        return [File(f"{name}.png", encoded(maps.take(name), ".png")) for name in ask.names]
+        return [File(f"{name}.png", png_of(name, maps.take(name))) for name in ask.names]
     with tempfile.TemporaryDirectory(prefix="illures-") as folder:
         write_maps(Path(folder), photo, faces, format, ask.names, "maps.exr")
         return [File("maps.exr", (Path(folder) / "maps.exr").read_bytes())]
