@@ -17,7 +17,6 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,8 +24,8 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1])] if __name__ == "__main__" else []
 
-from fuzz.corpus import SIZE  # noqa: E402
 from fuzz.damage import case  # noqa: E402
+from fuzz.readers import read  # noqa: E402
 
 HANG_S = 10.0  # of the processor; a busy machine may take many times as long
 STUCK_S = 120.0  # by the clock, less what it waited for a processor: it waits for something else
@@ -62,47 +61,6 @@ class Row:
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     peak_mb: float = 0.0
     slowest_s: float = 0.0
-
-
-def read(name: str, path: Path) -> None:
-    """Decode a file as the commands do; raises what that raises."""
-    import numpy as np
-
-    kind = name.partition(".")[0]
-    if kind == "photo":
-        from illures.io.photos import open_photo
-
-        open_photo(path)
-    elif kind == "map":
-        from illures.io.environment_maps import load_hdri
-
-        load_hdri(path)
-    elif kind == "light":
-        from illures.relighting.light import Light
-
-        Light.from_json(path)
-    elif kind == "weights":
-        from illures.model import read_weights
-
-        read_weights(path)
-    elif kind == "recipe":
-        from illures.train.recipe import load_recipe
-
-        load_recipe(path)
-    elif kind == "shard":
-        from illures.data.shards import read_shards
-
-        list(islice(read_shards([path]), 4))
-    elif kind == "edited":
-        from illures.editing.edit import _read_map
-
-        _read_map(path, np.zeros((*SIZE, 3), np.uint8))
-    else:
-        from illures.video.read import open_clip, read_frames
-
-        open_clip(path)
-        for _ in islice(read_frames(path), 20):
-            pass
 
 
 def attempt(seed: int, folder: Path) -> Outcome:
