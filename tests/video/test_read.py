@@ -13,7 +13,8 @@ import pytest
 
 from illures.errors import InputError
 from illures.io.photos import load_image
-from illures.video.read import CutDetector, open_clip, read_frames
+from illures.video.cuts import CutDetector
+from illures.video.read import open_clip, read_frames
 
 ASSETS = Path(__file__).parents[2] / "src" / "illures" / "assets"
 QUARTER = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0), "mirrored": (-1, 0, 0, 1)}
