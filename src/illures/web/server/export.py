@@ -20,7 +20,7 @@ from illures.decompose.full_resolution import warped
 from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
 from illures.faces import at_size
-from illures.io.decoding import decoding
+from illures.io.decoding import decode_codes, decoding
 from illures.io.formats import MAPS, Format, MapName
 from illures.io.photos import Photo, as_float, as_linear, encoded
 from illures.relighting.composite import PhotoRelighter
@@ -152,7 +152,7 @@ def read_paint(data: bytes) -> Paint:
         InputError: the data is not an 8-bit PNG file with alpha.
     """
     with decoding("paint", "a PNG file"):
-        codes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+        codes = decode_codes(data) if data else None
     if codes is None or codes.dtype != np.uint8 or codes.ndim != 3 or codes.shape[2] != 4:
         raise InputError("paint: must be a PNG file with colour and alpha, 8 bits each")
     return np.asarray(cv2.cvtColor(codes, cv2.COLOR_BGRA2RGBA))
