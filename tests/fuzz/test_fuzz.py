@@ -61,4 +61,5 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, capfd: pytest.Capture
 
 
 def test_a_seed_is_always_the_same_file() -> None:
+    assert all(make() == whole(name) for name, make in FILES.items())
     assert all(case(seed) == case(seed) for seed in range(len(FILES)))

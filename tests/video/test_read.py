@@ -136,6 +136,16 @@ def test_times_that_stand_still_are_mended(tmp_path) -> None:
     assert info.duration_s == pytest.approx(2, rel=0.1)
 
 
+@pytest.mark.parametrize("words", ["00:00:1e999000000", "00:00:-9999999999", "00:00:nan        ", "99999999999:00:00"])
+def test_a_duration_that_no_clip_has_is_not_believed(tmp_path, words) -> None:
+    path = write(tmp_path / "a.mkv", [corners()] * 10, rate=10)
+    data, tag = path.read_bytes(), b"00:00:01.00000000"
+    assert tag in data and len(words) == len(tag)
+    path.write_bytes(data.replace(tag, words.encode()))
+    info = open_clip(path)
+    assert info.frames == 10 and info.duration_s == pytest.approx(1, abs=0.1)
+
+
 def test_a_broken_frame_is_named_with_its_time(tmp_path) -> None:
     rng = np.random.default_rng(0)
     path = write(tmp_path / "a.mp4", [rng.integers(0, 255, (96, 128, 3), np.uint8) for _ in range(40)])

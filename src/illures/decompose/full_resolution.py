@@ -25,6 +25,7 @@ from illures.math.curves import smoothstep
 from illures.math.fill import continued
 from illures.math.normals import normalize
 from illures.math.quotient import BLACK, albedo_of
+from illures.math.sampling import warp_affine
 from illures.render import shade
 from illures.types import FaceCrop
 
@@ -157,8 +158,7 @@ def warped(
     """Warp a field of a crop's grid to a rectangle of the photo that begins at `origin` (x, y)."""
     back = crop.matrix.astype(np.float64).copy()
     back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(field, back, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE))
+    return warp_affine(field, back, shape[::-1], cv2.BORDER_REPLICATE)
 
 
 def surely(head: Float[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:

@@ -23,6 +23,7 @@ from illures.video.sequence import RATE, files_of, is_sequence, read_pictures
 
 USUAL_RATE = 25.0  # default frame rate [1/s]
 _NO_TIME = "no time is known"
+_LONGEST_S = 1e8  # of a clip whose duration is believed: three years
 
 
 @dataclass(frozen=True)
@@ -224,9 +225,10 @@ def _tagged_s(stream: Any) -> float:
     """The duration of a stream of a Matroska file, whose sound may be longer [s]; 0 if unknown."""
     try:
         hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
-        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+        duration = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
     except ValueError:
         return 0.0
+    return duration if 0 <= duration < _LONGEST_S else 0.0
 
 
 def _broken(path: Path, time_s: float | None, reason: str) -> InputError:

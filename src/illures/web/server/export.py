@@ -23,6 +23,7 @@ from illures.faces import at_size
 from illures.io.decoding import decode_codes, decoding
 from illures.io.formats import MAPS, Format, MapName
 from illures.io.photos import Photo, as_float, as_linear, encoded
+from illures.math.sampling import warp_affine
 from illures.relighting.composite import PhotoRelighter
 from illures.relighting.composite import _shouldered as shouldered
 from illures.relighting.light import Light
@@ -209,8 +210,7 @@ def _paint_over(paint: Paint | None, photo: Photo, rows: slice, columns: tuple[i
         return paint[rows, slice(*columns)]
     weighed = paint.astype(np.float32)
     weighed[..., :3] *= weighed[..., 3:] / np.float32(255)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    fine = cv2.warpAffine(weighed, move, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    fine = warp_affine(weighed, move, size, cv2.BORDER_REPLICATE)
     cover = fine[..., 3:]
     colour = fine[..., :3] * (255 / np.maximum(cover, 1e-3))
     return np.round(np.clip(np.concatenate([colour, cover], axis=-1), 0, 255)).astype(np.uint8)
