@@ -221,12 +221,28 @@ def table(rows: dict[str, Row]) -> str:
     return "\n".join(lines)
 
 
+def _record(rows: dict[str, Row]) -> None:
+    """Write benchmarks/results/fuzz.json."""
+    sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+    from record import record
+
+    def figures(of: list[Row]) -> dict[str, float]:
+        counts = {kind: sum(row.counts[kind] for row in of) for kind in ("error", "fine", "crash", "hang")}
+        worst = {"peak_mb": max(row.peak_mb for row in of), "slowest_cpu_s": max(row.slowest_s for row in of)}
+        named = {"clear_error" if kind == "error" else kind: count for kind, count in counts.items()}
+        return {"tried": sum(counts.values())} | named | {name: round(value, 2) for name, value in worst.items()}
+
+    all_of = figures(list(rows.values()))
+    record("fuzz", {"all": all_of, "files": {name: figures([row]) for name, row in sorted(rows.items())}})
+
+
 def main() -> int:
     """Run, print the table and what must be mended; 1 where there is anything."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("count", type=int, nargs="?", default=1000, help="how many files")
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--record", action="store_true", help="write benchmarks/results/fuzz.json")
     given = parser.parse_args()
     rows: dict[str, Row] = defaultdict(Row)
     bad: list[Outcome] = []
@@ -241,6 +257,8 @@ def main() -> int:
         if done % 500 == 0:
             print(f"{done} of {given.count}", flush=True)
     print(table(rows))
+    if given.record:
+        _record(rows)
     return 1 if bad else 0
 
 
