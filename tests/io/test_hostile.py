@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -76,6 +77,23 @@ def test_a_chunk_longer_than_its_png(tmp_path, rng, reader: str, chunk: bytes) -
         READERS[reader](path)
     assert "\n" not in str(caught.value)
     assert memory_mb("VmHWM") - before < 100
+
+
+@pytest.mark.parametrize("reader", [read_photo, load_hdri])
+def test_an_exr_that_unfolds_is_refused_by_its_header(tmp_path, reader) -> None:
+    """A file of a few bytes for 588 million numbers."""
+    path = tmp_path / "bomb.exr"
+    write_exr(path, np.zeros((64, 64, 3), np.float16))
+    data = bytearray(path.read_bytes())
+    for name in (b"dataWindow", b"displayWindow"):
+        at = data.index(name + b"\0box2i\0") + len(name) + 7 + 4
+        struct.pack_into("<4i", data, at, 0, 0, 13_999, 13_999)
+    path.write_bytes(data)
+    before = memory_mb("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    with pytest.raises(InputError, match=r"bomb\.exr: 14000 x 14000 pixels"):
+        reader(path)
+    assert memory_mb("VmHWM") - before < 50
 
 
 def memory_mb(field: str) -> float:
