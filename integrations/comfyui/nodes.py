@@ -26,7 +26,7 @@ from illures.io.formats import Format, Normals, NormalSpace
 from illures.relighting import sources
 from illures.relighting.composite import PhotoRelighter
 from illures.relighting.presets import PRESETS
-from illures.video.read import CutDetector
+from illures.video.cuts import CutDetector
 from illures.video.render import matte_of, show_frame
 from illures.video.stabilize import Stabilizer
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -40,6 +45,22 @@ def test_threads_that_share_a_decomposer_give_the_bytes_that_one_gives() -> None
     with ThreadPoolExecutor(8) as threads:
         together = list(threads.map(lambda k: maps_of(decomposer, photos[k % 2]), range(24)))
     assert all(found == alone[k % 2] for k, found in enumerate(together))
+
+
+def test_what_was_in_memory_before_does_not_matter(tmp_path: Path) -> None:
+    """Filled with garbage when it is taken and given back, by Python and by C; maps and relit photos are the same."""
+    small = cv2.resize(PHOTO, (320, 320), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(tmp_path / "a.png"), small[..., ::-1])
+    found = []
+    for number, fill in enumerate(({}, {"MALLOC_PERTURB_": "90", "PYTHONMALLOC": "debug"})):
+        out = tmp_path / f"out-{number}"
+        for words in (["decompose", "-o", out], ["relight", "--light", "rim", "-o", out / "relit.png"]):
+            command = [sys.executable, "-m", "illures", words[0], tmp_path / "a.png", *words[1:]]
+            subprocess.run(command, env=os.environ | fill, check=True, capture_output=True, timeout=600)
+        found.append({str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()})
+    assert "relit.png" in found[0] and "a/albedo.png" in found[0]
+    assert found[1].keys() == found[0].keys()
+    assert [name for name, data in found[0].items() if found[1][name] != data] == []
 
 
 @pytest.mark.parametrize("seed", range(2))

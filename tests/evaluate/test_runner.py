@@ -1,6 +1,7 @@
 """A run on a benchmark that is made up: what is kept, what goes on, and what is said of failures."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -101,6 +102,12 @@ def test_a_right_answer_scores_zero_and_a_turned_one_its_angle(tmp_path):
     assert found["model"].groups["a"]["normal_drift_deg"] < 1e-3
     assert list(found) == ["mean face", "off", "model"]
     assert [failure.id for failure in found["model"].unread] == ["c/2"]
+
+
+def test_without_a_terminal_a_run_speaks(tmp_path, capsys):
+    opened(tmp_path / "out", [ours(Counted())]).score()
+    said = capsys.readouterr().err
+    assert "tilted: 0 of 3" in said and re.search(r"^tilted: 3 of 3, .*; tilted c$", said, re.MULTILINE)
 
 
 def test_what_is_done_is_not_done_again(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import tarfile
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
@@ -17,7 +18,6 @@ import cv2
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms
-from safetensors.numpy import save
 
 SIZE = (48, 64)
 RECIPE = Path(__file__).parents[2] / "src" / "illures" / "train" / "recipes" / "tiny.toml"
@@ -111,7 +111,7 @@ def clip(suffix: str, codec: str, pixels: str = "yuv420p", **options: str) -> by
     """Eight frames."""
 
     def write(path: Path) -> None:
-        with av.open(str(path), "w") as container:
+        with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:  # no random numbers in its header
             stream = container.add_stream(codec, rate=25, options=options)
             stream.height, stream.width, stream.pix_fmt = *SIZE, pixels
             for k in range(8):
@@ -137,10 +137,48 @@ def light_map(kind: str) -> bytes:
 
 
 def weights() -> bytes:
-    """A header as ours, with few tensors."""
-    config = {"size": 128}
-    about = {"format": "illures", "config": json.dumps(config), "recipe": "{}", "metrics": "{}", "hash": "0" * 64}
-    return save({"a.weight": np.zeros((4, 4), np.float32)}, about)
+    """Whole weights with few tensors; their graph is no network."""
+    from illures.model.config import NetworkConfig
+    from illures.model.weights import Weights, WeightsInfo, hash_tensors, write_weights
+
+    tensors = {"a.weight": picture()[:4, :4].astype(np.float32)}
+    info = WeightsInfo(NetworkConfig(), hash_tensors(tensors), {"batch": 16}, "two spheres", {"score": 0.5})
+    data = written(lambda path: write_weights(path, Weights(tensors, bytes(64), info)), ".safetensors")
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True).encode()  # its order is random
+    return struct.pack("<Q", len(header)) + header + data[end:]
+
+
+def with_exif() -> bytes:
+    """A JPEG with metadata of a camera: turned, a place, a comment, and pointers to further tables."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F], exif[0x9286] = 6, "camera", b"ASCII\0\0\0" + b"words " * 8
+    exif.get_ifd(0x8825).update({1: "N", 2: (47.0, 22.0, 1.5)})
+    exif.get_ifd(0x8769).update({0x9003: "2026:01:01 00:00:00", 0x829A: 0.01})
+    return pillow("JPEG", exif=exif, comment=b"a comment", dpi=(300, 300))
+
+
+def photo_tar() -> bytes:
+    """Photos as WebDataset has them; last a name that climbs, which is one like any other."""
+    from illures.io.webdataset import add
+
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for name in ("set/a", "set/b", "../../c"):
+            add(tar, f"{name}.jpg", pillow("JPEG"))
+            add(tar, f"{name}.json", b'{"id": 1}')
+    return data.getvalue()
+
+
+def linked_tar() -> bytes:
+    """The same, then links to files of this machine, and a device."""
+    data = io.BytesIO(photo_tar())
+    with tarfile.open(fileobj=data, mode="a") as tar:
+        for kind, target in ((tarfile.SYMTYPE, "/etc/hostname"), (tarfile.LNKTYPE, "../a.jpg"), (tarfile.CHRTYPE, "")):
+            link = tarfile.TarInfo("d.jpg")
+            link.type, link.linkname = kind, target
+            tar.addfile(link)
+    return data.getvalue()
 
 
 def shard() -> bytes:
@@ -170,6 +208,16 @@ def shard() -> bytes:
     return written(lambda path: write_shard(path, [("000000", view)]), ".tar")
 
 
+def frame_shard() -> bytes:
+    """A tar of one frame of a clip."""
+    from illures.data.frames import FrameRecord, HeadPose, frame_shard_bytes
+
+    rng = np.random.default_rng(0)
+    face = picture()[:16, :16], rng.random((16, 16)) > 0.5, rng.normal(8, 4, (478, 3)).astype(np.float32)
+    record = FrameRecord(*face, "clip", 3, 0.12, 0, "person", HeadPose(1, 2, 3), 1.0, 100.0, 1.0, 0.0, 0.0, "CC0")
+    return frame_shard_bytes([record])
+
+
 def light_json() -> bytes:
     """A light."""
     from illures.relighting.light import Light
@@ -184,6 +232,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "photo.progressive.jpg": lambda: pillow("JPEG", progressive=True),
     "photo.cmyk.jpg": lambda: pillow("JPEG", "CMYK"),
     "photo.12.jpg": twelve_bits,
+    "photo.exif.jpg": with_exif,
     "photo.icc.jpg": lambda: pillow("JPEG", icc_profile=PROFILE),
     "photo.mpo": lambda: animated("MPO"),
     "photo.png": lambda: pillow("PNG"),
@@ -215,6 +264,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "weights.safetensors": weights,
     "recipe.toml": lambda: RECIPE.read_bytes(),
     "shard.tar": shard,
+    "frames.tar": frame_shard,
+    "photos.tar": photo_tar,
+    "photos.links.tar": linked_tar,
     "edited.png": lambda: opencv(".png", picture(65535)),
     "edited.tif": lambda: opencv(".tif", picture()),
     "clip.mp4": lambda: clip(".mp4", "libx264", preset="ultrafast"),

@@ -17,7 +17,6 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,8 +24,8 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1])] if __name__ == "__main__" else []
 
-from fuzz.corpus import SIZE  # noqa: E402
 from fuzz.damage import case  # noqa: E402
+from fuzz.readers import read  # noqa: E402
 
 HANG_S = 10.0  # of the processor; a busy machine may take many times as long
 STUCK_S = 120.0  # by the clock, less what it waited for a processor: it waits for something else
@@ -62,47 +61,6 @@ class Row:
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     peak_mb: float = 0.0
     slowest_s: float = 0.0
-
-
-def read(name: str, path: Path) -> None:
-    """Decode a file as the commands do; raises what that raises."""
-    import numpy as np
-
-    kind = name.partition(".")[0]
-    if kind == "photo":
-        from illures.io.photos import open_photo
-
-        open_photo(path)
-    elif kind == "map":
-        from illures.io.environment_maps import load_hdri
-
-        load_hdri(path)
-    elif kind == "light":
-        from illures.relighting.light import Light
-
-        Light.from_json(path)
-    elif kind == "weights":
-        from illures.model import read_weights
-
-        read_weights(path)
-    elif kind == "recipe":
-        from illures.train.recipe import load_recipe
-
-        load_recipe(path)
-    elif kind == "shard":
-        from illures.data.shards import read_shards
-
-        list(islice(read_shards([path]), 4))
-    elif kind == "edited":
-        from illures.editing.edit import _read_map
-
-        _read_map(path, np.zeros((*SIZE, 3), np.uint8))
-    else:
-        from illures.video.read import open_clip, read_frames
-
-        open_clip(path)
-        for _ in islice(read_frames(path), 20):
-            pass
 
 
 def attempt(seed: int, folder: Path) -> Outcome:
@@ -263,12 +221,28 @@ def table(rows: dict[str, Row]) -> str:
     return "\n".join(lines)
 
 
+def _record(rows: dict[str, Row]) -> None:
+    """Write benchmarks/results/fuzz.json."""
+    sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+    from record import record
+
+    def figures(of: list[Row]) -> dict[str, float]:
+        counts = {kind: sum(row.counts[kind] for row in of) for kind in ("error", "fine", "crash", "hang")}
+        worst = {"peak_mb": max(row.peak_mb for row in of), "slowest_cpu_s": max(row.slowest_s for row in of)}
+        named = {"clear_error" if kind == "error" else kind: count for kind, count in counts.items()}
+        return {"tried": sum(counts.values())} | named | {name: round(value, 2) for name, value in worst.items()}
+
+    all_of = figures(list(rows.values()))
+    record("fuzz", {"all": all_of, "files": {name: figures([row]) for name, row in sorted(rows.items())}})
+
+
 def main() -> int:
     """Run, print the table and what must be mended; 1 where there is anything."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("count", type=int, nargs="?", default=1000, help="how many files")
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--record", action="store_true", help="write benchmarks/results/fuzz.json")
     given = parser.parse_args()
     rows: dict[str, Row] = defaultdict(Row)
     bad: list[Outcome] = []
@@ -283,6 +257,8 @@ def main() -> int:
         if done % 500 == 0:
             print(f"{done} of {given.count}", flush=True)
     print(table(rows))
+    if given.record:
+        _record(rows)
     return 1 if bad else 0
 
 

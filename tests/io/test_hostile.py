@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +17,20 @@ from safetensors.numpy import load_file, save_file
 
 from clips import write_clip
 from illures.cli import main
+from illures.data.tarfiles import decoded_pixels
 from illures.decompose.folder import is_done
+from illures.editing.edit import _read_map as edited_map
 from illures.errors import InputError
 from illures.io.environment_maps import load_hdri
+from illures.io.formats import Format
 from illures.io.photos import read_photo, write_exr
+from illures.io.png import png
 from illures.model import read_weights
 from illures.model.weights import FAST, metadata, packaged
 from illures.relighting.light import Light
 from illures.relighting.recognise import kind_of
 from illures.video.read import open_clip
+from illures.web.server.export import read_paint
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n0 0 64 64 rectfill\nshowpage\n%%EOF\n"
 
@@ -63,6 +70,53 @@ Image.init()
 assert ours == set(PHOTO_FORMATS) & set(Image.OPEN)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+READERS = {
+    "photo": read_photo,
+    "map": lambda path: Format("png16").read(path.parent, path.stem),
+    "edit": lambda path: edited_map(path, np.zeros((64, 64, 3), np.uint8)),
+    "paint": lambda path: read_paint(path.read_bytes()),
+    "tar": lambda path: decoded_pixels(path.read_bytes()),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("chunk", [b"IDAT", b"sRGB"])
+def test_a_chunk_longer_than_its_png(tmp_path, rng, reader: str, chunk: bytes) -> None:
+    """A length of 1.4 GB, for which OpenCV asks before it reads."""
+    data = bytearray(png(rng.integers(0, 65536, (64, 64, 3), dtype=np.uint16), colour=True))
+    at = data.index(chunk) - 4
+    data[at : at + 4] = (1_400_000_000).to_bytes(4, "big")
+    path = tmp_path / "albedo.png"
+    path.write_bytes(data)
+    before = memory_mb("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    with pytest.raises((InputError, ValueError, OSError)) as caught:  # of the last two an InputError is made above
+        READERS[reader](path)
+    assert "\n" not in str(caught.value)
+    assert memory_mb("VmHWM") - before < 100
+
+
+@pytest.mark.parametrize("reader", [read_photo, load_hdri])
+def test_an_exr_that_unfolds_is_refused_by_its_header(tmp_path, reader) -> None:
+    """A file of a few bytes for 588 million numbers."""
+    path = tmp_path / "bomb.exr"
+    write_exr(path, np.zeros((64, 64, 3), np.float16))
+    data = bytearray(path.read_bytes())
+    for name in (b"dataWindow", b"displayWindow"):
+        at = data.index(name + b"\0box2i\0") + len(name) + 7 + 4
+        struct.pack_into("<4i", data, at, 0, 0, 13_999, 13_999)
+    path.write_bytes(data)
+    before = memory_mb("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    with pytest.raises(InputError, match=r"bomb\.exr: 14000 x 14000 pixels"):
+        reader(path)
+    assert memory_mb("VmHWM") - before < 50
+
+
+def memory_mb(field: str) -> float:
+    return int(re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.7])

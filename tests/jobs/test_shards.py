@@ -97,6 +97,33 @@ def test_what_unfolds_to_more_than_memory_is_not_read(tmp_path, monkeypatch) -> 
     assert first.key == "a" and "b.jpg: unfolds to 3 MiB; at most 1 are read" in str(last.path)
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize("target", ["secret.jpg", "../secret.jpg", "/etc/hostname"])
+def test_links_in_a_tar_are_not_followed(tmp_path, kind: bytes, target: str) -> None:
+    (tmp_path / "secret.jpg").write_bytes(jpeg(99))
+    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+        add(tar, "a.jpg", jpeg(9))
+        link = tarfile.TarInfo("b.jpg")
+        link.type, link.linkname = kind, target
+        tar.addfile(link)
+    (tmp_path / "scratch").mkdir()
+    (part,), _ = plan([tmp_path / "in.tar"], False, 2)
+    found = [(item.key, str(item.path)) for item in items(part, tmp_path / "scratch")]
+    assert [key for key, _ in found] == ["a", "broken"]
+    assert found[1][1] == f"{tmp_path}/in.tar: can't be read as a tar (b.jpg: not a plain file)"
+
+
+@pytest.mark.parametrize("name", ["../../up.jpg", "/etc/up.jpg", "a/../../up.jpg", "..\\up.jpg", "./.up.jpg"])
+def test_names_in_a_tar_do_not_leave_the_folder(tmp_path, name: str) -> None:
+    scratch = tmp_path / "deep" / "er" / "scratch"
+    scratch.mkdir(parents=True)
+    (part,), _ = plan([tar_of(tmp_path / "in.tar", {name: jpeg(9), "b.jpg": jpeg(10)})], False, 2)
+    for item, width in zip(items(part, scratch), (9, 10), strict=True):
+        assert isinstance(item.path, Path) and item.path.parent == scratch and Image.open(item.path).width == width
+        assert set("/\\.").isdisjoint(item.key)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["in.tar"]
+
+
 def test_folders_that_cannot_be_listed_and_links_that_loop(tmp_path, monkeypatch) -> None:
     closed, loop = tmp_path / "closed", tmp_path / "loop.tar"
     closed.mkdir()

@@ -32,6 +32,13 @@ def made(tmp_path_factory) -> Path:
     return folder
 
 
+def test_without_a_terminal_a_run_speaks(tmp_path, capsys) -> None:
+    recipe = dataclasses.replace(RECIPE, identities=2, poses=1, lights=1, identities_per_shard=1)
+    generate(recipe, tmp_path, workers=1, make_people=pyramids)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("views: ")]
+    assert lines[0] == "views: 0 of 2" and lines[-1].startswith("views: 2 of 2")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in shard_paths(folder)}
 

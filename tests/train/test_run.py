@@ -1,6 +1,7 @@
 """From shards and frames of videos to weights, as `illures train` does it."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -94,9 +95,15 @@ def recipe(tmp_path) -> Path:
     return path
 
 
-def test_shards_and_frames_become_weights(shards, frames, recipe, tmp_path):
+def test_shards_and_frames_become_weights(shards, frames, recipe, tmp_path, capsys):
     out = tmp_path / "run"
     weights = run(recipe, [shards], out, videos=[frames])
+    said = capsys.readouterr().err.splitlines()  # where there is no terminal: each stage, and each validation
+    stages = [line.split(",")[0] for line in said if line.startswith(("samples to cache: ", "images: "))]
+    assert stages[:2] == ["samples to cache: 0", "samples to cache: 24"] and re.match(r"images: 0 of \d+", stages[2])
+    assert any(re.match(r"images: \d+ of \d+, .*; .*held out: .*score", line) for line in said)
+    last = re.match(r"images: (\d+) of (\d+), ", [line for line in said if line.startswith("images")][-1])
+    assert last and last[1] == last[2]
     assert weights == out / "weights.safetensors" and (out / "checkpoint.safetensors").exists()
     info = read_weights(weights).info
     assert info.data.startswith("24 renders") and info.data.endswith(

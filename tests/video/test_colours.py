@@ -5,14 +5,17 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import av
 import colour
 import numpy as np
 import pytest
 
 from clips import pictures, write_clip, write_coded
+from illures.decompose.decomposer import Decomposer
 from illures.errors import InputWarning
 from illures.io.hdr import HLG, PQ, Colours, hlg_to_scene, pq_to_nits, to_sdr, tone_curve
 from illures.math.color import srgb_to_linear
+from illures.video.make import make_video
 from illures.video.read import open_clip, read_frames
 
 SKIN = np.array([0.18, 0.09, 0.06])  # linear BT.709
@@ -46,6 +49,28 @@ def test_hdr_clips_are_tone_mapped_and_that_is_said(tmp_path: Path, transfer: in
     want, found = colour.XYZ_to_xy(colour.RGB_to_XYZ(SKIN, "sRGB")), colour.XYZ_to_xy(colour.RGB_to_XYZ(skin, "sRGB"))
     np.testing.assert_allclose(found, want, atol=0.03)
     assert (SKIN.mean() > 0.05) == (skin.mean() > grey.mean())
+
+
+@pytest.mark.parametrize("transfer", [HLG, PQ])
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.webm"])
+def test_hdr_clips_come_out_as_bt709(tmp_path: Path, transfer: int, name: str) -> None:
+    """The file says so, and a player sees the colours that the reader gave."""
+    scene = np.empty((96, 128, 3))
+    scene[:], scene[:, 64:] = SKIN, 0.05
+    clip = write_coded(tmp_path / "hdr.mov", [in_hdr(scene, transfer)] * 2, transfer=transfer)
+    with pytest.warns(InputWarning, match="HDR"):
+        make_video(clip, tmp_path / name, Decomposer.from_pretrained(size=64), "albedo")
+    with av.open(str(tmp_path / name)) as container:
+        frame = next(container.decode(video=0))
+        assert (frame.colorspace, frame.color_range) == (1, 1)
+        context = container.streams.video[0].codec_context
+        assert (context.color_primaries, context.color_trc) == (1, 1) and "10" not in frame.format.name
+        seen = frame.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
+    wanted = next(read_frames(clip)).image
+    assert np.abs(seen.astype(int) - wanted).mean() < 2 and wanted.std() > 10
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        open_clip(tmp_path / name)
 
 
 def test_hdr_curves_are_those_of_the_standards() -> None:

@@ -136,7 +136,9 @@ def test_no_face_leaves_the_clip_as_it_is(tmp_path: Path, capsys: pytest.Capture
     with pytest.raises(SystemExit) as end:
         main(["video", str(clip), "-o", str(out), "--show", "albedo"])
     assert end.value.code == 0
-    assert "no face found in 3 frames" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no face found in 3 frames" in said
+    assert re.search(r"^frames: \d of 3", said, re.MULTILINE) and re.search(r"^frames: 3 of 3", said, re.MULTILINE)
     assert np.abs(np.stack(decode(out)[0]).astype(int) - np.stack(decode(clip)[0])).max() <= 2
 
 

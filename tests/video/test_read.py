@@ -13,7 +13,8 @@ import pytest
 
 from illures.errors import InputError
 from illures.io.photos import load_image
-from illures.video.read import CutDetector, open_clip, read_frames
+from illures.video.cuts import CutDetector
+from illures.video.read import open_clip, read_frames
 
 ASSETS = Path(__file__).parents[2] / "src" / "illures" / "assets"
 QUARTER = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0), "mirrored": (-1, 0, 0, 1)}
@@ -133,6 +134,16 @@ def test_times_that_stand_still_are_mended(tmp_path) -> None:
     info = open_clip(path)
     assert info.frames == 20 and info.rate == pytest.approx(10, rel=0.1)
     assert info.duration_s == pytest.approx(2, rel=0.1)
+
+
+@pytest.mark.parametrize("words", ["00:00:1e999000000", "00:00:-9999999999", "00:00:nan        ", "99999999999:00:00"])
+def test_a_duration_that_no_clip_has_is_not_believed(tmp_path, words) -> None:
+    path = write(tmp_path / "a.mkv", [corners()] * 10, rate=10)
+    data, tag = path.read_bytes(), b"00:00:01.00000000"
+    assert tag in data and len(words) == len(tag)
+    path.write_bytes(data.replace(tag, words.encode()))
+    info = open_clip(path)
+    assert info.frames == 10 and info.duration_s == pytest.approx(1, abs=0.1)
 
 
 def test_a_broken_frame_is_named_with_its_time(tmp_path) -> None:

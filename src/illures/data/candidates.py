@@ -20,7 +20,8 @@ from illures.faces.landmarks import ENLARGE, Region, follow
 from illures.faces.pose import HeadPose, head_pose
 from illures.faces.track import FaceTracker, TrackedFace, face_size
 from illures.types import Face, FaceCrop
-from illures.video.read import CutDetector, Frame, read_frames
+from illures.video.cuts import CutDetector
+from illures.video.read import Frame, read_frames
 
 _SHARP = 80  # percentile of sharpness in a shot that counts as sharp
 _OUTSIDE = 0.03  # share of the landmarks that may lie outside the picture

@@ -19,7 +19,7 @@ from jaxtyping import Int8, UInt8
 from illures.data.cache import SampleCache
 from illures.data.caching import CacheWriter
 from illures.errors import InputError
-from illures.io.decoding import decoding, parse_json
+from illures.io.decoding import decode_codes, decoding, parse_json
 from illures.io.files import write_whole
 
 SUFFIX = ".crops"
@@ -146,7 +146,7 @@ def _jpeg(picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, " b
 
 
 def _picture(coded: UInt8[np.ndarray, " bytes"]) -> UInt8[np.ndarray, "height width 3"]:
-    found = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    found = decode_codes(coded.tobytes(), cv2.IMREAD_COLOR)
     if found is None:
         raise ValueError("a picture that can't be decoded")
     return np.ascontiguousarray(found[..., ::-1])

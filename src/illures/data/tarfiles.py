@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from illures.io import webdataset
-from illures.io.decoding import decoding, open_image
+from illures.io.decoding import decode_codes, decoding, open_image
 
 Record = TypeVar("Record")
 
@@ -74,7 +74,7 @@ def decoded_pixels(data: bytes) -> np.ndarray:
     with open_image(io.BytesIO(data)) as image:
         if image.width * image.height > _PIXELS:
             raise ValueError(f"an image of {image.width} x {image.height} pixels")
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    pixels = decode_codes(data)
     if pixels is None:
         raise ValueError("not an image file")
     return np.ascontiguousarray(pixels[..., ::-1]) if pixels.ndim == 3 else pixels

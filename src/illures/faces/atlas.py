@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from illures.faces import mesh
 from illures.math.fill import nearest
+from illures.math.sampling import remap
 from illures.types import FaceCrop
 
 SIZE = 128  # texels a side for crops of 128 px: at least one for each pixel of a frontal face
@@ -74,7 +75,7 @@ def facing(landmarks: Float[np.ndarray, "478 3"], size: int = SIZE) -> Float[np.
 def unwrap(image: Float[np.ndarray, "h w *c"], places: Float[np.ndarray, "s s d"]) -> Float[np.ndarray, "s s *c"]:
     """The atlas of an image: its pixels (bilinear) at the texels' `positions`."""
     x, y = np.ascontiguousarray(places[..., 0]), np.ascontiguousarray(places[..., 1])
-    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    return remap(image, x, y, cv2.BORDER_REPLICATE)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Wrap:
 
     def __call__(self, atlas: Float[np.ndarray, "size size *c"]) -> Float[np.ndarray, "side side *c"]:
         """Warp an atlas to this pose."""
-        return np.asarray(cv2.remap(atlas, self.x, self.y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        return remap(atlas, self.x, self.y, cv2.BORDER_REPLICATE)
 
 
 def wrap(landmarks: Float[np.ndarray, "478 3"], side: int, size: int = SIZE) -> Wrap:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Num
 from illures.errors import InputError
 from illures.faces.contour import points68
 from illures.io.photos import Photo, as_float
+from illures.math.sampling import warp_affine
 from illures.types import Face, FaceCrop
 
 # FFHQ's rule (Karras et al. 2019, section "The FFHQ dataset") takes half side = max(2 |e2e|, 1.8 |e2m|) around
@@ -213,7 +214,7 @@ def warp(
     oversample = max(1, math.ceil(1 / (scale * shrink) - 1e-6))
     moved = _affine(oversample, (oversample - 1) / 2, (oversample - 1) / 2) @ moved
     side = size * oversample
-    warped = cv2.warpAffine(window, moved[:2], (side, side), flags=cv2.INTER_LINEAR, borderMode=border)
+    warped = warp_affine(window, moved[:2], (side, side), border, inverse=False)
     if oversample > 1:
         warped = cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA)
     if not rounded:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from illures.faces.crop import in_photo, padded
 from illures.math.curves import smoothstep
+from illures.math.sampling import warp_affine
 from illures.types import FaceCrop
 
 # Maps fade out toward the crop's edge over this part of its side.
@@ -20,8 +21,7 @@ def warped(
     """Warp a field of a crop's grid to a rectangle of the photo that begins at `origin` (x, y)."""
     back = crop.matrix.astype(np.float64).copy()
     back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(field, back, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE))
+    return warp_affine(field, back, shape[::-1], cv2.BORDER_REPLICATE)
 
 
 def feathered(mask: Float[np.ndarray, "size size"], crop: FaceCrop) -> Float[np.ndarray, "size size"]:

@@ -18,6 +18,7 @@ from illures.faces.crop import inverse, padded, to_photo, warp
 from illures.faces.network import network
 from illures.io.photos import Photo, as_float
 from illures.math.guided_filter import colour_guided
+from illures.math.sampling import warp_affine
 from illures.types import FaceCrop
 
 # Part of a face's crop that is added on every side, for hair, neck and shoulders.
@@ -127,7 +128,7 @@ class PhotoMatte:
 def on_grid(matte: Matte, crop: FaceCrop) -> Float[np.ndarray, "size size"]:
     """The matte on the grid of a crop."""
     to_grid = np.vstack([matte.matrix, [0, 0, 1]]) @ np.vstack([inverse(crop), [0, 0, 1]])
-    return _warped(matte.coarse, to_grid[:2], (crop.size, crop.size))
+    return warp_affine(matte.coarse, to_grid[:2], (crop.size, crop.size), cv2.BORDER_REPLICATE)
 
 
 def _refined(
@@ -162,11 +163,4 @@ def _seen_from(
     """A field of the grid over a rectangle of the photo."""
     back = matrix.copy()
     back[:, 2] += back[:, :2] @ np.array(origin, np.float64)
-    return _warped(field, back, shape, border)
-
-
-def _warped(
-    field: np.ndarray, back: np.ndarray, shape: tuple[int, ...], border: int = cv2.BORDER_REPLICATE
-) -> np.ndarray:
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(field, back, shape[1::-1], flags=flags, borderMode=border))
+    return warp_affine(field, back, (shape[1], shape[0]), border)

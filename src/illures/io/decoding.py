@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
-from io import BytesIO
+from io import BufferedIOBase, BytesIO
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ MOST_BYTES = 1 << 30
 # The largest double has 309 digits.
 _MOST_DIGITS = 309
 _EXR_MAGIC = b"\x76\x2f\x31\x01"
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
 @contextmanager
@@ -111,9 +112,41 @@ def name_for_libraries(path: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def read_codes(path: str | os.PathLike[str]) -> np.ndarray | None:
-    """Pixels as OpenCV decodes them: stored codes, BGR; None if it can't."""
+    """Pixels as OpenCV decodes them: stored codes, BGR; None if it can't.
+
+    Raises:
+        ValueError, OSError: see `decode_codes`; the file can't be read.
+    """
+    with open(path, "rb") as file:
+        _check_chunks(file)
     with name_for_libraries(path) as name:
         return cv2.imread(name, cv2.IMREAD_UNCHANGED)
+
+
+def decode_codes(data: bytes | bytearray, flags: int = cv2.IMREAD_UNCHANGED) -> np.ndarray | None:
+    """The same of a file in memory.
+
+    Raises:
+        ValueError: a PNG file claims a chunk that is longer than the file.
+    """
+    _check_chunks(BytesIO(data))
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+
+
+def _check_chunks(file: BufferedIOBase) -> None:
+    """Raise a ValueError for a PNG file whose chunks can't be in it: OpenCV asks for their memory before it reads."""
+    if file.read(8) != _PNG_MAGIC:
+        return
+    end = file.seek(0, os.SEEK_END)
+    place = file.seek(8)
+    while place < end:
+        length = int.from_bytes(file.read(4), "big")
+        if file.read(4) == b"IEND":
+            return
+        place += 12 + length
+        if place > end:
+            raise ValueError(f"ends too early: a chunk of {length} bytes ends {place - end} bytes behind the file")
+        file.seek(place)
 
 
 def parse_json(text: str | bytes) -> Any:

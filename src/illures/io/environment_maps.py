@@ -18,6 +18,7 @@ from illures.io.decoding import decoding, read_codes, read_npy
 from illures.io.exr import MOST_VALUES, read_exr_linear
 from illures.io.headers import header_size
 from illures.math.color import luminance
+from illures.math.sampling import remap
 from illures.math.sh import directions, solid_angle
 
 HEIGHT, WIDTH = 128, 256
@@ -73,7 +74,7 @@ def rotated(radiance: Float[np.ndarray, "128 256 3"], rotation: Float[np.ndarray
     column = phi * (WIDTH / (2 * np.pi)) - 0.5 + 1  # one wrapped column on either side
     padded = np.pad(radiance, ((0, 0), (1, 1), (0, 0)), mode="wrap")
     maps = column.astype(np.float32), row.astype(np.float32)
-    return cv2.remap(padded, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return remap(padded, *maps, cv2.BORDER_REPLICATE)
 
 
 def _read(path: Path) -> np.ndarray:

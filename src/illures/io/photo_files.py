@@ -13,7 +13,7 @@ from PIL import Image
 from illures.errors import InputError
 from illures.io import cicp, icc, jpeg
 from illures.io.container import MAX_PIXELS
-from illures.io.decoding import decoding, open_image
+from illures.io.decoding import decode_codes, decoding, open_image
 
 MAX_SIDE = 20_000
 
@@ -53,7 +53,7 @@ def read_pixels(path: Path) -> Num[np.ndarray, "height width channels"]:
 def _read_deep(path: Path, turned: int, profile: bytes | None) -> Num[np.ndarray, "height width channels"]:
     """16-bit pixels, for which pillow has no modes."""
     with decoding(path):
-        codes = cv2.imdecode(np.frombuffer(_unturned(path), np.uint8), cv2.IMREAD_UNCHANGED)
+        codes = decode_codes(_unturned(path))
     if codes is None or codes.dtype != np.uint16:
         raise InputError(f"{path}: 16-bit pixels of a kind that is not read")
     if codes.ndim == 3:

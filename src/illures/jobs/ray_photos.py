@@ -191,7 +191,7 @@ class ShardWorker:
                     except InputError as error:
                         if isinstance(error, DiskFullError):
                             raise
-                        row = replace(row, error=_named(error, item))
+                        row = replace(row, error=named(error, item))
                     writer.add(row, results if row.error is None else None)
                     shutil.rmtree(results, ignore_errors=True)
             trying.end()
@@ -208,7 +208,7 @@ class ShardWorker:
         return replace(row, faces=faces, seconds=round(time.perf_counter() - started, 3))
 
 
-def _named(error: InputError, item: Item) -> str:
+def named(error: InputError, item: Item) -> str:
     """Error message with the photo's name instead of the path of its temporary copy."""
     words = str(error) if isinstance(item.path, InputError) else str(error).replace(str(item.path), item.name)
     return words if item.name in words else f"{item.name}: {words}"

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from illures.math import sh
 from illures.math.curves import smoothstep
 from illures.math.normals import normalize
+from illures.math.sampling import warp_affine
 from illures.relighting.depth import Heights, heights
 from illures.types import Region
 
@@ -200,8 +201,8 @@ def _horizon(
         return field[:, ::-1] if main < 0 else field
 
     def sheared(field: np.ndarray, by: float, shift: float, rows: int) -> np.ndarray:
-        move, flags = np.array([[1, 0, 0], [by, 1, shift]]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(field, move, (size, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        move = np.array([[1, 0, 0], [by, 1, shift]])
+        return warp_affine(field, move, (size, rows), cv2.BORDER_REPLICATE)
 
     low, high = (sheared(np.ascontiguousarray(along(f)), slope, -start, rows) for f in (z, occluder))
     best = np.full_like(low, -1e3)

@@ -13,8 +13,9 @@ from jaxtyping import UInt8
 from illures.decompose.decomposer import Decomposer
 from illures.decompose.decomposition import Decomposition
 from illures.faces.track import FaceTracker, TrackedFace
+from illures.video.cuts import CutDetector
 from illures.video.prefetch import prefetch
-from illures.video.read import CutDetector, Frame, read_frames
+from illures.video.read import Frame, read_frames
 from illures.video.stabilize import Stabilizer
 
 _SOUGHT = 250  # frames in which the first face is looked for

@@ -1,4 +1,4 @@
-"""Read video clips frame by frame: upright sRGB pictures with their times; detect hard cuts.
+"""Read video clips frame by frame: upright sRGB pictures with their times.
 
 Only a few frames are kept, so that memory does not grow with the clip.
 """
@@ -11,20 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from illures.errors import InputError
 from illures.io.container import decoded, open_container, pyav
 from illures.io.decoding import note
 from illures.io.photo_files import check_size
-from illures.math.color import mean_channel
 from illures.video.picture import Picture, picture_of, whole_lines
 from illures.video.sequence import RATE, files_of, is_sequence, read_pictures
 
 USUAL_RATE = 25.0  # default frame rate [1/s]
 _NO_TIME = "no time is known"
+_LONGEST_S = 1e8  # of a clip whose duration is believed: three years
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,8 @@ def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
 
     Args:
         path: of the file.
-        start_s: frames before this time are skipped (reading begins at the key frame before it) [s].
+        start_s: frames before this time are skipped [s]. Reading begins at a key frame before it, or at the beginning
+            of a file that can't be searched.
 
     Raises:
         InputError: the file is missing, holds no video, or a frame is broken; the message names its time.
@@ -111,8 +111,8 @@ def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
         return
     with _opened(path) as (container, stream):
         step, aspect = 1 / _rate(stream), float(stream.sample_aspect_ratio or 1)
-        if start_s > 0:
-            container.seek(int(start_s / stream.time_base), stream=stream)
+        if start_s > 0 and (seek_s := _seekable_s(Path(path), start_s)) is not None:
+            container.seek(int(seek_s / stream.time_base), stream=stream)
         index, time_s = 0, None
         frames = whole_lines(decoded(container, stream), stream)
         while True:
@@ -134,78 +134,37 @@ def read_frames(path: Path, start_s: float = 0.0) -> Iterator[Frame]:
                 index += 1
 
 
+def _seekable_s(path: Path, start_s: float) -> float | None:
+    """A time to seek to, from which decoding begins no later than at `start_s` [s].
+
+    Without an index FFmpeg may land behind the place that is asked for (MPEG-TS), or fail (raw streams, whose frames
+    have no times either). None: the file must be read from its beginning.
+    """
+    av = pyav()
+    with _opened(path) as (container, stream):
+        if container.format.name in _TIMES_FROM_THE_BEGINNING:
+            return None
+        for seek_s in (start_s - back_s for back_s in _BACK_S if back_s < start_s):
+            try:
+                container.seek(int(seek_s / stream.time_base), stream=stream)
+                first = next(decoded(container, stream), None)
+            except (av.error.FFmpegError, ValueError):
+                return None
+            if first is None or first.time is None:
+                return None
+            if first.time <= start_s:
+                return seek_s
+    return None
+
+
+_BACK_S = (0.0, 2.0, 10.0, 60.0)  # how much earlier to try [s]
+_TIMES_FROM_THE_BEGINNING = ("mpeg",)  # few of its frames carry a time: after a seek others are guessed differently
+
+
 def _pictures(path: Path, start_s: float) -> Iterator[Frame]:
     late = ((i / RATE, picture) for i, picture in enumerate(read_pictures(path)) if i / RATE >= start_s - 0.5 / RATE)
     for index, (time_s, picture) in enumerate(late):
         yield Frame(picture, time_s, index)
-
-
-class CutDetector:
-    """Finds hard cuts in consecutive frames.
-
-    Two measures are combined. Layout: correlation of small grey pictures, the best over small shifts, which is
-    invariant to exposure. Colours: a histogram over brightness and colour relative to the frame's mean. Fast motion and
-    pans keep the colours, a flash keeps the layout, a cut keeps neither. Their product must exceed that of the last
-    frames. Frames without contrast (black, white) are skipped, so that a white flash is no cut, but black between two
-    shots is one.
-    """
-
-    def __init__(self) -> None:
-        self._last: tuple[np.ndarray, np.ndarray] | None = None
-        self._level = 0.0
-
-    def is_cut(self, image: UInt8[np.ndarray, "height width 3"]) -> bool:
-        """Whether this frame begins a new shot; the first frame of all does not."""
-        small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-        grey = mean_channel(small)
-        if grey.std() < _LEAST_CONTRAST:
-            return False
-        seen = _layout(grey), _colours(small)
-        last, self._last = self._last, seen
-        if last is None:
-            return False
-        change = change_of(last, seen)
-        cut = change > max(_CUT, _ABOVE_LEVEL * self._level)
-        # A cut does not count as motion of the shot.
-        self._level = 0.0 if cut else max(change, _FORGET * self._level)
-        return cut
-
-
-_SIDE = 32  # of the small pictures [px]
-_SHIFT = 4  # largest shift tried [px of the small picture]
-_LEAST_CONTRAST = 3.0  # standard deviation of grey, of 255
-_CUT = 0.3  # least change of a cut: hands before the camera reach 0.23, cuts between shots 0.7
-_ABOVE_LEVEL = 2.5  # times the largest recent change
-_FORGET = 0.9  # decay of that per frame
-_BINS = 8
-
-
-def change_of(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> float:
-    """Geometric mean of the change of layout and of colours, 0 (none) to 1."""
-    inner = np.ascontiguousarray(a[0][_SHIFT:-_SHIFT, _SHIFT:-_SHIFT])
-    correlation = float(cv2.matchTemplate(b[0], inner, cv2.TM_CCOEFF_NORMED).max())
-    layout = min(max(1 - correlation, 0.0), 1.0)
-    colours = 0.5 * float(np.abs(a[1] - b[1]).sum())
-    return float(np.sqrt(layout * colours))
-
-
-def _layout(grey: Float[np.ndarray, "s s"]) -> Float[np.ndarray, "s s"]:
-    return cv2.GaussianBlur(grey, (0, 0), 1.0)
-
-
-def _colours(small: Float[np.ndarray, "s s 3"]) -> Float[np.ndarray, " bins"]:
-    """Histogram over brightness relative to the mean and two colour differences; with soft bins."""
-    scaled = small / max(float(small.mean()), 1.0)
-    total = mean_channel(scaled)
-    axes = np.stack([total / 2, 0.5 + (scaled[..., 0] - total), 0.5 + (scaled[..., 2] - total)], -1)
-    place = np.clip(axes.reshape(-1, 3), 0, 1) * (_BINS - 1)
-    low = np.minimum(place.astype(int), _BINS - 2)
-    part = place - low
-    histogram = np.zeros(_BINS**3)
-    for corner in np.ndindex(2, 2, 2):
-        weight = np.prod(np.where(corner, part, 1 - part), axis=1)
-        histogram += np.bincount((low + corner) @ (_BINS**2, _BINS, 1), weight, _BINS**3)
-    return (histogram / len(place)).astype(np.float32)
 
 
 @contextmanager
@@ -266,9 +225,10 @@ def _tagged_s(stream: Any) -> float:
     """The duration of a stream of a Matroska file, whose sound may be longer [s]; 0 if unknown."""
     try:
         hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
-        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+        duration = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
     except ValueError:
         return 0.0
+    return duration if 0 <= duration < _LONGEST_S else 0.0
 
 
 def _broken(path: Path, time_s: float | None, reason: str) -> InputError:

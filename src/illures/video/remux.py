@@ -12,7 +12,7 @@ from typing import Any
 
 from illures.io.container import open_container, pyav
 from illures.video.sequence import RATE, Shown, files_of, is_sequence, write_pictures
-from illures.video.write import Coding, Parts, writing
+from illures.video.write import Coding, Parts, say_colours, writing
 
 
 def time_base_of(clip: Path) -> Fraction:
@@ -58,6 +58,8 @@ def join(
             stream = output.add_stream_from_template(first.streams.video[0])
             if coding.part == coding.container:  # PyAV drops the tag, which tells ProRes 4444 from ProRes without alpha
                 stream.codec_context.codec_tag = first.streams.video[0].codec_context.codec_tag
+            if coding.yuv:  # VP9 has no place for primaries and curve; Matroska's header has
+                say_colours(stream.codec_context)
             heard = source.streams.audio if source else ()
             sounds = {s.index: _sound(output, s, coding) for s in heard if s.codec_context}
             video = (packet for number in range(count) for packet in _packets(parts.path(number), stream))

@@ -111,6 +111,12 @@ def can_hold_alpha(out: Path) -> bool:
     return True
 
 
+def say_colours(context: Any) -> None:
+    """Declare the colours of a codec context as BT.709 in limited range."""
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.color_range = _LIMITED
+
+
 class PartWriter:
     """Encodes the frames of one part; used in `with`; a file remains only after success.
 
@@ -138,8 +144,7 @@ class PartWriter:
         context = stream.codec_context
         context.time_base = time_base
         if coding.yuv:
-            context.colorspace = context.color_primaries = context.color_trc = _BT709
-            context.color_range = _LIMITED
+            say_colours(context)
         self._stream = stream
 
     def __enter__(self) -> PartWriter:

@@ -1,18 +1,23 @@
 """The studio's server with the real network: photos, maps, lights and clips."""
 
+import asyncio
 import io
 import json
+from dataclasses import replace
 
+import httpx
 import numpy as np
 from PIL import Image
 
 from clips import pictures, write_clip
+from event_loop import run_coroutine
 from illures.math.color import linear_to_srgb
 from illures.relighting.light import Light
 from illures.relighting.presets import PRESETS
 from illures.render import render
+from illures.web.server.app import create_app
 from illures.web.server.pack import unpack
-from studio_client import original
+from studio_client import LIMITS, LOCAL, original
 
 
 def test_a_photo(photo):
@@ -61,6 +66,20 @@ def test_a_forgotten_photo(client, example):
     assert client.delete(f"/api/photos/{id}").status_code == 204
     answer = client.get(f"/api/photos/{id}/faces/0/maps")
     assert answer.status_code == 404 and "open it again" in answer.json()["error"]
+
+
+def test_uploads_of_a_small_crowd_are_all_served(worker, example):
+    """24 at once, 2 at a time: each gets its face, and nobody is told to try again."""
+    app = create_app(replace(LIMITS, at_work=2), worker=worker)
+
+    async def visits() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=LOCAL, timeout=600) as visitor:
+            return await asyncio.gather(*(visitor.post("/api/photos?name=a.jpg", content=example) for _ in range(24)))
+
+    answers = run_coroutine(visits())
+    assert [answer.status_code for answer in answers] == [201] * 24
+    assert all(len(answer.json()["faces"]) == 1 for answer in answers)
+    assert len({answer.json()["id"] for answer in answers}) == 24
 
 
 def test_a_clip(client, tmp_path):

@@ -38,6 +38,8 @@ def no_face() -> bytes:
     return cv2.imencode(".png", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
 
 
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n0 0 64 64 rectfill\nshowpage\n%%EOF\n"  # a program
+
 HOSTILE = {
     "empty.jpg": (lambda example: b"", "empty"),
     "cut.jpg": (lambda example: example[:20_000], "can't be read"),
@@ -47,6 +49,8 @@ HOSTILE = {
         "not an image",
     ),
     "page.jpg": (lambda example: b"<!doctype html><script>alert(1)</script>", "not an image"),
+    "postscript.jpg": (lambda example: EPS, "not an image"),
+    "postscript.eps": (lambda example: EPS, "not an image"),
     "claims.png": (lambda example: png_header(60_000, 60_000), "pixels"),
     "bomb.png": (lambda example: bomb(), "at most 16 megapixels"),
     "hollow.png": (lambda example: png_header(300, 300), "can't be read"),
@@ -62,6 +66,14 @@ def test_bad_files(client, example, name):
     error = answer.json()["error"]
     assert error.startswith(f"{name}: ") and words in error
     assert "\n" not in error and "/proc" not in error and "illures-" not in error
+
+
+@pytest.mark.parametrize(
+    "text", ["ffconcat version 1.0\nfile b.mp4\n", "#EXTM3U\n#EXTINF:1,\nb.mp4\n", "[playlist]\nFile1=b.mp4\n"]
+)
+def test_playlists_are_no_clips(client, text):
+    answer = client.post("/api/clips?name=a.mp4", content=text.encode())
+    assert answer.status_code == 422 and answer.json()["error"].startswith("a.mp4: a playlist")
 
 
 @pytest.mark.parametrize(

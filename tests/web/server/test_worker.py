@@ -1,10 +1,14 @@
 """The worker process: it is replaced when it dies, stopped when it is slow, and leaves nothing on disk."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +16,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from fake_jobs import wait_for
+from illures.jobs.signals import terminal_signals_blocked
 from illures.relighting.light import Light
+from illures.web.server import worker as worker_module
 from illures.web.server.app import create_app
 from illures.web.server.worker import _BEGUN, Worker, WorkError
 from studio_client import LIMITS, LOCAL, order
@@ -55,6 +61,30 @@ def test_work_that_takes_too_long_is_stopped():
         assert worker._process is None
     finally:
         worker.close()
+
+
+def test_a_server_that_ends_while_the_process_begins(tmp_path, monkeypatch):
+    """Ctrl-C in the first moment: `close` waits for the start, and then ends what was started."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    worker, closing, before = Worker(LIMITS), [], set(multiprocessing.active_children())
+
+    @contextmanager
+    def interrupted() -> Iterator[None]:
+        if not closing:
+            closing.append(pool.submit(worker.close))
+            wait([closing[0]], timeout=0.3)
+        with terminal_signals_blocked():
+            yield
+
+    monkeypatch.setattr(worker_module, "terminal_signals_blocked", interrupted)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(WorkError, match="ended"):
+        worker._do("ready", ())
+    closing[0].result(60)
+    assert worker._process is None and worker.folder is None and list(tmp_path.iterdir()) == []
+    assert set(multiprocessing.active_children()) <= before
+    with pytest.raises(WorkError, match="ended"):
+        worker._do("ready", ())  # it does not begin again
+    assert list(tmp_path.iterdir()) == []
 
 
 SERVER = """

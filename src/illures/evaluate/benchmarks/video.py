@@ -26,7 +26,8 @@ from illures.faces.track import FaceTracker
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize, turn
 from illures.types import Face, FaceCrop
-from illures.video.read import CutDetector, read_frames
+from illures.video.cuts import CutDetector
+from illures.video.read import read_frames
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _LEAST_TEXELS = 50

@@ -19,9 +19,10 @@ from illures.decompose.folder import CONVENTION
 from illures.decompose.photo_maps import photo_maps
 from illures.errors import InputError
 from illures.faces import at_size, warped
-from illures.io.decoding import decoding
+from illures.io.decoding import decode_codes, decoding
 from illures.io.formats import MAPS, Format, MapName, png_of
 from illures.io.photos import Photo, as_float, as_linear, encoded
+from illures.math.sampling import warp_affine
 from illures.relighting.composite import PhotoRelighter, shouldered
 from illures.relighting.light import Light
 from illures.relighting.photo_grid import encoded as codes_of
@@ -150,7 +151,7 @@ def read_paint(data: bytes) -> Paint:
         InputError: the data is not an 8-bit PNG file with alpha.
     """
     with decoding("paint", "a PNG file"):
-        codes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+        codes = decode_codes(data) if data else None
     if codes is None or codes.dtype != np.uint8 or codes.ndim != 3 or codes.shape[2] != 4:
         raise InputError("paint: must be a PNG file with colour and alpha, 8 bits each")
     return np.asarray(cv2.cvtColor(codes, cv2.COLOR_BGRA2RGBA))
@@ -207,8 +208,7 @@ def _paint_over(paint: Paint | None, photo: Photo, rows: slice, columns: tuple[i
         return paint[rows, slice(*columns)]
     weighed = paint.astype(np.float32)
     weighed[..., :3] *= weighed[..., 3:] / np.float32(255)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    fine = cv2.warpAffine(weighed, move, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    fine = warp_affine(weighed, move, size, cv2.BORDER_REPLICATE)
     cover = fine[..., 3:]
     colour = fine[..., :3] * (255 / np.maximum(cover, 1e-3))
     return np.round(np.clip(np.concatenate([colour, cover], axis=-1), 0, 255)).astype(np.uint8)

@@ -50,6 +50,9 @@ class Worker:
         """
         self._limits, self._weights = limits, weights
         self._turn = threading.Lock()
+        self._changing = (
+            threading.RLock()
+        )  # held while the process begins or ends: `close` may come from another thread
         self._process: Any = None
         self._started = 0
         self._loaded = self._closed = False
@@ -82,11 +85,12 @@ class Worker:
 
     def close(self) -> None:
         """End the process. Later calls fail."""
-        self._closed = True
-        self._end()
-        if self._folder is not None:
-            self._folder.close()
-            self._folder = None
+        with self._changing:
+            self._closed = True
+            self._end()
+            if self._folder is not None:
+                self._folder.close()
+                self._folder = None
 
     def _do(self, method: str, arguments: tuple[Any, ...]) -> Any:
         with self._turn:
@@ -139,32 +143,34 @@ class Worker:
         return pipe.recv()
 
     def _start(self) -> None:
-        self._end()
-        if self._closed:
-            raise EOFError
-        self._folder = self._folder or WorkFolder(FOLDER)
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        arguments = (theirs, self._weights, self._folder.path, self._limits)
-        self._process = context.Process(target=_serve, args=arguments, daemon=True, name="illures-studio-worker")
-        with terminal_signals_blocked():  # the server handles them, and ends the process
-            self._process.start()
-        self._started += 1
-        theirs.close()
+        with self._changing:
+            self._end()
+            if self._closed:
+                raise EOFError
+            self._folder = self._folder or WorkFolder(FOLDER)
+            context = multiprocessing.get_context("spawn")
+            self._pipe, theirs = context.Pipe()
+            arguments = (theirs, self._weights, self._folder.path, self._limits)
+            process = context.Process(target=_serve, args=arguments, daemon=True, name="illures-studio-worker")
+            with terminal_signals_blocked():  # the server handles them, and ends the process
+                process.start()
+            self._process = process
+            self._started += 1
+            theirs.close()
 
     def _end(self) -> None:
-        # Copied first, as `close` may be called from another thread than the one that waits for a result.
-        process, pipe = self._process, self._pipe
-        self._process = self._pipe = None
-        self._loaded = False
-        if pipe is not None:
-            pipe.close()
-        if process is not None:
-            process.kill()
-            process.join()
-            process.close()  # else the garbage collector would warn of open handles
-        if self._folder is not None:
-            self._folder.clear()  # removes files of a killed process
+        with self._changing:
+            process, pipe = self._process, self._pipe
+            self._process = self._pipe = None
+            self._loaded = False
+            if pipe is not None:
+                pipe.close()
+            if process is not None:
+                process.kill()
+                process.join()
+                process.close()  # else the garbage collector would warn of open handles
+            if self._folder is not None:
+                self._folder.clear()  # removes files of a killed process
 
 
 def _serve(pipe: Connection, weights: Path | None, folder: Path, limits: Limits) -> None:
