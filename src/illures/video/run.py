@@ -36,12 +36,14 @@ class VideoReport:
         frames: frames written.
         with_face: those of them that show a face.
         cuts: cuts found.
+        resumed: frames that an earlier run had finished.
         broken: errors of the frames that could not be decoded, each once.
     """
 
     frames: int
     with_face: int
     cuts: int
+    resumed: int
     broken: tuple[str, ...]
 
 
@@ -108,7 +110,8 @@ class Run:
         shown = Shown(show if show in ("normal", "shading", "residual") else None, self._look.codes)
         join(self._parts, count, self._info.path, self._coding, self._time_base, shown)
         self._parts.remove()
-        return VideoReport(position.frames, position.with_face, position.cuts, tuple(dict.fromkeys(self._broken)))
+        broken = tuple(dict.fromkeys(self._broken))
+        return VideoReport(position.frames, position.with_face, position.cuts, start.frames, broken)
 
     def _warn_of_early_end(self, position: _Position) -> None:
         """Warn of a truncated file, which may still state its full duration."""
