@@ -50,9 +50,8 @@ class Worker:
         """
         self._limits, self._weights = limits, weights
         self._turn = threading.Lock()
-        self._changing = (
-            threading.RLock()
-        )  # held while the process begins or ends: `close` may come from another thread
+        # Held while the process begins or ends: `close` comes from another thread.
+        self._changing = threading.RLock()
         self._process: Any = None
         self._started = 0
         self._loaded = self._closed = False
