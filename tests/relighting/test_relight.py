@@ -175,6 +175,24 @@ def test_skin_taken_for_light_changes_no_colour_of_the_second_person():
         np.testing.assert_allclose(two / luminance(two), one / luminance(one), rtol=0.02)
 
 
+def test_white_light_leaves_hair_its_colour():
+    """Hair whose estimated light is bluer than that of skin, as a purple wall behind it would have it."""
+    s = scene(roll_deg=0, dtype=np.float32)
+    size = len(s.face.mask)
+    hair = np.zeros((size, size), np.float32)
+    hair[: size // 2] = 1
+    regions = np.zeros((size, size, len(Region)), np.float32)
+    regions[..., Region.HAIR], regions[..., Region.SKIN] = hair, 1 - hair
+    leaked = s.face.albedo / np.where(hair[..., None] > 0, np.float32([1.0, 0.9, 1.4]), 1)
+    face = replace(s.face, albedo=leaked.astype(np.float32), mask=s.face.mask * (1 - hair), regions=regions)
+    out = relight_photo(s.photo, [face], exposed(tinted(WHITE, face), face))
+    inner = slice(90, 140), slice(180, 250)  # hair
+    old, new = (as_linear(v)[inner] for v in (s.photo, out))
+    chroma = [np.log(v[..., [0, 2]] / v[..., 1:2]).mean((0, 1)) for v in (old, new)]
+    assert not np.allclose(old, new, rtol=0.1)
+    np.testing.assert_allclose(chroma[0], chroma[1], rtol=0, atol=0.08)
+
+
 def test_exposure_keeps_the_mean_and_colour_can_be_kept():
     s = scene()
     light = Light.preset("candle")

@@ -28,7 +28,7 @@ from illures.relighting.exposure import own_tint
 from illures.relighting.eyes import Eye, catch_light, eyes_of, without_old
 from illures.relighting.light import Light
 from illures.relighting.photo_grid import encoded, finer, over_bands
-from illures.relighting.surface import Residual, Surface, reduced, surface_of
+from illures.relighting.surface import Residual, Surface, reduced, surface_of, with_hair_as_in_photo
 from illures.relighting.weight import What, photo_weight
 from illures.types import FaceCrop, Region
 
@@ -203,8 +203,9 @@ class PhotoRelighter:
         return np.asarray(1 + self._strength * (new / np.maximum(old, 1e-6) - 1), dtype=np.float32)
 
     def _patch(self, face: Decomposition, faces: Sequence[Decomposition], residual: Residual, shadows: bool) -> Patch:
-        photo, surface = self._photo, surface_of(reduced(face), residual, shadows)
         others = [other.crop for other in faces if other is not face]
+        face = with_hair_as_in_photo(face) if residual == "recompute" else face
+        photo, surface = self._photo, surface_of(reduced(face), residual, shadows)
         what: What = "person" if self._background == "relight" else "head"
         with ThreadPoolExecutor(1) as aside:  # OpenCV releases the GIL
             light = aside.submit(illumination_wide, face, photo)

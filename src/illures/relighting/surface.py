@@ -18,7 +18,7 @@ from illures.faces import at_size, feather, feathered, to_crop, upright
 from illures.math import sh
 from illures.math.color import luminance, mean_colour
 from illures.math.normals import normalize
-from illures.math.quotient import illumination_of
+from illures.math.quotient import albedo_of, illumination_of
 from illures.relighting.lamps import Lamp
 from illures.relighting.light import Light
 from illures.relighting.shading import Appearance, appearance, floored
@@ -99,6 +99,23 @@ class Surface:
         share = self.hair[..., None] * (1 - HAIR_CONTRAST)
         diffuse = seen.diffuse + share * (mean - seen.diffuse) + self.specular_tint[..., None] * seen.specular
         return Appearance(diffuse, seen.specular * (self.gloss * self.head)[..., None])
+
+
+def with_hair_as_in_photo(face: Decomposition) -> Decomposition:
+    """The face with the colour of its skin's illumination on hair, whose brightness stays.
+
+    The network often gives hair another colour of light than skin, from the background or because it is dark. Under a
+    new light that would be another colour of hair.
+    """
+    if face.regions is None:
+        return face
+    hair, illumination = face.regions[..., Region.HAIR], illumination_of(face.image, face.albedo)
+    own = mean_colour(illumination, face.mask)
+    if not hair.any() or not own.any():
+        return face
+    even = luminance(illumination)[..., None] * (own / luminance(own))
+    mixed = illumination * (even / illumination) ** hair[..., None]
+    return replace(face, albedo=albedo_of(face.image, mixed).astype(np.float32))
 
 
 def surface_of(face: Decomposition, residual: Residual, shadows: bool = True) -> Surface:

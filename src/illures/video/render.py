@@ -26,7 +26,7 @@ from illures.math.color import linear_to_srgb
 from illures.math.normals import normalize
 from illures.relighting.composite import mirroring, shouldered
 from illures.relighting.light import Light
-from illures.relighting.surface import shrunk, surface_of
+from illures.relighting.surface import shrunk, surface_of, with_hair_as_in_photo
 from illures.relighting.weight import grid_weight
 from illures.render import shade
 from illures.types import FaceCrop
@@ -130,6 +130,7 @@ def _over_head(
 
 def _relit(face: Decomposition, light: Light, shadows: bool) -> Map3:
     """Ratio of new to old light, as in photos: E is divided out, and the new shading multiplied in."""
+    face = with_hair_as_in_photo(face)
     surface = surface_of(face, "recompute", shadows)
     seen = surface.lit(light)
     base = face.image / surface.old
