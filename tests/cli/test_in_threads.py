@@ -11,7 +11,11 @@ from robustness.verbs import difference
 pytestmark = pytest.mark.usefixtures("fake_weights")
 
 
-COMMANDS = {"decompose": (["--maps", "all"], 60), "relight": (["--light", "loop", "45,30"], 10), "edit": (["--skin-tone", "-20"], 5)}
+COMMANDS = {
+    "decompose": (["--maps", "all"], 60),
+    "relight": (["--light", "loop", "45,30"], 10),
+    "edit": (["--skin-tone", "-20"], 5),
+}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
