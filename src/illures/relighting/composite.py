@@ -34,7 +34,7 @@ from illures.types import FaceCrop, Region
 
 Background = Literal["keep", "match", "relight"]
 
-# Pixels relit above this value are compressed toward white instead of clipped.
+# Relit pixels with a channel above this value are compressed instead of clipped.
 SHOULDER = 0.75
 DULL = 0.02  # albedo below which highlights get weaker
 GLINT = (0.4, 0.7)  # linear value of the darkest channel: from no glint on glasses to a full one

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from illures.decompose.decomposition import Decomposition
 from illures.decompose.fields import beyond
 from illures.relighting.light import Light
-from illures.relighting.surface import Residual, old_light, reduced, surface_of
+from illures.relighting.surface import Residual, old_light, reduced, surface_of, with_hair_as_in_photo
 
 
 def relight(face: Decomposition, light: Light, *, residual: Residual = "recompute") -> Float[np.ndarray, "size size 3"]:
@@ -28,6 +28,7 @@ def relight(face: Decomposition, light: Light, *, residual: Residual = "recomput
         residual: "keep" scales the whole residual with the shading, so that the face's own light reproduces the photo;
             "drop" keeps only albedo times shading; "recompute" adds the shadows and highlights of the new light.
     """
+    face = with_hair_as_in_photo(face) if residual == "recompute" else face
     surface = surface_of(reduced(face), residual)
     seen, size = surface.under(light), len(face.image)
 

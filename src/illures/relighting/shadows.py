@@ -38,9 +38,8 @@ _LEAST_SOFT_DEG = 3.5
 _STRIPS = np.array([-0.75, -0.25, 0.25, 0.75])  # centres of the strips of a lamp's disc [radii]
 # Thickness of frames and lenses, and how far glasses are searched [map sides].
 _THIN, _GLASSES_REACH = 0.014, 0.4
-_LOOSE = (Region.BACKGROUND, Region.HAIR, Region.CLOTHES)
-# Blur of shadows on hair and cloth [map sides].
-_LOOSE_SOFT = 0.04
+# Classes on which shadows are blurred, and how wide [map sides].
+_LOOSE, _LOOSE_SOFT = (Region.BACKGROUND, Region.HAIR, Region.CLOTHES), 0.04
 # Occluders of an eye are searched from this distance on [map sides], so that its own lids do not count.
 _NEXT = 0.05
 
