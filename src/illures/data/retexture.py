@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, pad
+from torch.nn.functional import avg_pool2d, interpolate
 
-from illures.data.pixels import BURNT, MELANIN, burnt, softened
+from illures.data.pixels import BURNT, MELANIN, box_mean, burnt, softened
 from illures.types import Region
 
 # Log albedo toward more melanin and toward more haemoglobin, in units of green.
@@ -51,7 +51,8 @@ def retexture(
     which = torch.from_numpy(chosen)
     old, seen, classes = albedo[which].clamp(min=_LEAST), image[which], region[which]
     parts = (Region.SKIN, Region.LIPS, Region.FACIAL_HAIR, Region.EYES)
-    share = {part: softened((classes == int(part)).float()) for part in parts}
+    shares = softened((classes == torch.tensor(parts)).float())
+    share = dict(zip(parts, shares.split(1, dim=-1), strict=True))
     size = image.shape[1]
 
     def drawn(bounds: tuple[float, float]) -> Float[Tensor, "chosen 1 1 1"]:
@@ -90,10 +91,10 @@ def _around(
 ) -> tuple[Float[Tensor, "batch height width channels"], Float[Tensor, "batch height width 1"]]:
     """Mean of known values nearby (about a Gaussian: three boxes at half the size), and 1 where enough are known."""
     size = values.shape[1:3]
-    both = avg_pool2d(torch.cat([values * known, known], dim=-1).permute(0, 3, 1, 2), 2)
-    reach = max(round(_AROUND * both.shape[2] / 2), 1)
+    both = avg_pool2d(torch.cat([values * known, known], dim=-1).permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+    reach = max(round(_AROUND * both.shape[1] / 2), 1)
     for _ in range(3):
-        both = avg_pool2d(pad(both, (reach,) * 4, mode="replicate"), 2 * reach + 1, stride=1)
-    both = interpolate(both, size=size, mode="bilinear").permute(0, 2, 3, 1)
+        both = box_mean(both, reach)
+    both = interpolate(both.permute(0, 3, 1, 2), size=size, mode="bilinear").permute(0, 2, 3, 1)
     share = both[..., -1:]
     return both[..., :-1] / share.clamp(min=1e-6), (share > _LEAST_SKIN).float()
