@@ -32,6 +32,9 @@ GRID = 160
 # Hair is finer than a pixel of the crop. Its normals are smoothed over this part of the crop's side, and its shading
 # has this share of the contrast of a matte surface.
 HAIR_SMOOTH, HAIR_CONTRAST = 0.03, 0.9
+# Hair that is darker than lit as skin: this power of the ratio is its light; the rest are gaps between strands, which
+# stay dark under any lamp.
+HAIR_SHADE = 0.5
 # Cast shadows fade out toward the crop's edge over this part of its side, as they would be continued around it; not
 # toward the neck, which lies in the shadow of the chin.
 SHADOWS_FADE = 0.08
@@ -102,10 +105,11 @@ class Surface:
 
 
 def with_hair_as_in_photo(face: Decomposition) -> Decomposition:
-    """The face with the colour of its skin's illumination on hair, whose brightness stays.
+    """The face with another illumination on hair: of the colour of the skin's, and less dark.
 
     The network often gives hair another colour of light than skin, from the background or because it is dark. Under a
-    new light that would be another colour of hair.
+    new light that would be another colour of hair. And it takes all that is dark in hair for shade, which a new lamp
+    would turn into glowing patches.
     """
     if face.regions is None:
         return face
@@ -113,7 +117,9 @@ def with_hair_as_in_photo(face: Decomposition) -> Decomposition:
     own = mean_colour(illumination, face.mask)
     if not hair.any() or not own.any():
         return face
-    even = luminance(illumination)[..., None] * (own / luminance(own))
+    bright, skin = luminance(illumination), luminance(own)
+    bright = np.maximum(bright, skin * (bright / skin) ** HAIR_SHADE)
+    even = bright[..., None] * (own / skin)
     mixed = illumination * (even / illumination) ** hair[..., None]
     return replace(face, albedo=albedo_of(face.image, mixed).astype(np.float32))
 
