@@ -14,12 +14,12 @@ from illures.decompose.extent import own_share
 from illures.decompose.photo_maps import photo_maps
 from illures.faces import find_faces, to_crop, to_photo
 from illures.faces.crop import crop_face
-from illures.faces.matte import Matte, PhotoMatte
+from illures.faces.matte import Matte, PhotoMatte, widened
 from illures.io.formats import Format
 from illures.io.photos import as_float, as_linear, read_photo
 from illures.relighting.composite import PhotoRelighter
 from illures.relighting.light import Light
-from illures.relighting.weight import photo_weight
+from illures.relighting.weight import grid_weight, photo_weight
 from illures.types import Region
 
 
@@ -122,6 +122,22 @@ def test_a_hat_in_the_colour_of_hair_stays(monkeypatch, painted):
     _, weight = photo_weight(photo, face, [])
     hat, hair = weight[20:50, 30:-30], weight[130:150, 10:30]
     assert hat.max() < 40 and hair.min() > 240
+
+
+def test_shoulders_as_high_as_the_chin_are_no_head():
+    """A dark suit that the network does not see, as it lies outside the crop, at the height of the chin."""
+    face = scene(roll_deg=0).face
+    size, wide = len(face.mask), widened(face.crop)
+    regions = np.zeros((size, size, len(Region)), np.float32)
+    regions[..., Region.SKIN], regions[: size // 4, :, Region.HAIR] = face.mask, 1 - face.mask[: size // 4]
+    face, margin = replace(face, regions=regions), (wide.size - size) // 2
+    rows, columns = np.indices((wide.size, wide.size))
+    chin = to_crop(face.crop.face.landmarks[[152]], wide)[0, 1]
+    suit, head = rows > chin - 6, np.abs(columns - wide.size / 2) < 0.3 * size
+    image = np.where(head[..., None], np.float32([0.7, 0.55, 0.5]), np.float32([0.1, 0.1, 0.14]))
+    weight = grid_weight(image, face, (suit | head).astype(np.float32))
+    assert weight[(suit & ~head)[:, :margin].nonzero()].max() < 0.3
+    assert weight[margin : margin + size // 2, wide.size // 2].min() > 0.9
 
 
 def test_clothes_take_the_light_only_if_asked(astronaut):

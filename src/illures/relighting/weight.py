@@ -45,6 +45,7 @@ SURELY_HEAD, WITHIN = 0.8, 0.008
 LEAST_HAIR = 0.005
 _EDGE_VARIANCE = 0.03**2  # of luminance, that counts as noise in the guided filter
 _CHIN = 152  # of the landmarks
+_BESIDE = 0.35  # distance from the middle of the crop beyond which a person is beside their face [crop sides]
 _AXES = ((1, 0), (0, 1))
 # The shadow of the chin on the neck is an edge of brightness only, not the end of the skin.
 _EDGE_SHARES = np.array([1, 1, 0.3], np.float32)
@@ -144,8 +145,11 @@ def _hats(face: Decomposition, wide: FaceCrop) -> Grid:
     return _class(face, Region.CLOTHES) * _above_chin(face, wide)
 
 
-def _above_chin(face: Decomposition, wide: FaceCrop) -> Bool[np.ndarray, "size 1"]:
-    return np.arange(wide.size)[:, None] < to_crop(face.crop.face.landmarks[[_CHIN]], wide)[0, 1]
+def _above_chin(face: Decomposition, wide: FaceCrop) -> Bool[np.ndarray, "size size"]:
+    """Above the chin, and beside the face above a line that rises outward: shoulders may be as high as the chin."""
+    rows, columns = np.indices((wide.size, wide.size), sparse=True)
+    aside = np.abs(columns - (wide.size - 1) / 2) - _BESIDE * face.crop.size
+    return rows < to_crop(face.crop.face.landmarks[[_CHIN]], wide)[0, 1] - np.maximum(aside, 0)
 
 
 def _class(face: Decomposition, region: Region) -> Grid:
