@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from illures.decompose.decomposer import Decomposer
 from illures.decompose.decomposition import Decomposition
@@ -33,6 +33,7 @@ class VideoFrame:
         faces: stabilised, of the crop's size, largest first.
         cut: whether a new shot begins here.
         alpha: of the clip, 0 (transparent) to 255; None where it holds none.
+        balances: of the faces, as of `Stabilizer`.
     """
 
     image: Image8
@@ -40,6 +41,7 @@ class VideoFrame:
     faces: list[Decomposition]
     cut: bool
     alpha: UInt8[np.ndarray, "height width"] | None = None
+    balances: Sequence[Float[np.ndarray, "3"]] = ()
 
 
 @dataclass(frozen=True)
@@ -110,4 +112,5 @@ def decomposed(stabilizer: Stabilizer, each: Tracked) -> VideoFrame:
     if each.cut:
         stabilizer.reset()
     image, time_s = each.frame.image, each.frame.time_s
-    return VideoFrame(image, time_s, stabilizer(image, each.faces, time_s), each.cut, each.frame.alpha)
+    faces = stabilizer(image, each.faces, time_s)
+    return VideoFrame(image, time_s, faces, each.cut, each.frame.alpha, stabilizer.balances)

@@ -7,7 +7,7 @@ mean of what the network predicted in the last moments. A texel counts by how fr
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -60,6 +60,7 @@ class FaceMemory:
         beyond: the same, smoothed as the light is.
         detail: log of the last albedo over that of the atlas, in the crop's frame.
         grey: whether the crop had no colours when the network last saw it.
+        balance: log of the colour of the light on it over that on the first face of the shot (`white`); NaN: unknown.
     """
 
     track: int
@@ -79,6 +80,7 @@ class FaceMemory:
     beyond: Float[np.ndarray, "side side channels"]
     detail: Float[np.ndarray, "side side 3"]
     grey: bool = True
+    balance: Float[np.ndarray, "3"] = field(default_factory=lambda: np.full(3, np.nan))
 
 
 def empty_memory(face: Face, track: int) -> FaceMemory:

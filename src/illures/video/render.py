@@ -52,6 +52,7 @@ def show_frame(
     *,
     shadows: bool = False,
     codes: Format = _CODES,
+    balances: Sequence[Float[np.ndarray, "3"]] = (),
 ) -> Picture:
     """The picture that the video shows for a frame.
 
@@ -62,11 +63,15 @@ def show_frame(
         light: upright, for "relit" and "grid", which need it.
         shadows: let relit faces cast shadows on themselves, which takes many times as long.
         codes: for "normal": PNG of 8 bits, with the space of the normals.
+        balances: factors on the new light of each face, so that white is one white for all; none: 1.
     """
     if show == "grid":
-        return _grid(image, faces, light, shadows)
+        return _grid(image, faces, light, shadows, balances)
     if show in ("albedo", "relit"):
-        return multiplied(image, _over_heads(image, faces, light if show == "relit" else None, shadows))
+        lights: list[Light | None] = [light if show == "relit" else None] * len(faces)
+        if balances:
+            lights = [one and one.scaled(balance) for one, balance in zip(lights, balances, strict=True)]
+        return multiplied(image, _over_heads(image, faces, lights, shadows))
     masked = ((face, place(face.crop, image.shape[:2], feathered(face.head, face.crop)[..., None])) for face in faces)
     placed = [(face, overlay) for face, overlay in masked if overlay is not None]
     if show == "normal":
@@ -96,11 +101,11 @@ def _faded(ratio: Map3, weight: Float[np.ndarray, "size size 1"]) -> Map3:
 
 
 def _over_heads(
-    image: Image8, faces: Sequence[Decomposition], light: Light | None, shadows: bool
+    image: Image8, faces: Sequence[Decomposition], lights: Sequence[Light | None], shadows: bool
 ) -> list[tuple[Overlay, Ratio]]:
-    """Ratios that take a frame to its albedo or to another light, over each person's head."""
+    """Ratios that take a frame to another light, or without one to its albedo, over each person's head."""
     layers = []
-    for face in faces:
+    for face, light in zip(faces, lights, strict=True):
         others = [other.crop for other in faces if other is not face]
         if light is None:
             layers += _over_head(image, face, _over(face.albedo, face.image), _MOST_RATIO, others, unseen=False)
@@ -197,11 +202,17 @@ def _faded_shading(face: Decomposition, overlay: Overlay) -> Map3:
     return np.asarray(1 + overlay.mask * (shading - 1), np.float32)
 
 
-def _grid(image: Image8, faces: Sequence[Decomposition], light: Light | None, shadows: bool) -> Picture:
+def _grid(
+    image: Image8,
+    faces: Sequence[Decomposition],
+    light: Light | None,
+    shadows: bool,
+    balances: Sequence[Float[np.ndarray, "3"]],
+) -> Picture:
     """Input, albedo, normal, shading, residual, relit: two rows of three tiles."""
     rows, columns = tile_size(*image.shape[:2])
     small = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
     shrunk = [resized(face, image.shape[:2], (rows, columns)) for face in faces]
     shows = [show for show in SHOWS if show != "grid"]
-    tiles = [small, *(show_frame(small, shrunk, show, light, shadows=shadows) for show in shows)]
+    tiles = [small, *(show_frame(small, shrunk, show, light, shadows=shadows, balances=balances) for show in shows)]
     return tiled(tiles, ["input", *shows])

@@ -170,7 +170,15 @@ class Run:
 
     def _picture(self, frame: VideoFrame) -> UInt8[np.ndarray, "height width channels"]:
         look = self._look
-        picture = show_frame(frame.image, frame.faces, look.show, look.light, shadows=look.shadows, codes=look.codes)
+        picture = show_frame(
+            frame.image,
+            frame.faces,
+            look.show,
+            look.light,
+            shadows=look.shadows,
+            codes=look.codes,
+            balances=frame.balances,
+        )
         if not (look.alpha or look.own_alpha):
             return picture
         alpha = matte_of(frame.image, frame.faces) if look.alpha else np.full(picture.shape[:2], 255, np.uint8)

@@ -25,6 +25,7 @@ from illures.math.color import is_grey
 from illures.types import Face
 from illures.video.memory import FaceMemory, approach, empty_memory, learn
 from illures.video.recall import recall
+from illures.video.white import compare
 
 # One Euro filter (Casiez, Roussel and Vogel, CHI 2012) of landmarks in units of the face's size: cutoff at rest [Hz],
 # its growth with speed [Hz per face size/s], cutoff of the speed [Hz].
@@ -40,6 +41,9 @@ class Stabilizer:
     Args:
         decomposer: the network, for the size of the crops too; its finder of faces is not used.
         every: frames from one run of the network to the next; 1 runs it on each.
+
+    Attributes:
+        balances: colour of the light on each face of the last frame over that on the first face of the shot.
     """
 
     def __init__(self, decomposer: Decomposer, every: int = 4) -> None:
@@ -51,6 +55,7 @@ class Stabilizer:
         self._every = every
         self._frame = 0
         self._memories: list[FaceMemory] = []
+        self.balances: list[Float[np.ndarray, "3"]] = []
 
     def reset(self) -> None:
         """Forget all faces, at a cut."""
@@ -73,7 +78,8 @@ class Stabilizer:
         self._memories = [m for m in self._memories if time_s - m.time_s <= _FORGET_S]
         run = self._frame % self._every == 0
         self._frame += 1
-        made = []
+        since = max((m.time_s for m in self._memories), default=time_s)
+        made, shown = [], []
         for each in tracked:
             memory = self._memory_of(each, tracked)
             points = each.face.landmarks if memory is None else smooth_points(memory, each.face.landmarks, time_s)
@@ -82,6 +88,10 @@ class Stabilizer:
                 memory = empty_memory(face, each.track)
                 self._memories.append(memory)
             made.append(self._next(memory, image, face, time_s, run))
+            shown.append(memory)
+        if run or any(np.isnan(memory.balance).any() for memory in shown):
+            compare(shown, made, self._every * min(time_s - since, _GAP_S))
+        self.balances = [np.exp(memory.balance) for memory in shown]
         return made
 
     def state(self) -> dict[str, np.ndarray]:
