@@ -57,6 +57,16 @@ def test_round_trip_and_description(network_of, tmp_path):
     assert info.data == "two spheres"
 
 
+def test_the_same_weights_are_the_same_bytes(network_of, tmp_path):
+    network = network_of(COMPACT)
+    files = [tmp_path / f"{k}.safetensors" for k in range(3)]
+    for path in files:
+        save_weights(path, network, {"batch": 16}, "two spheres", {})
+    assert len({path.read_bytes() for path in files}) == 1
+    length = int.from_bytes(files[0].read_bytes()[:8], "little")
+    assert length % 8 == 0  # as safetensors aligns the tensors
+
+
 def same(one: Weights, other: Weights) -> bool:
     """Bit by bit."""
     assert one.tensors.keys() == other.tensors.keys() and one.info == other.info and one.graph == other.graph

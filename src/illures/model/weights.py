@@ -126,7 +126,7 @@ def write_weights(path: Path, weights: Weights, fast: Weights | None = None) -> 
         own = {name: value for name, value in tensors.items() if not _same(value, fast.tensors.get(name))}
         if len(own) < len(tensors):
             tensors, about = own, about | {_SHARED: fast.info.hash}
-    write_whole(path, save(tensors, metadata=about))
+    write_whole(path, _sorted_header(save(tensors, metadata=about)))
 
 
 def write_packaged(changed: Mapping[str, Weights]) -> None:
@@ -137,6 +137,14 @@ def write_packaged(changed: Mapping[str, Weights]) -> None:
         write_weights(packaged(FAST), weights[FAST])
     if FINE in weights:
         write_weights(packaged(FINE), weights[FINE], weights.get(FAST))
+
+
+def _sorted_header(data: bytes) -> bytes:
+    """The same safetensors file with a sorted header: the library writes metadata in a random order."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def _same(one: np.ndarray, other: np.ndarray | None) -> bool:
