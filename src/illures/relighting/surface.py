@@ -32,8 +32,8 @@ GRID = 160
 # Hair is finer than a pixel of the crop. Its normals are smoothed over this part of the crop's side, and its shading
 # has this share of the contrast of a matte surface.
 HAIR_SMOOTH, HAIR_CONTRAST = 0.03, 0.9
-# Hair that is darker than lit as skin: this power of the ratio is its light; the rest are gaps between strands, which
-# stay dark under any lamp.
+# Where hair looks darker lit than skin, this power of the ratio is taken for light. The rest is taken for gaps between
+# strands, which stay dark under any lamp.
 HAIR_SHADE = 0.5
 # Cast shadows fade out toward the crop's edge over this part of its side, as they would be continued around it; not
 # toward the neck, which lies in the shadow of the chin.

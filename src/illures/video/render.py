@@ -68,9 +68,8 @@ def show_frame(
     if show == "grid":
         return _grid(image, faces, light, shadows, balances)
     if show in ("albedo", "relit"):
-        lights: list[Light | None] = [light if show == "relit" else None] * len(faces)
-        if balances:
-            lights = [one and one.scaled(balance) for one, balance in zip(lights, balances, strict=True)]
+        new = light if show == "relit" else None
+        lights = [new and new.scaled(balance) for balance in balances] if balances else [new] * len(faces)
         return multiplied(image, _over_heads(image, faces, lights, shadows))
     masked = ((face, place(face.crop, image.shape[:2], feathered(face.head, face.crop)[..., None])) for face in faces)
     placed = [(face, overlay) for face, overlay in masked if overlay is not None]
