@@ -28,6 +28,7 @@ class Recipe:
         motion: Where expressions come from: "talking" draws expressions and poses as fitted to clips of real people,
             "posed" smiles, frowns, ... by name, "exaggerated" the strong ones, "deformed" weights of 20 deformations.
         spread: Factor on the variation of shape; from about 2 heads are caricatures.
+        relief: Factor on relief that blend shapes lack: brow ridges, folds, lumps (`heads.sculpt`); 0 leaves it out.
         styles: Lay one of 50 texture styles over each albedo, so that only displacement can be learnt from it.
         accessories: Share of people who may have hair, glasses and hats, in [0, 1].
         occluders: Share of views with a hand or an object before the face or its light, in [0, 1].
@@ -53,6 +54,7 @@ class Recipe:
     transport: bool = True
     motion: Literal["talking", "posed", "exaggerated", "deformed"] = "posed"
     spread: float = 1.0
+    relief: float = 1.0
     styles: bool = False
     accessories: float = 1.0
     occluders: float = 0.18
@@ -76,7 +78,8 @@ class Recipe:
         for name in (*counts, "identities_per_shard"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} = {getattr(self, name)}: must be at least 1")
-        for name in ("lights", "spread", "yaw_sigma_deg", "yaw_limit_deg", "pitch_limit_deg", "roll_limit_deg", "seed"):
+        angles = ("yaw_sigma_deg", "yaw_limit_deg", "pitch_limit_deg", "roll_limit_deg")
+        for name in ("lights", "spread", "relief", *angles, "seed"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} = {getattr(self, name)}: must not be negative")
         for name in ("accessories", "occluders"):

@@ -13,8 +13,11 @@ from illures.synth.heads.ict import IctModel
 from illures.synth.heads.linear import LinearModel
 from illures.synth.heads.makehuman import MakeHumanModel
 from illures.synth.heads.person import Anatomy, Person, Shape, make_person
+from illures.synth.heads.sculpt import sculpted
 from illures.synth.sets import Recipe
 from illures.synth.skin import texture_styles
+
+_RELIEF = 6  # stream of random numbers of `sculpted`
 
 
 @runtime_checkable
@@ -63,6 +66,9 @@ def people(recipe: Recipe) -> Callable[[int], Person]:
         rng = np.random.default_rng([recipe.seed, 1, identity])
         model = models[identity % len(models)]
         style = identity % texture_styles.COUNT if recipe.styles else None
-        return make_person(model.anatomy, model.shape(rng, recipe.spread), rng, recipe.accessories, style)
+        # A stream of its own, so that what is drawn for the rest of a person doesn't depend on it.
+        relief = np.random.default_rng([recipe.seed, _RELIEF, identity])
+        shape = sculpted(model.anatomy, model.shape(rng, recipe.spread), relief, recipe.relief)
+        return make_person(model.anatomy, shape, rng, recipe.accessories, style)
 
     return person

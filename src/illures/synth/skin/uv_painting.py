@@ -63,6 +63,10 @@ class Canvas:
         """Pixels of points (s, y) [cm]."""
         return _to_texture(layout) - [self.at[1].start, self.at[0].start]
 
+    def px(self, length: float) -> float:
+        """A length [cm] in texels."""
+        return PX_PER_CM * length
+
     def fill(self, ids: Sequence[int], soft: float) -> Plane:
         """The polygon of some landmarks in [0, 1], its edge blurred by `soft` [px]."""
         plane = np.zeros_like(self.s)
@@ -164,6 +168,17 @@ def texture_uv(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
     """UVs (v up) of vertices of the base head (head coordinates, m), in [0, 1]."""
     texture = (_to_texture(unroll(points)) + 0.5) / [WIDTH, HEIGHT]
     return np.clip(np.stack([texture[:, 0], 1 - texture[:, 1]], -1), 0, 1).astype(np.float32)
+
+
+def from_uv(uv: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 2"]:
+    """(s, y) [cm] of UVs (v up), the inverse of `texture_uv` after `unroll`."""
+    return to_layout(np.stack([uv[..., 0], 1 - uv[..., 1]], -1) * [WIDTH, HEIGHT] - 0.5)
+
+
+def around(s: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n 3"]:
+    """Unit vectors (head coordinates) from the layout's upright axis outward, at arcs s [cm]."""
+    angle = np.asarray(s) / _RADIUS
+    return np.stack([np.sin(angle), np.zeros_like(angle), np.cos(angle)], -1)
 
 
 def to_layout(texture: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 2"]:

@@ -1,0 +1,178 @@
+"""Relief that blend shapes of heads lack: brow ridges, folds, corners of the mouth, chins, and lumps at random.
+
+Linear head models are smooth sums of a few dozen modes, so that a network can guess a face from its landmarks instead
+of reading its shading. Here a height is drawn over the layout of `uv_painting` and moves the vertices of the skin
+outward from the head's upright axis; landmarks and shadows follow. Finer relief is `skin.displacement`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from illures.synth.heads.expressions import Weights
+from illures.synth.heads.person import Anatomy, Shape, Vertices
+from illures.synth.skin.displacement import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
+from illures.synth.skin.uv_painting import Canvas, Plane, Points, around, from_uv
+
+_MM = 1e-3
+_LUMPS = ((0.5, 0.25), (1.2, 0.6), (2.8, 1.4))  # grain [cm] and deviation [mm]: slopes of 3 degrees each
+_LOPSIDED = 0.4  # of the lumps, relative to what is equal on both sides
+_EYE_CM, _EYE = 0.45, 0.85  # lids must stay on the eyeballs: reach beyond the eye's corners, share that is taken off
+
+
+def sculpted(anatomy: Anatomy, shape: Shape, rng: np.random.Generator, spread: float = 1.0) -> Shape:
+    """A shape with relief of its own, the same with every expression.
+
+    Args:
+        anatomy: of the model.
+        shape: of the person.
+        rng: of the person.
+        spread: factor on the relief.
+    """
+    skin = next(piece for piece in anatomy.cuts if piece.material == "skin")
+    layout = from_uv(skin.uv)
+    height = spread * _sample(relief(anatomy.canvas, rng), anatomy.canvas.pixels(layout))
+    shift = (height[:, None] * around(layout[:, 0])).astype(np.float32)
+
+    def posed(expression: Weights) -> Vertices:
+        vertices = shape(expression).copy()
+        vertices[skin.vertices] += shift
+        return vertices
+
+    return posed
+
+
+def relief(canvas: Canvas, rng: np.random.Generator) -> Plane:
+    """Height [m] of a random person's relief over the whole canvas; 0 outside the face and at the lids' edges."""
+    part = canvas.window(-9.5, 9.5, -13, 7.5)
+    height = _lumps(canvas, rng)[part.at]
+    for feature in (_brows, _orbits, _cheeks, _folds, _mouth, _chin, _nose):
+        height += feature(part, rng)
+    height *= part.fade(2)
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        points = part.layout(eye)
+        middle, reach = points.mean(0), np.ptp(points, axis=0) / 2 + _EYE_CM
+        height *= 1 - _EYE * np.minimum(2 * part.blob(*middle, *reach), 1)  # flat over the eye and its corners
+    whole = np.zeros_like(canvas.s)
+    whole[part.at] = height
+    return whole * _MM
+
+
+def _lumps(canvas: Canvas, rng: np.random.Generator) -> Plane:
+    """Smooth noise of several grains, mostly the same on both sides."""
+    height = np.zeros_like(canvas.s)
+    for grain, deviation in _LUMPS:
+        px = canvas.px(grain)
+        both, own = canvas.noise(rng, px), canvas.noise(rng, px)
+        height += deviation * ((both + both[:, ::-1]) / np.sqrt(2) + _LOPSIDED * own)
+    return height
+
+
+def _brows(part: Canvas, rng: np.random.Generator) -> Plane:
+    """The ridge under the brows, and the brow between them; forehead, flat or bulging."""
+    ridge, between = rng.normal(0.9, 1.3), rng.normal(0.3, 0.8)
+    height = between * part.blob(0, part.layout([21, 22])[:, 1].mean(), 0.9, 0.8)
+    for brow in (RIGHT_BROW, LEFT_BROW):
+        height += ridge * _stroke(part, part.layout(brow) - [0, 0.1], 0.6)
+    return height + rng.normal(0, 1.2) * part.blob(0, 5.2, 4, 1.8)
+
+
+def _orbits(part: Canvas, rng: np.random.Generator) -> Plane:
+    """Deep-set or full: between brow and lid, and the trough below the eye from its inner corner."""
+    hollow, trough = rng.normal(-0.7, 1.0), rng.normal(-0.4, 0.6)
+
+    def side(eye: Points, brow: Points) -> Plane:
+        above = 0.5 * (eye[:4] + [0, 0.4]) + 0.5 * brow[[0, 1, 3, 4]]
+        below = eye[[3, 4, 5]] - np.array([[0, 0.4], [0, 1.1], [0, 1.4]])
+        return hollow * _stroke(part, above, 0.4) + trough * _stroke(part, below, 0.45)
+
+    return side(part.layout(RIGHT_EYE), part.layout(RIGHT_BROW)) + side(part.layout(LEFT_EYE), part.layout(LEFT_BROW))
+
+
+def _cheeks(part: Canvas, rng: np.random.Generator) -> Plane:
+    """Cheekbones, full or hollow cheeks, and jowls."""
+    bone, flesh, jowl = rng.normal(0, 1.6), rng.normal(0, 1.8), rng.normal(0, 1.2)
+    return _both(
+        lambda side: (
+            bone * part.blob(4.6 * side, -2.4, 1.8, 1.3)
+            + flesh * part.blob(4.3 * side, -5.6, 2.0, 2.0)
+            + jowl * part.blob(3.9 * side, -9.0, 1.4, 1.3)
+        )
+    )
+
+
+def _folds(part: Canvas, rng: np.random.Generator) -> Plane:
+    """From the wings of the nose past the mouth: a groove, and the cheek that bulges beside it."""
+    groove, bulge = np.abs(rng.normal(0, 1.0)), np.abs(rng.normal(0, 1.2))
+    height = np.zeros_like(part.s)
+    for wing, corner in zip(part.layout([31, 35]), part.layout([48, 54]), strict=True):
+        side = np.sign(corner[0])
+        middle = (wing + corner) / 2 + [0.9 * side, 0.3]
+        line = np.stack([wing + [0.6 * side, 0.5], middle, corner + [0.9 * side, -0.2]])
+        height += bulge * _stroke(part, line + [0.8 * side, 0.2], 0.7) - groove * _stroke(part, line, 0.3)
+    return height
+
+
+def _mouth(part: Canvas, rng: np.random.Generator) -> Plane:
+    """Pits at the corners with the muscles' knot beside them, full or thin lips, the groove above them."""
+    pit, knot = np.abs(rng.normal(0.6, 0.8)), np.abs(rng.normal(0.3, 0.7))
+    upper, lower, groove = rng.normal(0.3, 0.8), rng.normal(0.3, 0.9), np.abs(rng.normal(0.2, 0.4))
+    height = np.zeros_like(part.s)
+    for corner in part.layout([48, 54]):
+        side = np.sign(corner[0])
+        height += knot * part.blob(corner[0] + 0.9 * side, corner[1], 0.6, 0.8)
+        height -= pit * part.blob(corner[0] + 0.15 * side, corner[1], 0.5, 0.45)
+    height += upper * _stroke(part, part.layout([49, 51, 53]), 0.35)
+    height += lower * _stroke(part, part.layout([59, 57, 55]), 0.4)
+    below_nose, above_lip = part.layout([33, 51])
+    return height + _groove(part, np.stack([below_nose, above_lip]), groove, 0.22)
+
+
+def _chin(part: Canvas, rng: np.random.Generator) -> Plane:
+    """The crease under the lower lip, the ball of the chin, now and then a cleft."""
+    crease, ball = rng.normal(0.7, 0.9), rng.normal(0.4, 1.6)
+    cleft = rng.uniform(0.3, 1.5) * (rng.random() < 0.2)
+    lip, tip = part.layout([57])[0] - [0, 0.8], part.layout([8])[0] + [0, 1.3]
+    across = np.array([lip - [1.2, 0.1], lip, lip + [1.2, -0.1]])
+    height = ball * part.blob(tip[0], tip[1], 1.4, 1.2) - crease * _stroke(part, across, 0.45)
+    return height + _groove(part, np.stack([tip + [0, 0.6], tip - [0, 0.8]]), cleft, 0.2)
+
+
+def _nose(part: Canvas, rng: np.random.Generator) -> Plane:
+    """Hump, breadth of the bridge, tip, wings, and the grooves behind them."""
+    hump, breadth, tip, wing = rng.normal(0, [0.9, 0.7, 1.0, 0.7])
+    behind = np.abs(rng.normal(0.2, 0.6))
+    root, bridge, point, left, right = part.layout([27, 29, 30, 31, 35])
+    middle = (root + bridge) / 2
+    height = hump * part.blob(middle[0], middle[1], 0.5, 0.8) + tip * part.blob(point[0], point[1], 0.8, 0.7)
+    for base in (left, right):
+        side = np.sign(base[0])
+        height += breadth * _stroke(part, np.stack([root + [0.7 * side, 0], bridge + [0.9 * side, 0]]), 0.4)
+        height += wing * part.blob(base[0] + 0.4 * side, base[1] + 0.35, 0.45, 0.45)
+        height -= behind * part.blob(base[0] + 0.8 * side, base[1] + 0.6, 0.3, 0.5)
+    return height
+
+
+def _both(side: Callable[[int], Plane]) -> Plane:
+    return side(-1) + side(1)
+
+
+def _stroke(part: Canvas, points: Points, radius: float) -> Plane:
+    """A tapered line, Gaussian across with this radius [cm]."""
+    return part.lines([(points, 1.0)], part.px(radius))
+
+
+def _groove(part: Canvas, points: Points, depth: float, radius: float) -> Plane:
+    """A valley between two ridges of half its height."""
+    valley = _stroke(part, points, radius)
+    return -depth * (valley - 0.5 * cv2.GaussianBlur(valley, (0, 0), 2 * part.px(radius)))
+
+
+def _sample(plane: Plane, pixels: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
+    """Values between texels, linear."""
+    x, y = pixels.astype(np.float32).T
+    return np.asarray(cv2.remap(plane, x[:, None], y[:, None], cv2.INTER_LINEAR)[:, 0])
