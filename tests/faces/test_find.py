@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+import skimage.data
 
 from illures.cli.options import FaceOptions
-from illures.faces import crop_face, extract, find_face_in_crop, find_faces, points68, to_crop, width_of
+from illures.faces import crop_face, extract, find_face_in_crop, find_faces, landmarks, points68, to_crop, width_of
 from illures.types import Face
 
 
@@ -52,6 +53,21 @@ def test_a_small_face_in_a_large_photo(astronaut):
     found = find_faces(photo)
     assert len(found) == 1
     assert 2080 < found[0].landmarks[:, 0].mean() < 2380
+
+
+def test_the_moon_beside_a_person_is_no_face(astronaut, monkeypatch):
+    """Detector and landmarks find one there, the segmenter of people nobody."""
+    photo = np.concatenate([astronaut, np.repeat(skimage.data.moon()[..., None], 3, axis=-1)])
+    found = find_faces(photo, least=0.2)
+    assert [face.landmarks[:, 1].mean() < 512 for face in found] == [True]
+    monkeypatch.setattr(landmarks, "NOBODY", 0.0)
+    assert len(find_faces(photo, least=0.2)) == 2
+
+
+def test_a_face_that_fills_the_photo_is_believed(face, astronaut, monkeypatch):
+    """The segmenter may see nobody in it, as it is used to whole heads."""
+    monkeypatch.setattr(landmarks, "person_share", lambda photo, crop: 0.0)
+    assert len(find_faces(astronaut)) == 1
 
 
 def test_two_faces_side_by_side(astronaut):

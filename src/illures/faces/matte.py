@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Num
 
-from illures.faces.crop import inverse, padded, to_photo, warp
+from illures.faces.crop import at_size, inverse, padded, to_photo, warp
 from illures.faces.network import network
 from illures.io.photos import Photo, as_float
 from illures.math.guided_filter import colour_guided
@@ -30,6 +30,8 @@ _RADIUS, _EPS = 8, 0.02**2
 _CLEAR = (0.12, 0.88)
 # Width of the transition from the matte of a face to that of the whole photo, in parts of its side.
 _FADE = 0.1
+# The middle of a face: from brows to mouth, between the eyes' outer corners, in parts of the widened crop's side.
+_MIDDLE = (0.42, 0.58)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,14 @@ def _matte_of(part: Photo, origin: tuple[int, int]) -> Matte:
     across, down = _GRID / width, _GRID / height
     x, y = origin
     return _refined(seen, guide, np.array([[across, 0, (0.5 - x) * across - 0.5], [0, down, (0.5 - y) * down - 0.5]]))
+
+
+def person_share(photo: Photo, crop: FaceCrop) -> float:
+    """Mean of the coarse matte over the middle of a face's crop, in [0, 1]: near 0 where the segmenter sees nobody."""
+    side = round(SEEN / (1 + 2 * MARGIN))
+    seen = coarse_matte(eight_bit(surroundings(photo, widened(at_size(crop, side)))))
+    low, high = (round(len(seen) * part) for part in _MIDDLE)
+    return float(seen[low:high, low:high].mean())
 
 
 def surroundings(photo: Photo, crop: FaceCrop) -> Num[np.ndarray, "size size 3"]:

@@ -14,7 +14,7 @@ from illures.faces.landmarks import (
     find_faces,
     follow,
     landmark,
-    region_of_detection,
+    landmark_all,
     region_of_landmarks,
 )
 from illures.types import Face
@@ -94,8 +94,7 @@ class FaceTracker:
             return find_faces(image, self._smallest)
         missed = not self._alive or self._frame - self._last_loss < SOUGHT
         if lost_one or (missed and self._frame % EVERY_EMPTY == 0):
-            found = (follow(image, region_of_detection(d)) for d in detect(image, self._smallest))
-            return [face for face in found if face is not None]
+            return landmark_all(image, detect(image, self._smallest))
         return []
 
     def _adopt(self, face: Face) -> None:
