@@ -40,7 +40,7 @@ COLUMNS = ("light", "identity", "traced", "view", "surroundings")
 INDEX = "index.json"
 _READ = ("light", "traced", "landmarks", "surroundings")  # of the columns, in batches
 UNKNOWN = 255  # as a region
-FORMAT = 4  # introduced with regions and surroundings
+FORMAT = 5  # introduced with the normals of `data.nostrils`
 _LINEAR = srgb_to_linear(torch.arange(256) / 255)  # of each 8-bit code
 
 

@@ -16,12 +16,13 @@ from numpy.typing import DTypeLike
 
 from illures.data.cache import FORMAT, INDEX, MAPS
 from illures.data.context import CONTEXT_RANGE, WIDE_PX
+from illures.data.nostrils import stretched
 from illures.data.shrink import shrunk
 from illures.errors import InputError
 from illures.io.decoding import parse_json
 from illures.io.files import whole_folder
 from illures.math.color import linear_to_srgb
-from illures.types import Sample
+from illures.types import Region, Sample
 
 Guide = Callable[[Float[np.ndarray, "height width 3"]], Float[np.ndarray, "height width 3"]]
 # Beside the maps; one file each.
@@ -147,7 +148,7 @@ def _maps(sample: Sample, guide: Float[np.ndarray, "height2 width2 3"]) -> dict[
     values = {
         "image": np.clip(linear_to_srgb(sample.image), 0, 1) * 255,
         "albedo": linear_to_srgb(sample.albedo) * 255,
-        "normal": sample.normal * 127,
+        "normal": stretched(sample.normal, sample.landmarks, sample.region == Region.SKIN) * 127,
         "mask": sample.mask[..., None] * 255.0,
         "region": sample.region[..., None],
         "guide": cv2.resize(guide, (size, size), interpolation=cv2.INTER_AREA) * 127,
