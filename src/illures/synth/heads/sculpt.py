@@ -106,9 +106,10 @@ def _cheeks(part: Canvas, rng: np.random.Generator) -> Plane:
 
 
 def _folds(part: Canvas, rng: np.random.Generator) -> Plane:
-    """From the wings of the nose past the mouth: a groove, and the cheek that bulges beside it."""
-    groove, bulge = np.abs(rng.normal(0, 1.0)), np.abs(rng.normal(0, 1.2))
-    height = np.zeros_like(part.s)
+    """From the wings of the nose past the mouth: a groove; the cheek beside it bulges, or the mouth stands forward."""
+    groove, bulge, forward = np.abs(rng.normal(0, 1.0)), rng.normal(0.2, 1.1), rng.normal(0.5, 1.3)
+    nose, chin = part.layout([33, 57])
+    height = forward * part.blob((nose + chin)[0] / 2, (nose + chin)[1] / 2, 2.9, 2.0)
     for wing, corner in zip(part.layout([31, 35]), part.layout([48, 54]), strict=True):
         side = np.sign(corner[0])
         middle = (wing + corner) / 2 + [0.9 * side, 0.3]
