@@ -39,7 +39,7 @@ def test_brows_are_lit_as_the_skin_around_and_whites_of_eyes_turn_grey():
         brow, eye = (slice(None), slice(42, 44), slice(50, 80)), (slice(None), slice(72, 74), slice(50, 80))
         light = (others / colours)[brow].mean(dim=(1, 2))
         assert (light < 0.9 * (0.5 / 0.9) ** 0.35).all() and (light > 0.5 * 0.98).all()
-        assert (colours[eye] <= 0.8 + 1e-6).all() and (colours[eye] >= 0.8 * 0.5 - 1e-6).all()
+        assert (colours[eye] <= 0.8 * 0.8 + 1e-6).all() and (colours[eye] >= 0.8 * 0.35 - 1e-6).all()
         torch.testing.assert_close((others / colours)[eye], torch.full_like(others[eye], 0.5))
 
 

@@ -96,7 +96,7 @@ def test_relight_by_every_kind_of_light(pack, photo, name):
 
 
 def test_a_batch_is_held_steady(pack):
-    frames = torch.from_numpy(np.stack(pictures(3, noise=3.0)).astype(np.float32) / 255)
+    frames = torch.from_numpy(np.stack(pictures(8, noise=3.0)).astype(np.float32) / 255)
     (light,) = run(pack, "IlluresLightPreset", preset="split")
     image, mask = run(pack, "IlluresRelightFace", image=frames, light=light, shadows=False)
     assert image.shape == frames.shape and mask.shape == frames.shape[:3]

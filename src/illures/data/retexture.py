@@ -25,7 +25,7 @@ _AROUND = 0.06  # of the side: how far the skin around brows and beards is looke
 _LEAST_SKIN = 0.02  # share of skin there
 _MATTE = (0.4, 1.0)  # how far the light on brows and beards becomes that of the skin around
 _PALER = (-0.1, 0.5)  # how far their albedo does
-_WHITES = (0.5, 1.0)  # factor on the whites of eyes
+_WHITES = (0.35, 0.8)  # factor on the whites of eyes
 _WHITE = 0.5  # albedo from which an eye is white
 _LEAST = 0.004
 
