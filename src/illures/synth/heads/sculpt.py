@@ -7,8 +7,6 @@ outward from the head's upright axis; landmarks and shadows follow. Finer relief
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +14,7 @@ from jaxtyping import Float
 from illures.synth.heads.expressions import Weights
 from illures.synth.heads.person import Anatomy, Shape, Vertices
 from illures.synth.skin.displacement import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
-from illures.synth.skin.uv_painting import Canvas, Plane, Points, around, from_uv
+from illures.synth.skin.uv_painting import PX_PER_CM, Canvas, Plane, Points, around, from_uv
 
 _MM = 1e-3
 _LUMPS = ((0.5, 0.25), (1.2, 0.6), (2.8, 1.4))  # grain [cm] and deviation [mm]: slopes of 3 degrees each
@@ -47,7 +45,7 @@ def sculpted(anatomy: Anatomy, shape: Shape, rng: np.random.Generator, spread: f
 
 
 def relief(canvas: Canvas, rng: np.random.Generator) -> Plane:
-    """Height [m] of a random person's relief over the whole canvas; 0 outside the face and at the lids' edges."""
+    """Height [m] of a random person's relief over the whole canvas; 0 outside the face, little at the lids' edges."""
     part = canvas.window(-9.5, 9.5, -13, 7.5)
     height = _lumps(canvas, rng)[part.at]
     for feature in (_brows, _orbits, _cheeks, _folds, _mouth, _chin, _nose):
@@ -66,7 +64,7 @@ def _lumps(canvas: Canvas, rng: np.random.Generator) -> Plane:
     """Smooth noise of several grains, mostly the same on both sides."""
     height = np.zeros_like(canvas.s)
     for grain, deviation in _LUMPS:
-        px = canvas.px(grain)
+        px = PX_PER_CM * grain
         both, own = canvas.noise(rng, px), canvas.noise(rng, px)
         height += deviation * ((both + both[:, ::-1]) / np.sqrt(2) + _LOPSIDED * own)
     return height
@@ -96,13 +94,12 @@ def _orbits(part: Canvas, rng: np.random.Generator) -> Plane:
 def _cheeks(part: Canvas, rng: np.random.Generator) -> Plane:
     """Cheekbones, full or hollow cheeks, and jowls."""
     bone, flesh, jowl = rng.normal(0, 1.6), rng.normal(0, 1.8), rng.normal(0, 1.2)
-    return _both(
-        lambda side: (
-            bone * part.blob(4.6 * side, -2.4, 1.8, 1.3)
-            + flesh * part.blob(4.3 * side, -5.6, 2.0, 2.0)
-            + jowl * part.blob(3.9 * side, -9.0, 1.4, 1.3)
-        )
-    )
+    height = np.zeros_like(part.s)
+    for side in (-1, 1):
+        height += bone * part.blob(4.6 * side, -2.4, 1.8, 1.3)
+        height += flesh * part.blob(4.3 * side, -5.6, 2.0, 2.0)
+        height += jowl * part.blob(3.9 * side, -9.0, 1.4, 1.3)
+    return height
 
 
 def _folds(part: Canvas, rng: np.random.Generator) -> Plane:
@@ -158,19 +155,15 @@ def _nose(part: Canvas, rng: np.random.Generator) -> Plane:
     return height
 
 
-def _both(side: Callable[[int], Plane]) -> Plane:
-    return side(-1) + side(1)
-
-
 def _stroke(part: Canvas, points: Points, radius: float) -> Plane:
     """A tapered line, Gaussian across with this radius [cm]."""
-    return part.lines([(points, 1.0)], part.px(radius))
+    return part.lines([(points, 1.0)], PX_PER_CM * radius)
 
 
 def _groove(part: Canvas, points: Points, depth: float, radius: float) -> Plane:
     """A valley between two ridges of half its height."""
     valley = _stroke(part, points, radius)
-    return -depth * (valley - 0.5 * cv2.GaussianBlur(valley, (0, 0), 2 * part.px(radius)))
+    return -depth * (valley - 0.5 * cv2.GaussianBlur(valley, (0, 0), 2 * PX_PER_CM * radius))
 
 
 def _sample(plane: Plane, pixels: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:

@@ -63,10 +63,6 @@ class Canvas:
         """Pixels of points (s, y) [cm]."""
         return _to_texture(layout) - [self.at[1].start, self.at[0].start]
 
-    def px(self, length: float) -> float:
-        """A length [cm] in texels."""
-        return PX_PER_CM * length
-
     def fill(self, ids: Sequence[int], soft: float) -> Plane:
         """The polygon of some landmarks in [0, 1], its edge blurred by `soft` [px]."""
         plane = np.zeros_like(self.s)
