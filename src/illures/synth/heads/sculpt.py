@@ -3,6 +3,10 @@
 Linear head models are smooth sums of a few dozen modes, so that a network can guess a face from its landmarks instead
 of reading its shading. Here a height is drawn over the layout of `uv_painting` and moves the vertices of the skin
 outward from the head's upright axis; landmarks and shadows follow. Finer relief is `skin.displacement`.
+
+The models' average faces have grooves that real ones have not, beside the wings of the nose, past the mouth and under
+the lower lip. So the means below fill them: they are what takes the mean normals of renders to those of the clips that
+may be used for release weights (docs/synthetic.md), in mm.
 """
 
 from __future__ import annotations
@@ -72,7 +76,7 @@ def _lumps(canvas: Canvas, rng: np.random.Generator) -> Plane:
 
 def _brows(part: Canvas, rng: np.random.Generator) -> Plane:
     """The ridge under the brows, and the brow between them; forehead, flat or bulging."""
-    ridge, between = rng.normal(0.9, 1.3), rng.normal(0.3, 0.8)
+    ridge, between = rng.normal(0.2, 1.3), rng.normal(0.2, 0.8)
     height = between * part.blob(0, part.layout([21, 22])[:, 1].mean(), 0.9, 0.8)
     for brow in (RIGHT_BROW, LEFT_BROW):
         height += ridge * _stroke(part, part.layout(brow) - [0, 0.1], 0.6)
@@ -81,7 +85,7 @@ def _brows(part: Canvas, rng: np.random.Generator) -> Plane:
 
 def _orbits(part: Canvas, rng: np.random.Generator) -> Plane:
     """Deep-set or full: between brow and lid, and the trough below the eye from its inner corner."""
-    hollow, trough = rng.normal(-0.7, 1.0), rng.normal(-0.4, 0.6)
+    hollow, trough = rng.normal(-0.8, 1.0), rng.normal(-0.1, 0.6)
 
     def side(eye: Points, brow: Points) -> Plane:
         above = 0.5 * (eye[:4] + [0, 0.4]) + 0.5 * brow[[0, 1, 3, 4]]
@@ -93,7 +97,7 @@ def _orbits(part: Canvas, rng: np.random.Generator) -> Plane:
 
 def _cheeks(part: Canvas, rng: np.random.Generator) -> Plane:
     """Cheekbones, full or hollow cheeks, and jowls."""
-    bone, flesh, jowl = rng.normal(0, 1.6), rng.normal(0, 1.8), rng.normal(0, 1.2)
+    bone, flesh, jowl = rng.normal(-0.8, 1.6), rng.normal(0, 1.8), rng.normal(0, 1.2)
     height = np.zeros_like(part.s)
     for side in (-1, 1):
         height += bone * part.blob(4.6 * side, -2.4, 1.8, 1.3)
@@ -104,7 +108,7 @@ def _cheeks(part: Canvas, rng: np.random.Generator) -> Plane:
 
 def _folds(part: Canvas, rng: np.random.Generator) -> Plane:
     """From the wings of the nose past the mouth: a groove; the cheek beside it bulges, or the mouth stands forward."""
-    groove, bulge, forward = np.abs(rng.normal(0, 1.0)), rng.normal(0.2, 1.1), rng.normal(0.5, 1.3)
+    groove, bulge, forward = rng.normal(-1.2, 0.9), rng.normal(-0.8, 1.1), rng.normal(0, 1.3)
     nose, chin = part.layout([33, 57])
     height = forward * part.blob((nose + chin)[0] / 2, (nose + chin)[1] / 2, 2.9, 2.0)
     for wing, corner in zip(part.layout([31, 35]), part.layout([48, 54]), strict=True):
@@ -117,8 +121,8 @@ def _folds(part: Canvas, rng: np.random.Generator) -> Plane:
 
 def _mouth(part: Canvas, rng: np.random.Generator) -> Plane:
     """Pits at the corners with the muscles' knot beside them, full or thin lips, the groove above them."""
-    pit, knot = np.abs(rng.normal(0.6, 0.8)), np.abs(rng.normal(0.3, 0.7))
-    upper, lower, groove = rng.normal(0.3, 0.8), rng.normal(0.3, 0.9), np.abs(rng.normal(0.2, 0.4))
+    pit, knot = rng.normal(0, 0.7), rng.normal(0, 0.6)
+    upper, lower, groove = rng.normal(0, 0.8), rng.normal(-1.2, 0.9), rng.normal(-0.4, 0.4)
     height = np.zeros_like(part.s)
     for corner in part.layout([48, 54]):
         side = np.sign(corner[0])
@@ -132,7 +136,7 @@ def _mouth(part: Canvas, rng: np.random.Generator) -> Plane:
 
 def _chin(part: Canvas, rng: np.random.Generator) -> Plane:
     """The crease under the lower lip, the ball of the chin, now and then a cleft."""
-    crease, ball = rng.normal(0.7, 0.9), rng.normal(0.4, 1.6)
+    crease, ball = rng.normal(-0.8, 0.9), rng.normal(0.4, 1.6)
     cleft = rng.uniform(0.3, 1.5) * (rng.random() < 0.2)
     lip, tip = part.layout([57])[0] - [0, 0.8], part.layout([8])[0] + [0, 1.3]
     across = np.array([lip - [1.2, 0.1], lip, lip + [1.2, -0.1]])
@@ -142,8 +146,8 @@ def _chin(part: Canvas, rng: np.random.Generator) -> Plane:
 
 def _nose(part: Canvas, rng: np.random.Generator) -> Plane:
     """Hump, breadth of the bridge, tip, wings, and the grooves behind them."""
-    hump, breadth, tip, wing = rng.normal(0, [0.9, 0.7, 1.0, 0.7])
-    behind = np.abs(rng.normal(0.2, 0.6))
+    hump, breadth, tip, wing = rng.normal([1.2, -0.9, -0.3, -0.5], [0.9, 0.7, 1.0, 0.7])
+    behind = rng.normal(-1.0, 0.5)
     root, bridge, point, left, right = part.layout([27, 29, 30, 31, 35])
     middle = (root + bridge) / 2
     height = hump * part.blob(middle[0], middle[1], 0.5, 0.8) + tip * part.blob(point[0], point[1], 0.8, 0.7)
