@@ -76,11 +76,11 @@ def _lumps(canvas: Canvas, rng: np.random.Generator) -> Plane:
 
 def _brows(part: Canvas, rng: np.random.Generator) -> Plane:
     """The ridge under the brows, and the brow between them; forehead, flat or bulging."""
-    ridge, between = rng.normal(0.2, 1.3), rng.normal(0.2, 0.8)
+    ridge, between = rng.normal(0.3, 1.3), rng.normal(0.3, 0.8)
     height = between * part.blob(0, part.layout([21, 22])[:, 1].mean(), 0.9, 0.8)
     for brow in (RIGHT_BROW, LEFT_BROW):
         height += ridge * _stroke(part, part.layout(brow) - [0, 0.1], 0.6)
-    return height + rng.normal(0, 1.2) * part.blob(0, 5.2, 4, 1.8)
+    return height + rng.normal(0.4, 1.2) * part.blob(0, 5.2, 4, 1.8)
 
 
 def _orbits(part: Canvas, rng: np.random.Generator) -> Plane:
@@ -108,7 +108,7 @@ def _cheeks(part: Canvas, rng: np.random.Generator) -> Plane:
 
 def _folds(part: Canvas, rng: np.random.Generator) -> Plane:
     """From the wings of the nose past the mouth: a groove; the cheek beside it bulges, or the mouth stands forward."""
-    groove, bulge, forward = rng.normal(-1.2, 0.9), rng.normal(-0.8, 1.1), rng.normal(0, 1.3)
+    groove, bulge, forward = rng.normal(-0.9, 1.1), rng.normal(-0.5, 1.3), rng.normal(0, 1.3)
     nose, chin = part.layout([33, 57])
     height = forward * part.blob((nose + chin)[0] / 2, (nose + chin)[1] / 2, 2.9, 2.0)
     for wing, corner in zip(part.layout([31, 35]), part.layout([48, 54]), strict=True):
@@ -136,7 +136,7 @@ def _mouth(part: Canvas, rng: np.random.Generator) -> Plane:
 
 def _chin(part: Canvas, rng: np.random.Generator) -> Plane:
     """The crease under the lower lip, the ball of the chin, now and then a cleft."""
-    crease, ball = rng.normal(-0.8, 0.9), rng.normal(0.4, 1.6)
+    crease, ball = rng.normal(-0.8, 0.9), rng.normal(0.8, 1.6)
     cleft = rng.uniform(0.3, 1.5) * (rng.random() < 0.2)
     lip, tip = part.layout([57])[0] - [0, 0.8], part.layout([8])[0] + [0, 1.3]
     across = np.array([lip - [1.2, 0.1], lip, lip + [1.2, -0.1]])
@@ -146,8 +146,8 @@ def _chin(part: Canvas, rng: np.random.Generator) -> Plane:
 
 def _nose(part: Canvas, rng: np.random.Generator) -> Plane:
     """Hump, breadth of the bridge, tip, wings, and the grooves behind them."""
-    hump, breadth, tip, wing = rng.normal([1.2, -0.9, -0.3, -0.5], [0.9, 0.7, 1.0, 0.7])
-    behind = rng.normal(-1.0, 0.5)
+    hump, breadth, tip, wing = rng.normal([0.5, -0.7, -0.3, -0.4], [1.1, 0.7, 1.0, 0.7])
+    behind = rng.normal(-0.8, 0.6)
     root, bridge, point, left, right = part.layout([27, 29, 30, 31, 35])
     middle = (root + bridge) / 2
     height = hump * part.blob(middle[0], middle[1], 0.5, 0.8) + tip * part.blob(point[0], point[1], 0.8, 0.7)
