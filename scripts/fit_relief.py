@@ -6,7 +6,7 @@ Normals are laid out in the atlas of the landmarks (`illures.faces.atlas`) in th
 ones of the renders, and those that the release weights find in frames of `illures videos`. As the network was taught
 by renders, it goes but a part of the way from their mean face to that of people: half of it on Extended Yale B (dev).
 So the difference is divided by that (`TRUST`). Least squares over 1 mm of each trait (`illures.synth.heads.sculpt`), of
-wide bumps and of a nod of the head explain it; eyes, nostrils and the line between the lips are left out: no trait there.
+wide bumps and of a nod of the head explain it; eyes, nostrils and the line between the lips are left out.
 """
 
 from __future__ import annotations
