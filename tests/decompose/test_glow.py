@@ -1,8 +1,9 @@
-"""Glows: the excess of albedo over its class goes, everything else keeps its bits."""
+"""Glows and tinges: the excess of albedo over its class goes, everything else keeps its bits."""
 
 import numpy as np
+import pytest
 
-from illures.decompose.glow import without_glow
+from illures.decompose.glow import without_glow, without_tinge
 from illures.math.color import luminance
 from illures.types import Region
 
@@ -52,3 +53,27 @@ def test_a_few_pixels_of_a_class_say_nothing(rng):
     regions[30:34, 30:34] = np.eye(len(Region), dtype=np.float32)[Region.SKIN]
     albedo[30, 30] = 0.9
     np.testing.assert_array_equal(without_glow(albedo, regions), albedo)
+
+
+@pytest.mark.parametrize(("rows", "tinge"), [(slice(4, 10), (1.6, 0.6)), (slice(40, 46), (0.6, 1.6))])
+def test_streaks_of_another_colour_go_and_keep_their_luminance(rng, rows, tinge):
+    albedo, regions = scene(rng)
+    np.testing.assert_array_equal(without_tinge(albedo, regions), albedo)
+    tinged = albedo.copy()
+    tinged[rows, 20:26, ::2] *= np.float32(tinge)
+    found = without_tinge(tinged, regions)
+    spot = np.zeros((64, 64), bool)
+    spot[rows, 20:26] = True
+    colour = [np.log(v[spot][:, ::2] / v[spot][:, 1:2]) - np.log(SKIN[::2] / SKIN[1]) for v in (tinged, found)]
+    before, after = (np.linalg.norm(c, axis=1) for c in colour)
+    assert before.min() > 0.6 and after.max() < 0.36
+    np.testing.assert_allclose(luminance(found)[spot], luminance(tinged)[spot], rtol=1e-5)
+    np.testing.assert_array_equal(found[~spot], tinged[~spot])
+
+
+def test_lips_and_eyes_keep_their_colour(rng):
+    for region in (Region.LIPS, Region.EYES, Region.CLOTHES):
+        albedo, regions = scene(rng)
+        albedo[40:46, 20:26] = 0.6, 0.1, 0.1
+        regions[40:46, 20:26] = np.eye(len(Region), dtype=np.float32)[region]
+        np.testing.assert_array_equal(without_tinge(albedo, regions), albedo)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from illures import faces as _faces
 from illures.decompose.decomposition import Decomposition
-from illures.decompose.glow import without_glow
+from illures.decompose.glow import without_glow, without_tinge
 from illures.decompose.leaked_light import without_leaked_light
 from illures.decompose.light_fit import with_fitted_light
 from illures.errors import InputError
@@ -214,7 +214,8 @@ def _face(
     linear = srgb_to_linear(image)
     if exact and prediction.regions is not None:
         albedo = without_leaked_light(linear, prediction.albedo, prediction.normal, prediction.regions, landmarks)
-        prediction = replace(prediction, albedo=without_glow(albedo, prediction.regions))
+        albedo = without_tinge(without_glow(albedo, prediction.regions), prediction.regions)
+        prediction = replace(prediction, albedo=albedo)
     if no_colours:
         grey = {name: greyed(getattr(prediction, name)) for name in ("albedo", "light", "residual")}
         prediction = replace(prediction, **grey)

@@ -1,7 +1,8 @@
-"""Remove glows: spots of skin or hair with an albedo that no skin or hair of this person has elsewhere.
+"""Remove glows and tinges: spots of skin or hair with an albedo that no skin or hair of this person has elsewhere.
 
 The quotient A = I / E glows where the network takes a pixel for darker lit than it is: under a chin, in gaps of hair,
-at the edge of a cast shadow. There E was too small, and a bound on A gives it back.
+at the edge of a cast shadow. There E was too small, and a bound on A gives it back. In such places E has a wrong
+colour, too, which ends as pink, yellow and green streaks beside the face; a bound on the colour of A gives that back.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from illures.types import Region
 # Classes that share an albedo, the percentile of its log luminance that is usual, and how far above it [log] albedo may
 # lie. Beard counts as hair; lips, eyes and teeth are left alone.
 _GROUPS = (((Region.SKIN,), 90, 0.1), ((Region.HAIR, Region.FACIAL_HAIR), 90, 0.3))
+# Likewise, and how far [log of red and of blue over green, together] colour may lie from the median colour.
+_COLOURS = (((Region.SKIN,), 0.25), ((Region.HAIR, Region.FACIAL_HAIR), 0.2))
 _LEAST_SHARE = 0.01  # of the crop's pixels that a group needs
-_KEPT = 0.2  # of the excess, in log
+_KEPT = 0.2  # of an excess, in log
 
 
 def without_glow(
@@ -37,3 +40,30 @@ def without_glow(
         if sure.mean() >= _LEAST_SHARE:
             excess += share * np.maximum(tone - np.percentile(tone[sure], percentile) - above, 0)
     return np.asarray(albedo * np.exp(-(1 - _KEPT) * excess)[..., None], np.float32)
+
+
+def without_tinge(
+    albedo: Float[np.ndarray, "size size 3"], regions: Float[np.ndarray, "size size classes"]
+) -> Float[np.ndarray, "size size 3"]:
+    """Albedo whose colour goes less far from the usual colour of its class; its luminance stays.
+
+    Args:
+        albedo: linear, in [0, 1].
+        regions: probabilities of the classes of `types.Region`.
+    """
+    logs = np.log(np.maximum(albedo, LEAST_ALBEDO))
+    colour = logs[..., ::2] - logs[..., 1:2]
+    excess = np.zeros_like(colour)
+    for classes, reach in _COLOURS:
+        share = regions[..., list(classes)].sum(axis=-1, keepdims=True)
+        sure = share[..., 0] > 0.5
+        if sure.mean() >= _LEAST_SHARE:
+            away = colour - np.median(colour[sure], axis=0)
+            far = np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-6)
+            excess += share * away * np.maximum(1 - reach / far, 0)
+    if not excess.any():
+        return albedo
+    changed = albedo.copy()
+    changed[..., ::2] *= np.exp(-(1 - _KEPT) * excess)
+    level = luminance(albedo) / np.maximum(luminance(changed), LEAST_ALBEDO)
+    return np.asarray(np.clip(changed * np.where(excess.any(axis=-1), level, 1)[..., None], 0, 1), np.float32)
