@@ -173,7 +173,8 @@ def _chin(part: Canvas, mm: Mapping[str, float]) -> Plane:
 def _nose(part: Canvas, mm: Mapping[str, float]) -> Plane:
     root, bridge, point, left, right = part.layout([27, 29, 30, 31, 35])
     middle = (root + bridge) / 2
-    height = mm["hump"] * part.blob(*middle, 0.5, 0.8) + mm["tip"] * part.blob(*point, 0.8, 0.7)
+    height = mm["hump"] * part.blob(middle[0], middle[1], 0.5, 0.8)
+    height += mm["tip"] * part.blob(point[0], point[1], 0.8, 0.7)
     for base in (left, right):
         side = np.sign(base[0])
         height += mm["breadth"] * _stroke(part, np.stack([root + [0.7 * side, 0], bridge + [0.9 * side, 0]]), 0.4)
