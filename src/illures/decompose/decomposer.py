@@ -214,7 +214,7 @@ def _face(
     linear = srgb_to_linear(image)
     if exact and prediction.regions is not None:
         albedo = without_leaked_light(linear, prediction.albedo, prediction.normal, prediction.regions, landmarks)
-        albedo = without_tinge(without_glow(albedo, prediction.regions), prediction.regions)
+        albedo = without_tinge(linear, without_glow(albedo, prediction.regions), prediction.regions)
         prediction = replace(prediction, albedo=albedo)
     if no_colours:
         grey = {name: greyed(getattr(prediction, name)) for name in ("albedo", "light", "residual")}

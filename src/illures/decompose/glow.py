@@ -43,27 +43,39 @@ def without_glow(
 
 
 def without_tinge(
-    albedo: Float[np.ndarray, "size size 3"], regions: Float[np.ndarray, "size size classes"]
+    image: Float[np.ndarray, "size size 3"],
+    albedo: Float[np.ndarray, "size size 3"],
+    regions: Float[np.ndarray, "size size classes"],
 ) -> Float[np.ndarray, "size size 3"]:
-    """Albedo whose colour goes less far from the usual colour of its class; its luminance stays.
+    """Albedo whose colour goes less far from the usual colour of its class than light takes it; its luminance stays.
+
+    What the image itself shows in another colour, such as dyed hair, keeps it.
 
     Args:
+        image: linear.
         albedo: linear, in [0, 1].
         regions: probabilities of the classes of `types.Region`.
     """
-    logs = np.log(np.maximum(albedo, LEAST_ALBEDO))
-    colour = logs[..., ::2] - logs[..., 1:2]
+    colour, seen = _colour(albedo), _colour(image)
     excess = np.zeros_like(colour)
     for classes, reach in _COLOURS:
         share = regions[..., list(classes)].sum(axis=-1, keepdims=True)
         sure = share[..., 0] > 0.5
         if sure.mean() >= _LEAST_SHARE:
             away = colour - np.median(colour[sure], axis=0)
+            by_light = away - (seen - np.median(seen[sure], axis=0))
             far = np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-6)
-            excess += share * away * np.maximum(1 - reach / far, 0)
+            along = (by_light * away).sum(axis=-1, keepdims=True) / far
+            excess += share * (away / far) * np.clip(along, 0, np.maximum(far - reach, 0))
     if not excess.any():
         return albedo
     changed = albedo.copy()
     changed[..., ::2] *= np.exp(-(1 - _KEPT) * excess)
     level = luminance(albedo) / np.maximum(luminance(changed), LEAST_ALBEDO)
     return np.asarray(np.clip(changed * np.where(excess.any(axis=-1), level, 1)[..., None], 0, 1), np.float32)
+
+
+def _colour(linear: Float[np.ndarray, "size size 3"]) -> Float[np.ndarray, "size size 2"]:
+    """Log of red and of blue over green."""
+    logs = np.log(np.maximum(linear, LEAST_ALBEDO))
+    return np.asarray(logs[..., ::2] - logs[..., 1:2])
