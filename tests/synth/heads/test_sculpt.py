@@ -10,7 +10,7 @@ import pytest
 from illures.synth.heads.makehuman import MakeHumanModel
 from illures.synth.heads.models import people
 from illures.synth.heads.person import Vertices
-from illures.synth.heads.sculpt import relief, sculpted
+from illures.synth.heads.sculpt import TRAITS, relief, sculpted, trait_height
 from illures.synth.sets import Recipe
 from illures.synth.skin.uv_painting import PX_PER_CM, around, from_uv, texture_uv, unroll
 
@@ -90,3 +90,19 @@ def test_outward_is_away_from_the_layouts_axis() -> None:
     points = np.random.default_rng(1).normal(0, 0.04, (50, 3))
     moved = points + 0.01 * around(unroll(points)[:, 0])
     np.testing.assert_allclose(unroll(moved), unroll(points), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", TRAITS)
+def test_a_millimetre_of_each_trait_is_about_that_on_the_face(name: str) -> None:
+    canvas = model().anatomy.canvas
+    height = trait_height(canvas, name)
+    assert 0.2e-3 < np.abs(height).max() < 1.6e-3
+    np.testing.assert_allclose(np.abs(height), np.abs(height[:, ::-1]), rtol=0, atol=0.15e-3)  # both sides
+
+
+def test_the_mean_over_people_is_that_of_the_traits() -> None:
+    canvas = model().anatomy.canvas
+    wanted = sum(mean * trait_height(canvas, name) for name, (mean, _) in TRAITS.items())
+    found = np.mean([relief(canvas, np.random.default_rng(person)) for person in range(300)], axis=0)
+    error = np.abs(found - wanted).mean() / np.abs(wanted).mean()
+    assert error < 0.5  # people differ by more than the mean
