@@ -12,7 +12,8 @@ wide bumps and of a nod of the head explain it; eyes, nostrils and the line betw
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +78,15 @@ def of_clips(folder: Path) -> Iterator[tuple[str, Atlas, np.ndarray]]:
     """The same, as the release weights see it."""
     network = for_photos(Predictor.from_pretrained(None))
     for frame in track(list(read_frame_shards(sorted(folder.glob("*.tar"))))[::EVERY]):
-        face = Face(frame.landmarks, frame.score)
-        found = Decomposer(network, find_faces=lambda _, face=face: [face])(as_float(frame.image))[0]
+        faces = [Face(frame.landmarks, frame.score)]
+        found = Decomposer(network, find_faces=partial(_given, faces))(as_float(frame.image))[0]
         laid = laid_out(found.normal, found.mask, to_crop(frame.landmarks, found.crop))
         if laid is not None:
             yield (frame.identity, *laid)
+
+
+def _given(faces: list[Face], _: np.ndarray) -> list[Face]:
+    return faces
 
 
 def laid_out(normal: np.ndarray, mask: np.ndarray, landmarks: np.ndarray) -> tuple[Atlas, np.ndarray] | None:
@@ -133,14 +138,11 @@ def fit(model: HeadModel, own: Atlas, wanted: Atlas) -> dict[str, float]:
 
     base, place = normalize(shown(unit_normals(vertices, skin))), shown(layout)
     known = (np.linalg.norm(own, axis=-1) > 0.9) & (np.linalg.norm(wanted, axis=-1) > 0.9)
-    for points, reach in (
-        (canvas.layout(RIGHT_EYE), None),
-        (canvas.layout(LEFT_EYE), None),
-        (canvas.layout([31, 33, 35]), NOSTRILS_CM),
-        (canvas.layout(range(60, 68)), LIPS_CM),
-    ):
-        reach = np.ptp(points, axis=0) / 2 + EYE_CM if reach is None else np.array(reach)
-        known &= (((place - points.mean(0)) / reach) ** 2).sum(-1) > 1
+    out: list[tuple[Sequence[int], np.ndarray]] = [([31, 33, 35], np.array(NOSTRILS_CM))]
+    out += [(range(60, 68), np.array(LIPS_CM))]
+    out += [(eye, np.ptp(canvas.layout(eye), axis=0) / 2 + EYE_CM) for eye in (RIGHT_EYE, LEFT_EYE)]
+    for ids, reach in out:
+        known &= (((place - canvas.layout(ids).mean(0)) / reach) ** 2).sum(-1) > 1
 
     def change(height: Heights) -> np.ndarray:
         raised = unit_normals(vertices + height[:, None] * outward, skin)
