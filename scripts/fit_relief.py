@@ -12,7 +12,7 @@ wide bumps and of a nod of the head explain it; eyes, nostrils and the line betw
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -56,22 +56,22 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", required=True, help="as the set was made with")
     options = parser.parse_args()
     models = options.models
-    rendered = {name: mean_face(of_renders(options.set, models, name)) for name in dict.fromkeys(models)}
-    every, real = mean_face(of_renders(options.set, models)), mean_face(of_clips(options.frames))
+    rendered, clips = by_person(of_renders(options.set)), by_person(of_clips(options.frames))
+    every, real = mean_face(rendered.values()), mean_face(clips.values())
     print("mm that the means lack".ljust(24), *(name.ljust(6) for name in TRAITS))
-    for name, own in rendered.items():
+    for name in dict.fromkeys(models):
+        own = mean_face(laid for person, laid in rendered.items() if models[int(person) % len(models)] == name)
         lacking = fit(load_model(name), own, normalize(every + (real - every) / TRUST))
         print(name[:24].ljust(24), *(f"{mm:+.1f}".ljust(max(6, len(trait))) for trait, mm in lacking.items()))
 
 
-def of_renders(folder: Path, models: list[str], name: str | None = None) -> Iterator[tuple[str, Atlas, np.ndarray]]:
-    """Person, true normals and weight of each texel; of one model alone where `name` is given."""
+def of_renders(folder: Path) -> Iterator[tuple[str, Atlas, np.ndarray]]:
+    """Person, true normals and weight of each texel."""
     for shard in track(shard_paths(folder)):
         for view in read_views([shard]):
-            if name in (None, models[view.identity % len(models)]):
-                laid = laid_out(view.normal, view.mask, view.landmarks)
-                if laid is not None:
-                    yield (str(view.identity), *laid)
+            laid = laid_out(view.normal, view.mask, view.landmarks)
+            if laid is not None:
+                yield (str(view.identity), *laid)
 
 
 def of_clips(folder: Path) -> Iterator[tuple[str, Atlas, np.ndarray]]:
@@ -100,15 +100,20 @@ def laid_out(normal: np.ndarray, mask: np.ndarray, landmarks: np.ndarray) -> tup
     return atlas.unwrap(normal.astype(np.float32), places) @ turn, weight[..., None]
 
 
-def mean_face(views: Iterator[tuple[str, Atlas, np.ndarray]]) -> Atlas:
-    """Mean over people, symmetric; 0 where nothing is known."""
-    people: dict[str, list[np.ndarray]] = {}
+def by_person(views: Iterator[tuple[str, Atlas, np.ndarray]]) -> dict[str, tuple[Atlas, np.ndarray]]:
+    """Sums of the weighted normals and of the weights of each person."""
+    people: dict[str, tuple[Atlas, np.ndarray]] = {}
     for person, normal, weight in views:
-        total = people.setdefault(person, [np.zeros_like(normal), np.zeros_like(weight)])
-        total[0] += weight * normal
-        total[1] += weight
-    mean = sum(normal / np.maximum(weight, 1e-6) for normal, weight in people.values())
-    seen = np.mean([weight > 0 for _, weight in people.values()], axis=0) > SEEN
+        total, weights = people.get(person, (0, 0))
+        people[person] = total + weight * normal, weights + weight
+    return people
+
+
+def mean_face(people: Iterable[tuple[Atlas, np.ndarray]]) -> Atlas:
+    """Mean over people, symmetric; 0 where nothing is known."""
+    laid = list(people)
+    mean = sum(normal / np.maximum(weight, 1e-6) for normal, weight in laid)
+    seen = np.mean([weight > 0 for _, weight in laid], axis=0) > SEEN
     return normalize(mean + mean[:, ::-1] * [-1, 1, 1]) * (seen & seen[:, ::-1])
 
 
@@ -128,8 +133,8 @@ def fit(model: HeadModel, own: Atlas, wanted: Atlas) -> dict[str, float]:
     front = unit_normals(vertices, skin)[:, 2] > 0.05
     front &= vertices[:, 2] > np.median(anatomy.embedding.points(head)[:, 2]) - 0.05  # not the nape
     plane = Delaunay(1e3 * vertices[front, :2] * [1, -1])
-    corners = plane.simplices[plane.find_simplex(texels)]
-    affine = plane.transform[plane.find_simplex(texels)]
+    triangle = plane.find_simplex(texels)  # -1 off the face
+    corners, affine = plane.simplices[triangle], plane.transform[triangle]
     weights = np.einsum("nij,nj->ni", affine[:, :2], texels - affine[:, 2])
     weights = np.column_stack([weights, 1 - weights.sum(1)])
 
@@ -138,6 +143,7 @@ def fit(model: HeadModel, own: Atlas, wanted: Atlas) -> dict[str, float]:
 
     base, place = normalize(shown(unit_normals(vertices, skin))), shown(layout)
     known = (np.linalg.norm(own, axis=-1) > 0.9) & (np.linalg.norm(wanted, axis=-1) > 0.9)
+    known &= (triangle >= 0).reshape(known.shape)
     out: list[tuple[Sequence[int], np.ndarray]] = [([31, 33, 35], np.array(NOSTRILS_CM))]
     out += [(range(60, 68), np.array(LIPS_CM))]
     out += [(eye, np.ptp(canvas.layout(eye), axis=0) / 2 + EYE_CM) for eye in (RIGHT_EYE, LEFT_EYE)]

@@ -5,8 +5,8 @@ of reading its shading. Here a height is drawn over the layout of `uv_painting` 
 outward from the head's upright axis; landmarks and shadows follow. Finer relief is `skin.displacement`.
 
 The models' average faces have grooves that real ones have not, beside the wings of the nose, past the mouth and under
-the lower lip. So the means in `TRAITS` fill them: scripts/fit_relief.py finds what takes the mean normals of renders to
-those of the clips that release weights may be trained on.
+the lower lip. So the means in `TRAITS` fill them, after scripts/fit_relief.py, which finds what takes the mean normals
+of renders to those of the clips that release weights may be trained on (docs/synthetic.md).
 """
 
 from __future__ import annotations
