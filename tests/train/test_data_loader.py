@@ -82,3 +82,15 @@ def test_pairs_stand_behind_the_samples_first_frames_first(cache):
     seen, meant = (x.flatten(1) - x.flatten(1).mean(dim=1, keepdim=True) for x in (step.image, truth))
     like = torch.nn.functional.cosine_similarity(seen[:, None], meant[None], dim=-1)
     assert (like.argmax(dim=1) == torch.arange(16)).float().mean() > 0.8
+
+
+def test_twins_show_a_view_under_two_lights_with_the_same_paint(cache):
+    camera, loss = replace(TINY.camera, cut=0.0), replace(TINY.loss, steady=1.0)
+    steady = replace(TINY, camera=camera, loss=loss, repainted=1.0, stages=(Stage("global", 64),))
+    truth = loader(cache, steady).step(0).truth
+    for start in range(0, len(truth.image), 8):
+        first, second = slice(start, start + 4), slice(start + 4, start + 8)
+        assert torch.equal(truth.region[first], truth.region[second])
+        assert torch.equal(truth.normal[first], truth.normal[second])
+        torch.testing.assert_close(truth.albedo[first], truth.albedo[second], rtol=0, atol=1e-5)
+        assert (truth.light[first] - truth.light[second]).abs().amax(dim=(1, 2)).min() > 1e-3

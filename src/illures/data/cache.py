@@ -152,11 +152,12 @@ class SampleCache:
 
     def _otherwise_lit(self, indices: Sequence[int] | np.ndarray, rng: np.random.Generator) -> Lit:
         """The same traced views under another of their lights, if they have one."""
-        others = [self._other_light(int(index), rng) for index in indices]
+        others = [self.other_light(int(index), rng) for index in indices]
         image, around = (_decoded(self._read(name, others)) for name in ("image", "surroundings"))
         return Lit(image, self._read("light", others), around * CONTEXT_RANGE)
 
-    def _other_light(self, index: int, rng: np.random.Generator) -> int:
+    def other_light(self, index: int, rng: np.random.Generator) -> int:
+        """A sample of the same traced view under another light; the sample itself if there is none."""
         others = np.flatnonzero((self.view == self.view[index]) & (np.arange(len(self)) != index))
         return int(rng.choice(others)) if len(others) and self.traced[index] > 0 else index
 

@@ -12,15 +12,21 @@ from illures.model.network import Estimate
 from illures.train.augment import Frames
 from illures.train.consistency import collapse
 from illures.train.data_loader import Step
-from illures.train.losses import LossWeights, reconstruction, supervised
+from illures.train.losses import LossWeights, reconstruction, steadiness, supervised
 from illures.train.objective import Consistency
+from illures.train.recipe import GROUP
 
 TERMS = tuple(f.name for f in fields(LossWeights))
 _OF_RESIDUAL = ("image", "residual")  # what L_g adds to L_s
 
 
 def terms(
-    estimate: Estimate, step: Step, with_residual: bool, consistency: Consistency | None, head: float = 0.0
+    estimate: Estimate,
+    step: Step,
+    with_residual: bool,
+    consistency: Consistency | None,
+    head: float = 0.0,
+    twins: bool = False,
 ) -> dict[str, Float[Tensor, ""]]:
     """Unweighted terms of samples and pairs, by the names of `LossWeights`.
 
@@ -33,6 +39,7 @@ def terms(
         with_residual: include the terms that L_g adds to L_s.
         consistency: required if the step has pairs.
         head: as for `losses.supervised`.
+        twins: whether groups of samples show each view under two lights.
     """
     count, samples = len(step.image), 0 if step.truth is None else len(step.truth.image)
     found: dict[str, Tensor] = {}
@@ -43,6 +50,8 @@ def terms(
         losses = supervised(seen[0], step.truth, seen[1], head).named()
         names = [name for name in losses if with_residual or name not in _OF_RESIDUAL]
         found = {name: losses[name].sum() / count for name in names}
+        if twins:
+            found["steady"] = steadiness(seen[0], step.truth, GROUP).sum() / count
     if step.first is not None and step.second is not None and consistency is not None:
         half = samples + len(step.first.image)
         estimates = estimate[samples:half], estimate[half:count]

@@ -134,14 +134,23 @@ class StepLoader:
     def _samples(self, stage: Stage, start: int, rng: np.random.Generator) -> Step:
         recipe, camera = self._recipe, self._recipe.camera
         chances = (recipe.repainted, recipe.mixing, recipe.walled, recipe.retextured)
-        batch = self._cache.batch(self._drawn(start, GROUP), rng, *chances)
+        tied = 2 if recipe.loss.steady > 0 else 1
+        views = self._drawn(start, GROUP // tied)
+        batch = self._cache.batch(views, rng, *chances) if tied == 1 else self._twins(views, rng, chances)
         batch = augment.relight(batch, rng, everything=stage.kind == "local", walled=recipe.walled)
-        batch = augment.flip(batch, rng)
-        batch = expose(batch, camera, rng)
+        batch = augment.flip(batch, rng, tied)
+        batch = expose(batch, camera, rng, tied)
         batch = cut(batch, camera, rng)
         batch = drop_guide(batch, camera, rng)
         image, context = photograph(batch.image, batch.context, camera, rng)
         return Step(image, batch.guide, context, batch, None, None)
+
+    def _twins(self, views: Int[np.ndarray, " half"], rng: np.random.Generator, chances: tuple[float, ...]) -> Batch:
+        """Samples, then the same views under another light; both get the same skin, hair and clothes."""
+        others = [self._cache.other_light(int(index), rng) for index in views]
+        seed = int(rng.integers(1 << 62))
+        halves = (self._cache.batch(half, np.random.default_rng(seed), *chances) for half in (views, others))
+        return _concatenated(list(halves))
 
     def _synthetic_pairs(self, start: int, rng: np.random.Generator) -> Step:
         first = self._drawn(start, GROUP // 2)

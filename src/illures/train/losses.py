@@ -45,6 +45,8 @@ class LossWeights:
         illumination: L1 of log E, in the quotient form.
         regions: cross-entropy of the classes, for networks that predict them.
         detail: L1 of the gradients of normals: lids, nostrils and lips weigh as much as cheeks do.
+        steady: change of albedo and normals between two lights of one view; above 0, each group shows half as many
+            views, each twice.
     """
 
     local: float = 0.5
@@ -59,6 +61,7 @@ class LossWeights:
     illumination: float = 0.3
     regions: float = 0.1
     detail: float = 0.0
+    steady: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,28 @@ def pixel_weights(truth: Batch, head: float) -> Float[Tensor, "batch h w 1"]:
     if head == 0:  # as the method has it
         return truth.mask
     return truth.mask * (1 + _EYES * near_eyes(truth)) + head * truth.surface * (1 - truth.mask)
+
+
+def steadiness(estimate: Estimate, truth: Batch, twins: int) -> Float[Tensor, " batch"]:
+    """Change of albedo and normals from one light to another, of each image against its twin.
+
+    It is the L1 of the difference of two errors, so that what is wrong under both lights counts nothing. Errors of
+    albedo are those of its logarithm, less their common level: a scale is no pattern.
+
+    Args:
+        estimate: of the network.
+        truth: runs of `twins` images, in which the k-th of the second half shows the view of the k-th of the first.
+        twins: length of a run, even.
+    """
+    halves = torch.arange(len(truth.image), device=truth.image.device).view(-1, 2, twins // 2).unbind(dim=1)
+    first, second = (half.flatten() for half in halves)
+    weight = torch.minimum(truth.mask[first], truth.mask[second])
+    error = estimate.albedo.clamp(min=_DARK_ALBEDO).log() - truth.albedo.clamp(min=_DARK_ALBEDO).log()
+    change = error[first] - error[second]
+    level = (change * weight).sum(dim=(1, 2, 3)) / (3 * weight.sum(dim=(1, 2, 3))).clamp(min=1)
+    pattern = (change - level.view(-1, 1, 1, 1)).abs()
+    found = masked_mean(pattern + (estimate.normal[first] - estimate.normal[second]).abs(), weight)
+    return found.view(-1, 1, twins // 2).expand(-1, 2, -1).flatten()
 
 
 def near_eyes(truth: Batch) -> Bool[Tensor, "batch h w 1"]:
