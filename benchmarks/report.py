@@ -189,7 +189,7 @@ def _cell(figure: str, span: str | None, figures: dict[str, str]) -> str:
 def _speed(result: dict[str, Any]) -> str:
     names = {
         "photo_to_maps_ms": "decoded photo to the four maps, one face, 256 px [ms]",
-        "of_which_network_ms": "of which the network, on the crop and its mirror image [ms]",
+        "of_which_network_ms": "of which the network, four runs [ms]",
         "of_which_finding_ms": "of which finding the face [ms]",
         "import_and_load_s": "import and model load [s]",
         "12_megapixels_png_s": "`illures decompose` of a 12-megapixel photo, all in, PNG [s]",

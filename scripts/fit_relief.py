@@ -28,7 +28,7 @@ from illures.faces import atlas, to_crop
 from illures.io.photos import as_float
 from illures.math.normals import normalize, vertex_normals
 from illures.model import Predictor
-from illures.model.mirrored import for_photos
+from illures.model.averaged import for_photos
 from illures.synth.heads.models import HeadModel, load_model
 from illures.synth.heads.person import Cut
 from illures.synth.heads.sculpt import TRAITS, sampled, trait_height

@@ -71,7 +71,7 @@ def video(
     normals.check("--show normal", show == "normal")
     pyav()
     target = output if where.is_file(output) else output / f"{clip.stem.partition('%')[0].rstrip('._-') or 'video'}.mp4"
-    decomposer = Decomposer.from_pretrained(weights or FAST, size, mirrored=False)
+    decomposer = Decomposer.from_pretrained(weights or FAST, size, averaged=False)
     given = lights.sources(decomposer)
     show = show or ("relit" if given else "grid")
     chosen = None

@@ -84,26 +84,27 @@ class Decomposer:
 
     @classmethod
     def from_pretrained(
-        cls, path: str | os.PathLike[str] | None = None, size: int | None = None, mirrored: bool | None = None
+        cls, path: str | os.PathLike[str] | None = None, size: int | None = None, averaged: bool | None = None
     ) -> Decomposer:
         """Load the weights of the package, or of a file; nothing is downloaded.
 
         Args:
             path: a file, or a name of the package such as "illures-128"; None takes "illures-256".
             size: side of the crops [px]; default: what the network was trained on.
-            mirrored: whether the network also sees the mirror image of each crop and both results are averaged, which
-                is more accurate and takes the network's time twice; default: for networks with a fine level.
+            averaged: whether the network sees each crop four times, framed in two ways and mirrored, and the results
+                are averaged, which is more accurate and takes the network's time four times; default: for networks
+                with a fine level.
 
         Raises:
             InputError: the file is missing or is not a weights file.
         """
-        from illures.model.mirrored import Mirrored, for_photos
+        from illures.model.averaged import Averaged, for_photos
         from illures.model.predictor import Predictor
 
         predictor = Predictor.from_pretrained(None if path is None else os.fspath(path))
-        if mirrored is None:
+        if averaged is None:
             return cls(for_photos(predictor), size)
-        return cls(Mirrored(predictor) if mirrored else predictor, size)
+        return cls(Averaged(predictor) if averaged else predictor, size)
 
     @overload
     def __call__(self, image: Sequence[Any], name: str = ..., alpha: None = ...) -> list[list[Decomposition]]: ...

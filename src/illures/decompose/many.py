@@ -36,7 +36,7 @@ class Network:
         Raises:
             InputError: the file is missing or is no weights file, or holds other weights.
         """
-        from illures.model.mirrored import for_photos
+        from illures.model.averaged import for_photos
         from illures.model.predictor import Predictor
         from illures.model.weights import read_weights
 

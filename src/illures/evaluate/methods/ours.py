@@ -21,7 +21,7 @@ from illures.math import sh
 from illures.math.color import srgb_to_linear
 from illures.math.normals import normalize
 from illures.model import Predictor
-from illures.model.mirrored import Mirrored, for_photos
+from illures.model.averaged import Averaged, for_photos
 from illures.relighting.composite import PhotoRelighter
 from illures.relighting.exposure import exposed
 from illures.relighting.light import Light
@@ -99,7 +99,7 @@ def estimate_of(face: Decomposition) -> Estimate:
 class _Guided:
     """A network with a guide from the landmarks of the photo, not from those of the alignment."""
 
-    def __init__(self, predictor: Predictor | Mirrored, query: Query) -> None:
+    def __init__(self, predictor: Predictor | Averaged, query: Query) -> None:
         self._predictor, self._query = predictor, query
         self.size, self.info = predictor.size, predictor.info
 
