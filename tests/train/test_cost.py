@@ -34,7 +34,7 @@ def step(cache) -> Step:
 
 def test_the_truth_costs_nothing_but_what_moves(cache, step):
     found = terms(truth_of(cache, [0, 1, 0, 4, 2, 6]), step, True, flat_consistency)
-    assert set(found) == set(TERMS) - {"illumination", "regions", "steady"}  # not of this network, not of such a recipe
+    assert set(found) == set(TERMS) - {"illumination", "regions", "drift"}  # not of this network, not of such a recipe
     for name, value in found.items():
         if name not in ("align_albedo", "align_normal", "collapse"):
             assert value < 1e-5, name

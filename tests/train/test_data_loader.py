@@ -85,9 +85,9 @@ def test_pairs_stand_behind_the_samples_first_frames_first(cache):
 
 
 def test_twins_show_a_view_under_two_lights_with_the_same_paint(cache):
-    camera, loss = replace(TINY.camera, cut=0.0), replace(TINY.loss, steady=1.0)
-    steady = replace(TINY, camera=camera, loss=loss, repainted=1.0, stages=(Stage("global", 64),))
-    truth = loader(cache, steady).step(0).truth
+    camera, loss = replace(TINY.camera, cut=0.0), replace(TINY.loss, drift=1.0)
+    recipe = replace(TINY, camera=camera, loss=loss, repainted=1.0, stages=(Stage("global", 64),))
+    truth = loader(cache, recipe).step(0).truth
     for start in range(0, len(truth.image), 8):
         first, second = slice(start, start + 4), slice(start + 4, start + 8)
         assert torch.equal(truth.region[first], truth.region[second])

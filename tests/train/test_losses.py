@@ -6,7 +6,7 @@ import torch
 from illures.data.cache import UNKNOWN
 from illures.model.network import Estimate
 from illures.render import render
-from illures.train.losses import LossWeights, near_eyes, pixel_weights, steadiness, supervised
+from illures.train.losses import LossWeights, near_eyes, pixel_weights, light_drift, supervised
 from illures.types import Region
 
 
@@ -121,21 +121,21 @@ def test_a_face_out_of_sight_costs_nothing(batch):
     assert supervised(wrong, hidden).total(LossWeights()) == 0
 
 
-def test_steadiness_counts_what_changes_with_the_light_and_nothing_else(cache):
+def test_light_drift_counts_what_changes_with_the_light_and_nothing_else(cache):
     half = cache.batch([4, 5, 6, 7])
     twins = replace(half, **{f.name: torch.cat([getattr(half, f.name)] * 2) for f in fields(half)})
     truth = truth_as_estimate(twins)
     left = (torch.arange(half.mask.shape[2]) < half.mask.shape[2] // 2).float()[:, None]
     wrong = replace(truth, albedo=(truth.albedo * (1 - 0.3 * left)).clamp(min=0.02))
-    assert steadiness(truth, twins, 8).max() < 1e-6
-    assert steadiness(wrong, twins, 8).max() < 1e-6  # wrong, but the same under both lights
+    assert light_drift(truth, twins, 8).max() < 1e-6
+    assert light_drift(wrong, twins, 8).max() < 1e-6  # wrong, but the same under both lights
     first = (torch.arange(8) < 4).float().view(-1, 1, 1, 1)
     scaled = replace(truth, albedo=truth.albedo * (1 - 0.3 * first))
     bright = replace(twins, albedo=twins.albedo.clamp(min=0.1))
-    assert steadiness(replace(scaled, albedo=bright.albedo * (1 - 0.3 * first)), bright, 8).max() < 1e-5
+    assert light_drift(replace(scaled, albedo=bright.albedo * (1 - 0.3 * first)), bright, 8).max() < 1e-5
     shadow = replace(truth, albedo=bright.albedo * (1 - 0.3 * first * left))
-    found = steadiness(shadow, bright, 8)
+    found = light_drift(shadow, bright, 8)
     assert found.min() > 0.05
     assert torch.equal(found[:4], found[4:])
     tilted = torch.nn.functional.normalize(truth.normal + first * torch.tensor([0.2, 0, 0]), dim=-1)
-    assert steadiness(replace(truth, normal=tilted), twins, 8).min() > 0.03
+    assert light_drift(replace(truth, normal=tilted), twins, 8).min() > 0.03

@@ -12,7 +12,7 @@ from illures.model.network import Estimate
 from illures.train.augment import Frames
 from illures.train.consistency import collapse
 from illures.train.data_loader import Step
-from illures.train.losses import LossWeights, reconstruction, steadiness, supervised
+from illures.train.losses import LossWeights, reconstruction, light_drift, supervised
 from illures.train.objective import Consistency
 from illures.train.recipe import GROUP
 
@@ -51,7 +51,7 @@ def terms(
         names = [name for name in losses if with_residual or name not in _OF_RESIDUAL]
         found = {name: losses[name].sum() / count for name in names}
         if twins:
-            found["steady"] = steadiness(seen[0], step.truth, GROUP).sum() / count
+            found["drift"] = light_drift(seen[0], step.truth, GROUP).sum() / count
     if step.first is not None and step.second is not None and consistency is not None:
         half = samples + len(step.first.image)
         estimates = estimate[samples:half], estimate[half:count]

@@ -134,7 +134,7 @@ class StepLoader:
     def _samples(self, stage: Stage, start: int, rng: np.random.Generator) -> Step:
         recipe, camera = self._recipe, self._recipe.camera
         chances = (recipe.repainted, recipe.mixing, recipe.walled, recipe.retextured)
-        tied = 2 if recipe.loss.steady > 0 else 1
+        tied = 2 if recipe.loss.drift > 0 else 1
         views = self._drawn(start, GROUP // tied)
         batch = self._cache.batch(views, rng, *chances) if tied == 1 else self._twins(views, rng, chances)
         batch = augment.relight(batch, rng, everything=stage.kind == "local", walled=recipe.walled)

@@ -118,7 +118,7 @@ class Learner:
             module.train()
         with self._autocast:
             estimate = self._forward(*inputs, with_residual=with_residual).float()
-        found = terms(estimate, step, with_residual, self._consistency, self._recipe.head, self._recipe.loss.steady > 0)
+        found = terms(estimate, step, with_residual, self._consistency, self._recipe.head, self._recipe.loss.drift > 0)
         self._optimizer.zero_grad(set_to_none=True)
         total(found, self._recipe.loss).backward()
         parameters = [p for p in self.model.parameters() if p.requires_grad]

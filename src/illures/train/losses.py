@@ -45,7 +45,7 @@ class LossWeights:
         illumination: L1 of log E, in the quotient form.
         regions: cross-entropy of the classes, for networks that predict them.
         detail: L1 of the gradients of normals: lids, nostrils and lips weigh as much as cheeks do.
-        steady: change of albedo and normals between two lights of one view; above 0, each group shows half as many
+        drift: change of albedo and normals between two lights of one view; above 0, each group shows half as many
             views, each twice.
     """
 
@@ -61,7 +61,7 @@ class LossWeights:
     illumination: float = 0.3
     regions: float = 0.1
     detail: float = 0.0
-    steady: float = 0.0
+    drift: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def pixel_weights(truth: Batch, head: float) -> Float[Tensor, "batch h w 1"]:
     return truth.mask * (1 + _EYES * near_eyes(truth)) + head * truth.surface * (1 - truth.mask)
 
 
-def steadiness(estimate: Estimate, truth: Batch, twins: int) -> Float[Tensor, " batch"]:
+def light_drift(estimate: Estimate, truth: Batch, twins: int) -> Float[Tensor, " batch"]:
     """Change of albedo and normals from one light to another, of each image against its twin.
 
     It is the L1 of the difference of two errors, so that what is wrong under both lights counts nothing. Errors of
