@@ -6,7 +6,7 @@ import torch
 from illures.data.cache import UNKNOWN
 from illures.model.network import Estimate
 from illures.render import render
-from illures.train.losses import LossWeights, near_eyes, pixel_weights, light_drift, supervised
+from illures.train.losses import LossWeights, light_drift, near_eyes, pixel_weights, supervised
 from illures.types import Region
 
 

@@ -12,7 +12,7 @@ from illures.model.network import Estimate
 from illures.train.augment import Frames
 from illures.train.consistency import collapse
 from illures.train.data_loader import Step
-from illures.train.losses import LossWeights, reconstruction, light_drift, supervised
+from illures.train.losses import LossWeights, light_drift, reconstruction, supervised
 from illures.train.objective import Consistency
 from illures.train.recipe import GROUP
 
