@@ -43,6 +43,22 @@ def test_brows_are_lit_as_the_skin_around_and_whites_of_eyes_turn_grey():
         torch.testing.assert_close((others / colours)[eye], torch.full_like(others[eye], 0.5))
 
 
+def test_irises_get_lighter_toward_the_mean_of_the_eye_in_the_same_light():
+    image, albedo, region = _people()
+    iris = (slice(None), EYE, slice(60, 70))
+    albedo[iris], image[iris] = 0.05, 0.025
+    found = []
+    for seed in range(5):
+        others, colours = retexture(image, albedo, region, np.random.default_rng(seed), 1.0)
+        inner = colours[:, 72:74, 62:68].mean(dim=(1, 2, 3))
+        outer = colours[:, 72:74, 76:86].mean(dim=(1, 2, 3))
+        found += (outer.log() - inner.log()).tolist()
+        torch.testing.assert_close((others / colours)[iris], torch.full_like(others[iris], 0.5))
+    before = float(np.log(0.8 / 0.05))
+    assert max(found) < before and min(found) > (1 - 0.6) * before + np.log(0.35) - 0.01
+    assert np.std(found) > 0.2
+
+
 def test_chance_zero_and_missing_albedo_change_nothing():
     image, albedo, region = _people()
     same = retexture(image, albedo, region, np.random.default_rng(0), 0.0)

@@ -1,9 +1,9 @@
-"""Other details for a rendered person: texture of the skin, brows and whites of the eyes.
+"""Other details for a rendered person: texture of the skin, brows and eyes.
 
 Measured on photometric stereo of real faces (Extended Yale B, dev): the albedo of real skin has more fine detail than
 that of renders, by 0.02 to 0.04 in each octave of log albedo, and brows are lit as the skin around them, where those of
-renders shine. The whites of eyes in photos look greyer. A network that saw renders alone takes pores and spots for
-shading, and draws brows too dark and eyes too white.
+renders shine. The whites of eyes in photos look greyer, and irises are far less dark. A network that saw renders alone
+takes pores and spots for shading, and draws brows too dark, eyes too white and irises black.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _MATTE = (0.4, 1.0)  # how far the light on brows and beards becomes that of the
 _PALER = (-0.1, 0.5)  # how far their albedo does
 _WHITES = (0.35, 0.8)  # factor on the whites of eyes
 _WHITE = 0.5  # albedo from which an eye is white
+_EVEN = (0.0, 0.6)  # how far the albedo of an eye becomes its mean, in log
+_MOST = 1.6  # largest change of log albedo by that: pupils stay dark
 _LEAST = 0.004
 
 Maps = Float[Tensor, "batch height width 3"]
@@ -62,6 +64,9 @@ def retexture(
     gain = texture * (share[Region.SKIN] + 0.5 * share[Region.LIPS])
     white = (old[..., 1:2] / _WHITE).clamp(max=1) * share[Region.EYES]
     gain = gain + (1 - white * (1 - drawn(_WHITES))).log()
+    gain = gain + drawn(_EVEN) * share[Region.EYES] * (_mean(old.log(), share[Region.EYES]) - old.log()).clamp(
+        max=_MOST
+    )
     light = (seen.clamp(min=_LEAST) / old).log()
     skin = (classes == int(Region.SKIN)).float() * (seen.amax(dim=-1, keepdim=True) < BURNT)
     around, enough = _around(torch.cat([light, old.log()], dim=-1), skin)
@@ -84,6 +89,12 @@ def _texture(size: int, rng: np.random.Generator) -> Float[Tensor, "size size 3"
         total = total + interpolate(field, size=(size, size), mode="bilinear", align_corners=False)
         cells *= 2
     return total[0].permute(1, 2, 0)
+
+
+def _mean(values: Maps, weight: Float[Tensor, "batch height width 1"]) -> Float[Tensor, "batch 1 1 3"]:
+    """Weighted mean of each image; 0 where nothing has weight."""
+    total = (values * weight).sum(dim=(1, 2), keepdim=True)
+    return total / weight.sum(dim=(1, 2), keepdim=True).clamp(min=1e-6)
 
 
 def _around(
