@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from illures.data.nostrils import RINGS, stretched
+from illures.data.nostrils import stretched
 from illures.faces.atlas import canonical_points
+from illures.faces.regions import NOSTRILS
 
 SIZE = 128
 FORWARD, DOWN, UP = (np.array(v) / np.linalg.norm(v) for v in ([0, 0, 1.0], [0, -0.7, 0.7], [0, 0.7, 0.7]))
@@ -22,7 +23,7 @@ def landmarks() -> np.ndarray:
 def nose(rim: bool = True) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """A map that faces the camera, with a floor in each nostril under a rim; and the floors' pixels."""
     normal, floors = np.tile(FORWARD, (SIZE, SIZE, 1)).astype(np.float32), []
-    for ring in RINGS:
+    for ring in NOSTRILS:
         x, y = np.round(landmarks()[list(ring), :2].mean(0)).astype(int)
         if rim:
             normal[y - 2 : y, x - 2 : x + 3] = DOWN

@@ -1,11 +1,15 @@
-"""Broad shade on skin goes to the light, eyes keep the contrast that the photo shows; all else keeps its bits."""
+"""Broad shade on skin goes to the light, eyes and cavities keep what the photo shows; all else keeps its bits."""
 
 import numpy as np
+import pytest
 
-from illures.decompose.smooth_light import with_smooth_light_on_eyes, without_broad_shade
+from illures.decompose.smooth_light import with_fine_light, without_broad_shade
+from illures.faces.regions import NOSTRILS
 from illures.types import Region
 
 SIZE = 128
+LANDMARKS = np.full((478, 3), -500, np.float32)  # far outside: no nostrils
+LANDMARKS[263, 0] += 50  # the other eye
 SKIN = np.array([0.4, 0.25, 0.18], np.float32)
 EYE, IRIS, CATCH = (slice(50, 62), slice(30, 54)), (slice(51, 61), slice(37, 47)), (slice(53, 55), slice(40, 42))
 
@@ -59,7 +63,7 @@ def eye() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_eyes_come_halfway_to_the_contrast_of_the_photo():
     image, albedo, regions = eye()
-    found = with_smooth_light_on_eyes(image, albedo, regions)
+    found = with_fine_light(image, albedo, regions, LANDMARKS)
     row, white, iris = 58, 33, 42
     before, after, photo = (np.log(v[row, white, 1] / v[row, iris, 1]) for v in (albedo, found, image))
     assert photo < 0.5 * (before + photo) - 0.2 < after < 0.75 * before + 0.25 * photo
@@ -69,11 +73,39 @@ def test_eyes_come_halfway_to_the_contrast_of_the_photo():
 
 def test_catch_lights_stay_in_the_light():
     image, albedo, regions = eye()
-    found = with_smooth_light_on_eyes(image, albedo, regions)
+    found = with_fine_light(image, albedo, regions, LANDMARKS)
     assert found[CATCH].max() < 2 * albedo[CATCH].max()
     assert found[58, 42, 1] > 1.5 * albedo[58, 42, 1]
 
 
-def test_without_eyes_nothing_changes():
-    image, albedo, regions = eye()
-    np.testing.assert_array_equal(with_smooth_light_on_eyes(image, albedo, skin()[1]), albedo)
+@pytest.mark.parametrize("region", [Region.LIPS, Region.MOUTH])
+def test_the_dark_between_lips_is_halved_and_their_sheen_stays(region):
+    albedo, regions = skin()
+    label = regions.argmax(-1)
+    label[80:92, 40:90] = int(region)
+    light = np.full((SIZE, SIZE, 1), 0.5, np.float32)
+    light[86, 40:90], light[82, 40:90] = 0.1, 0.9
+    found = with_fine_light(albedo * light, albedo, classes(label), LANDMARKS)
+    assert 0.4 < np.log(found[82, 65, 1] / found[86, 65, 1]) / np.log(5) < 0.6
+    np.testing.assert_allclose(found[82, 50:80], albedo[82, 50:80], rtol=0, atol=0.02)
+
+
+def test_nostrils_that_are_skin_get_darker():
+    albedo, regions = skin()
+    points = LANDMARKS.copy()
+    for ring, x in zip(NOSTRILS, (55, 73), strict=True):
+        angle = np.linspace(0, 2 * np.pi, len(ring), endpoint=False)
+        points[list(ring), :2] = np.stack([x + 4 * np.cos(angle), 65 + 3 * np.sin(angle)], axis=-1)
+    light = np.full((SIZE, SIZE, 1), 0.5, np.float32)
+    light[63:68, 53:58] = light[63:68, 71:76] = 0.1
+    found = with_fine_light(albedo * light, albedo, regions, points)
+    for x in (55, 73):
+        assert found[65, x, 1] < 0.7 * albedo[65, x, 1]
+    np.testing.assert_array_equal(found[:45], albedo[:45])
+    beard = classes(np.full((SIZE, SIZE), int(Region.FACIAL_HAIR)))
+    np.testing.assert_array_equal(with_fine_light(albedo * light, albedo, beard, points), albedo)
+
+
+def test_without_eyes_lips_and_nostrils_nothing_changes():
+    image, albedo, _ = eye()
+    np.testing.assert_array_equal(with_fine_light(image, albedo, skin()[1], LANDMARKS), albedo)

@@ -12,10 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from illures.faces.atlas import head_rotation
+from illures.faces.regions import NOSTRILS
 from illures.math.normals import normalize
 
-# Landmarks around each nostril.
-RINGS = ((98, 60, 166, 79, 239, 238, 20, 242), (327, 290, 392, 309, 459, 458, 250, 462))
 # Upright component in the head's frame: of the underside of a nose at most, and of a pocket's floor at least.
 _DOWN, _UP = -0.15, 0.35
 _REACH = 0.35  # of a nostril's width, over which the underside is continued
@@ -35,7 +34,7 @@ def stretched(
         skin: where skin is seen, and no hand or beard before it.
     """
     out, up = normal, head_rotation(landmarks)[:, 1]
-    for ring in RINGS:
+    for ring in NOSTRILS:
         points = landmarks[list(ring), :2]
         width = float(np.ptp(points, axis=0).max())
         low = np.maximum(np.floor(points.min(0) - width), 0).astype(int)

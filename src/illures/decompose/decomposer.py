@@ -15,7 +15,7 @@ from illures.decompose.decomposition import Decomposition
 from illures.decompose.glow import without_glow, without_tinge
 from illures.decompose.leaked_light import without_leaked_light
 from illures.decompose.light_fit import with_fitted_light
-from illures.decompose.smooth_light import with_smooth_light_on_eyes, without_broad_shade
+from illures.decompose.smooth_light import with_fine_light, without_broad_shade
 from illures.errors import InputError
 from illures.io.photos import Opened, Photo, as_float, is_batch, to_opened
 from illures.math.color import greyed, is_grey, srgb_to_linear
@@ -218,7 +218,7 @@ def _face(
         albedo = without_leaked_light(linear, prediction.albedo, prediction.normal, prediction.regions, landmarks)
         albedo = without_tinge(linear, without_glow(albedo, prediction.regions), prediction.regions)
         albedo = without_broad_shade(albedo, prediction.regions)
-        albedo = with_smooth_light_on_eyes(linear, albedo, prediction.regions)
+        albedo = with_fine_light(linear, albedo, prediction.regions, landmarks)
         prediction = replace(prediction, albedo=albedo)
     if no_colours:
         grey = {name: greyed(getattr(prediction, name)) for name in ("albedo", "light", "residual")}

@@ -3,6 +3,8 @@
 - Skin has no broad pattern of luminance. What is left of one in albedo is light, such as half of a soft shadow.
 - The light on an eye is smooth. The network has seen the eyes of head models, with white whites and black irises, and
   draws real ones so, by light that is dark on the whites and bright on irises.
+- No lamp reaches between the lips and into nostrils. What is dark under any light looks like albedo, and photometric
+  stereo finds it there.
 """
 
 from __future__ import annotations
@@ -11,17 +13,18 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from illures.faces.regions import nostrils
 from illures.math.color import luminance
 from illures.math.quotient import BLACK, LEAST_ALBEDO
 from illures.types import Region
 
-# Lengths are standard deviations of Gaussians [of the crop's side].
+# Lengths are standard deviations of Gaussians, or radii [of the crop's side].
 _BROAD = 0.16  # of patterns on skin
 _TAKEN = 0.6  # of what was found: part of it is the person's own
-_EYE = 0.047  # light on an eye is smooth beyond it
-_GIVEN = 0.5  # of finer light there: lids do cast shadows
-_LIDS = 0.023  # width of the lids that count as eye
-_SOFT = 0.008  # edges between skin, lids and all else
+_FINE = 0.047  # light on an eye is smooth beyond it
+_GIVEN = 0.5  # of finer light there, and of the dark in cavities: lids and lips do cast shadows
+_LIDS, _LINE, _RIM = 0.023, 0.008, 0.016  # what counts beside eyes, lips and nostrils
+_SOFT = 0.008  # edges
 _HIGHLIGHT = 0.3  # log luminance above the surroundings from which bright light on an eye is a highlight, and stays
 
 Luminance = Float[np.ndarray, "size size"]
@@ -45,29 +48,38 @@ def without_broad_shade(
     return _scaled(albedo, -_TAKEN * pattern * _blurred(skin, _SOFT))
 
 
-def with_smooth_light_on_eyes(
+def with_fine_light(
     image: Float[np.ndarray, "size size 3"],
     albedo: Float[np.ndarray, "size size 3"],
     regions: Float[np.ndarray, "size size classes"],
+    landmarks: Float[np.ndarray, "478 3"],
 ) -> Float[np.ndarray, "size size 3"]:
-    """Albedo of eyes and lids with half of the fine structure of the light on them; highlights stay in the light.
+    """Albedo with half of the fine structure of the light on eyes, and half of the dark between lips and in nostrils.
+
+    Highlights stay in the light.
 
     Args:
         image: linear.
         albedo: linear, in [0, 1].
         regions: probabilities of the classes of `types.Region`.
+        landmarks: of this crop [px].
     """
-    eyes = regions[..., Region.EYES].astype(np.float32)
-    if not (eyes > 0.5).any():
-        return albedo
-    reach = round(_LIDS * len(eyes))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    eyes = _blurred(cv2.dilate(eyes, disc), _SOFT)
+    eyes = _widened(regions[..., Region.EYES], _LIDS)
+    lips = _widened(regions[..., [Region.LIPS, Region.MOUTH]].sum(axis=-1), _LINE)
+    holes = _widened(nostrils(landmarks, len(image)) * (regions[..., Region.SKIN] > 0.5), _RIM)
     seen = np.log(luminance(image) + BLACK)
     light = seen - _log(luminance(albedo))
-    fine = light - _blurred(light, _EYE)
-    shines = np.clip((seen - _blurred(seen, _EYE)) / _HIGHLIGHT, 0, 1)
-    return _scaled(albedo, _GIVEN * eyes * np.where(fine > 0, fine * (1 - shines), fine))
+    fine = light - _blurred(light, _FINE)
+    shines = np.clip((seen - _blurred(seen, _FINE)) / _HIGHLIGHT, 0, 1)
+    given = np.where(fine > 0, eyes * fine * (1 - shines), np.maximum(np.maximum(eyes, lips), holes) * fine)
+    return _scaled(albedo, _GIVEN * given)
+
+
+def _widened(mask: Luminance, reach: float) -> Luminance:
+    """A mask and what lies within `reach` of it, with soft edges."""
+    radius = round(reach * len(mask))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return _blurred(cv2.dilate(np.ascontiguousarray(mask, np.float32), disc), _SOFT)
 
 
 def _log(values: Luminance) -> Luminance:

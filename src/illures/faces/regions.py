@@ -1,4 +1,4 @@
-"""Parts of a face as soft masks: lips, eyes, brows, cheeks, from the 478 landmarks.
+"""Parts of a face as soft masks: lips, eyes, brows, cheeks, nostrils, from the 478 landmarks.
 
 Convention: points in the pixels of the image that is masked. "Left" is the side at the left of the image.
 """
@@ -20,6 +20,7 @@ BROWS = (
     (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
     (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
 )
+NOSTRILS = ((98, 60, 166, 79, 239, 238, 20, 242), (327, 290, 392, 309, 459, 458, 250, 462))
 # Places of blush: the apple of the cheek, and the bone toward the ear.
 CHEEKS = ((50, 123), (280, 352))
 _EYE_OUTER = (33, 263)
@@ -47,6 +48,14 @@ def eyes_and_mouth(points: Points, size: int) -> Mask:
     for ring in (*EYES, LIPS_INSIDE):
         mask = np.maximum(mask, _polygon(points, ring, size))
     return _softened(mask, 0.02 * span(points))
+
+
+def nostrils(points: Points, size: int) -> Mask:
+    """1 in the nostrils."""
+    mask = np.zeros((size, size), np.float32)
+    for ring in NOSTRILS:
+        mask = np.maximum(mask, _polygon(points, ring, size))
+    return _softened(cv2.dilate(mask, np.ones((3, 3))), 0.02 * span(points))
 
 
 def cheeks(points: Points, size: int) -> Mask:
