@@ -64,9 +64,8 @@ def retexture(
     gain = texture * (share[Region.SKIN] + 0.5 * share[Region.LIPS])
     white = (old[..., 1:2] / _WHITE).clamp(max=1) * share[Region.EYES]
     gain = gain + (1 - white * (1 - drawn(_WHITES))).log()
-    gain = gain + drawn(_EVEN) * share[Region.EYES] * (_mean(old.log(), share[Region.EYES]) - old.log()).clamp(
-        max=_MOST
-    )
+    to_mean = (_mean(old.log(), share[Region.EYES]) - old.log()).clamp(max=_MOST)
+    gain = gain + drawn(_EVEN) * share[Region.EYES] * to_mean
     light = (seen.clamp(min=_LEAST) / old).log()
     skin = (classes == int(Region.SKIN)).float() * (seen.amax(dim=-1, keepdim=True) < BURNT)
     around, enough = _around(torch.cat([light, old.log()], dim=-1), skin)
